@@ -52,6 +52,7 @@ export type BadReason =
   | 'bad_flag'
   | 'duplicate_flag'
   | 'opaque_too_long'
+  | 'bad_token'
   | 'bad_extras'
   | 'bad_frame'
   | 'bad_magic';
@@ -92,6 +93,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorReply>> = {
   bad_flag: { text: 'CLIENT_ERROR invalid flag', status: Status.invalidArguments },
   duplicate_flag: { text: 'CLIENT_ERROR duplicate flag', status: Status.invalidArguments },
   opaque_too_long: { text: 'CLIENT_ERROR opaque token too long', status: Status.invalidArguments },
+  bad_token: { text: 'CLIENT_ERROR bad token in command line format', status: Status.invalidArguments },
   bad_extras: { text: BAD_LINE, status: Status.invalidArguments },
   bad_frame: { text: BAD_LINE, status: Status.invalidArguments },
   bad_magic: { text: 'ERROR', status: Status.unknownCommand },

@@ -1,0 +1,60 @@
+/** One connection's requests, whichever wire the client speaks: its first byte tells. */
+import { type Limits, withDefaults } from './limits.ts';
+import type { Request } from './requests.ts';
+import { ByteSource } from './source.ts';
+import { TextRequestDecoder } from './text/request-decoder.ts';
+
+/** The magic of a binary request; no text command begins with it. */
+const BINARY_REQUEST = 0x80;
+
+interface WireDecoder {
+  readonly bufferedBytes: number;
+  next(): Request | undefined;
+}
+
+/**
+ * Pull style: `push` what the socket gave, then `next` until it gives `undefined`. It never throws on input.
+ *
+ * Bodies point into the pushed chunks: don't write to a chunk after pushing it.
+ */
+export class RequestDecoder {
+  readonly #source: ByteSource = new ByteSource();
+  readonly #limits: Limits;
+  #decoder: WireDecoder | undefined;
+  #wire: 'unknown' | 'text' | 'binary' = 'unknown';
+
+  constructor(limits?: Partial<Limits>) {
+    this.#limits = withDefaults(limits);
+  }
+
+  /** Text stands for meta too: they share a connection. Decided by the first byte, for good, as in memcached. */
+  get wire(): 'unknown' | 'text' | 'binary' {
+    return this.#wire;
+  }
+
+  /** Bytes held: at most `limits.getLine + limits.body`, and what was pushed and not yet asked for. */
+  get bufferedBytes(): number {
+    return this.#source.bufferedBytes + (this.#decoder?.bufferedBytes ?? 0);
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#source.push(chunk);
+  }
+
+  next(): Request | undefined {
+    const decoder = this.#decoder ?? this.#decide();
+    return decoder?.next();
+  }
+
+  #decide(): WireDecoder | undefined {
+    if (!this.#source.more()) return undefined;
+    this.#wire = this.#source.peek(0) === BINARY_REQUEST ? 'binary' : 'text';
+    this.#decoder = new TextRequestDecoder(this.#source, this.#limits);
+    return this.#decoder;
+  }
+}
+
+/** A decoder of requests for one connection; limits that aren't given are `DEFAULT_LIMITS`. */
+export function createRequestDecoder(limits?: Partial<Limits>): RequestDecoder {
+  return new RequestDecoder(limits);
+}

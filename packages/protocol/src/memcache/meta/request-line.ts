@@ -1,0 +1,222 @@
+/**
+ * What a meta line means: `mg key flags*`, `ms key bytes flags*`, `md`, `ma`, `mn`, `me`
+ * (memcached's doc/protocol.txt, "Meta Commands").
+ */
+import { badLine } from '../bad.ts';
+import type { BadReason } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import { MAX_ANNOUNCED_BODY } from '../limits.ts';
+import { parseInteger, parseUint64 } from '../numbers.ts';
+import type { MetaArithmeticMode, MetaStoreMode, Request, Uint64 } from '../requests.ts';
+import { EMPTY } from '../source.ts';
+import type { Expect } from '../text/lines.ts';
+import type { Tokens } from '../text/tokens.ts';
+
+/** Every letter that some meta command knows; L and P are left to proxies. A command ignores those of the others. */
+const KNOWN_FLAGS = 'bcfhklqstvxCDEFIJLMNOPRST';
+/** Base64 takes 4 chars for 3 bytes. */
+const base64Length = (bytes: number): number => Math.ceil(bytes / 3) * 4;
+
+const STORE_MODES: Readonly<Record<string, MetaStoreMode>> = {
+  S: 'set',
+  E: 'add',
+  A: 'append',
+  P: 'prepend',
+  R: 'replace',
+};
+const ARITHMETIC_MODES: Readonly<Record<string, MetaArithmeticMode>> = {
+  I: 'incr',
+  '+': 'incr',
+  D: 'decr',
+  '-': 'decr',
+};
+
+/** The flags of one command, read. */
+class Flags {
+  readonly list: string[];
+  base64 = false;
+  quiet = false;
+  value = false;
+  invalidate = false;
+  removeValue = false;
+  opaque: string | undefined;
+  clientFlags: number | undefined;
+  exptime: number | undefined;
+  vivify: number | undefined;
+  recache: number | undefined;
+  cas: Uint64 | undefined;
+  newCas: Uint64 | undefined;
+  delta: Uint64 | undefined;
+  initial: Uint64 | undefined;
+  mode: string | undefined;
+
+  constructor(list: string[]) {
+    this.list = list;
+  }
+
+  read(limits: Limits): BadReason | undefined {
+    const { list } = this;
+    if (list.length > limits.metaFlags) return 'too_many_flags';
+    let seen = 0;
+    for (const flag of list) {
+      const letter = flag.charCodeAt(0);
+      if (!KNOWN_FLAGS.includes(flag[0]!)) return 'bad_flag';
+      // a to z in the upper half, A to Z in the lower: 52 letters don't fit one bit set, the known ones do.
+      const bit = 1 << KNOWN_FLAGS.indexOf(flag[0]!);
+      if ((seen & bit) !== 0) return 'duplicate_flag';
+      seen |= bit;
+      const reason = this.#one(letter, flag, limits);
+      if (reason !== undefined) return reason;
+    }
+    return undefined;
+  }
+
+  #one(letter: number, flag: string, limits: Limits): BadReason | undefined {
+    switch (String.fromCharCode(letter)) {
+      case 'b':
+        this.base64 = true;
+        return undefined;
+      case 'q':
+        this.quiet = true;
+        return undefined;
+      case 'v':
+        this.value = true;
+        return undefined;
+      case 'I':
+        this.invalidate = true;
+        return undefined;
+      case 'x':
+        this.removeValue = true;
+        return undefined;
+      case 'O':
+        this.opaque = flag.slice(1);
+        return this.opaque.length > limits.opaque ? 'opaque_too_long' : undefined;
+      case 'M':
+        this.mode = flag.slice(1);
+        return undefined;
+      case 'F':
+        this.clientFlags = parseInteger(flag.slice(1));
+        return this.clientFlags === undefined || this.clientFlags < 0 || this.clientFlags > 0xffff_ffff
+          ? 'bad_token'
+          : undefined;
+      case 'T':
+        this.exptime = parseInteger(flag.slice(1));
+        return this.exptime === undefined ? 'bad_token' : undefined;
+      case 'N':
+        this.vivify = parseInteger(flag.slice(1));
+        return this.vivify === undefined ? 'bad_token' : undefined;
+      case 'R':
+        this.recache = parseInteger(flag.slice(1));
+        return this.recache === undefined ? 'bad_token' : undefined;
+      case 'C':
+        this.cas = parseUint64(flag.slice(1));
+        return this.cas === undefined ? 'bad_token' : undefined;
+      case 'E':
+        this.newCas = parseUint64(flag.slice(1));
+        return this.newCas === undefined ? 'bad_token' : undefined;
+      case 'D':
+        this.delta = parseUint64(flag.slice(1));
+        return this.delta === undefined ? 'bad_token' : undefined;
+      case 'J':
+        this.initial = parseUint64(flag.slice(1));
+        return this.initial === undefined ? 'bad_token' : undefined;
+      default:
+        return undefined;
+    }
+  }
+}
+
+/** The key as bytes in latin1, or why it is none. */
+function readKey(word: string, base64: boolean, max: number): { key: string } | { reason: BadReason } {
+  if (!base64) return word.length > max ? { reason: 'key_too_long' } : { key: word };
+  if (word.length > base64Length(max)) return { reason: 'key_too_long' };
+  const bytes = Buffer.from(word, 'base64');
+  // Node's decoder forgives anything: only what encodes back to itself was base64.
+  if (bytes.length === 0 || bytes.toString('base64') !== word) return { reason: 'bad_base64' };
+  return bytes.length > max ? { reason: 'key_too_long' } : { key: bytes.toString('latin1') };
+}
+
+export function parseMeta(
+  verb: 'mg' | 'ms' | 'md' | 'ma' | 'mn' | 'me',
+  tokens: Tokens,
+  limits: Limits,
+): Request | Expect {
+  if (verb === 'mn') return { wire: 'meta', kind: 'mn' };
+  if (verb === 'ms') return parseSet(tokens, limits);
+  const { words } = tokens;
+  if (words.length < 2) return badLine('meta', 'missing_arguments', false, false);
+  if (!tokens.clean || tokens.overflow) return badLine('meta', 'bad_line', false, false);
+  const flags = new Flags(words.slice(2));
+  const reason = flags.read(limits);
+  if (reason !== undefined) return badLine('meta', reason, false, false);
+  const found = readKey(words[1]!, flags.base64, verb === 'mg' ? limits.readKey : limits.key);
+  if ('reason' in found) return badLine('meta', found.reason, false, false);
+  const common = {
+    wire: 'meta' as const,
+    key: found.key,
+    base64: flags.base64,
+    flags: flags.list,
+    quiet: flags.quiet,
+    opaque: flags.opaque,
+  };
+  const { value, exptime, vivify, recache, cas, newCas, invalidate, removeValue } = flags;
+  if (verb === 'mg') return { ...common, kind: 'mg', value, exptime, vivify, recache, newCas };
+  if (verb === 'md') return { ...common, kind: 'md', cas, newCas, exptime, invalidate, removeValue };
+  if (verb === 'me') return { ...common, kind: 'me' };
+  const mode = flags.mode === undefined ? 'incr' : ARITHMETIC_MODES[flags.mode.toUpperCase()];
+  if (mode === undefined) return badLine('meta', 'bad_token', false, false);
+  const { delta = 1, initial = 0 } = flags;
+  return { ...common, kind: 'ma', mode, value, delta, initial, vivify, exptime, cas, newCas };
+}
+
+function parseSet(tokens: Tokens, limits: Limits): Request | Expect {
+  const { words } = tokens;
+  const length = words.length > 2 ? parseInteger(words[2]!) : undefined;
+  if (length === undefined || length < 0 || length > MAX_ANNOUNCED_BODY) {
+    // Where the body ends can't be told: see parseStore in text/lines.ts.
+    return badLine('meta', words.length > 2 ? 'bad_data_chunk' : 'missing_arguments', true, false);
+  }
+  const flags = new Flags(words.slice(3));
+  const refuse = (reason: BadReason): Expect => ({
+    kind: 'expect',
+    wire: 'meta',
+    length,
+    request: undefined,
+    reason,
+    noreply: false,
+  });
+  if (!tokens.clean || tokens.overflow) return refuse('bad_line');
+  const reason = flags.read(limits);
+  if (reason !== undefined) return refuse(reason);
+  const found = readKey(words[1]!, flags.base64, limits.key);
+  if ('reason' in found) return refuse(found.reason);
+  const mode = flags.mode === undefined ? 'set' : STORE_MODES[flags.mode.toUpperCase()];
+  if (mode === undefined) return refuse('bad_token');
+  if (length > limits.body) return refuse('body_too_large');
+  return {
+    kind: 'expect',
+    wire: 'meta',
+    length,
+    request: {
+      wire: 'meta',
+      kind: 'ms',
+      key: found.key,
+      base64: flags.base64,
+      flags: flags.list,
+      quiet: flags.quiet,
+      opaque: flags.opaque,
+      mode,
+      clientFlags: flags.clientFlags ?? 0,
+      exptime: flags.exptime ?? 0,
+      cas: flags.cas,
+      newCas: flags.newCas,
+      invalidate: flags.invalidate,
+      vivify: flags.vivify,
+      buffer: EMPTY,
+      start: 0,
+      end: 0,
+    },
+    reason: 'bad_data_chunk',
+    noreply: false,
+  };
+}

@@ -1,0 +1,44 @@
+/** Decimal numbers read from bytes and strings by hand, without strings in between. */
+import type { Uint64 } from './requests.ts';
+
+const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
+
+/** The number whose decimal digits are `buffer[start..end)`, up to 2^53 - 1. -1 if that isn't a number or too large. */
+export function parseUnsigned(buffer: Buffer, start: number, end: number): number {
+  if (end <= start || end - start > 20) return -1;
+  let value = 0;
+  for (let at = start; at < end; at++) {
+    const digit = buffer[at]! - 48;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value <= Number.MAX_SAFE_INTEGER ? value : -1;
+}
+
+/** As `parseUnsigned` with a minus sign allowed; `undefined` if it isn't a number or too large. */
+export function parseSigned(buffer: Buffer, start: number, end: number): number | undefined {
+  const negative = buffer[start] === 45 && start < end;
+  const value = parseUnsigned(buffer, negative ? start + 1 : start, end);
+  if (value < 0) return undefined;
+  return negative ? 0 - value : value;
+}
+
+/** The 64-bit number that `text` spells, `undefined` if it spells none. */
+export function parseUint64(text: string): Uint64 | undefined {
+  if (text.length === 0 || text.length > 20) return undefined;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 48 || code > 57) return undefined;
+  }
+  const value = Number(text);
+  if (value <= Number.MAX_SAFE_INTEGER) return value;
+  const large = BigInt(text);
+  return large <= UINT64_MAX ? large : undefined;
+}
+
+/** The integer up to ±(2^53 - 1) that `text` spells, `undefined` if it spells none. */
+export function parseInteger(text: string): number | undefined {
+  if (!/^-?\d{1,16}$/.test(text)) return undefined;
+  const value = Number(text) + 0;
+  return Number.isSafeInteger(value) ? value : undefined;
+}

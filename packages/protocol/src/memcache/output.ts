@@ -1,0 +1,160 @@
+/**
+ * Bytes to be sent, as few large buffers.
+ *
+ * Small writes are copied into a slab; bodies of 16 KiB and more are referenced, not copied. `take` hands
+ * the buffers over: they are never written to again, so a socket may keep them as long as it needs.
+ */
+
+/** One slab. 64 KiB: a socket write's worth of small replies, and cheap to let go of. */
+const SLAB_BYTES = 65_536;
+/** From this size on a body is passed by reference: copying it would cost more than one more buffer in the write. */
+export const REFERENCE_BYTES = 16_384;
+/** Below this, bytes copied one by one are quicker than a call into the runtime. */
+const LOOP_BYTES = 24;
+
+export class Output {
+  #chunks: Buffer[] = [];
+  #chunkBytes = 0;
+  /** The slab, the first byte not handed over yet, and the first free one. */
+  #slab: Buffer;
+  #from = 0;
+  #at = 0;
+  readonly #slabBytes: number;
+
+  /** `slabBytes` may be made smaller for a thousand idle connections, or larger for few busy ones. */
+  constructor(slabBytes: number = SLAB_BYTES) {
+    this.#slabBytes = slabBytes;
+    this.#slab = Buffer.allocUnsafeSlow(0);
+  }
+
+  /** Bytes written and not taken. */
+  get bytes(): number {
+    return this.#chunkBytes + this.#at - this.#from;
+  }
+
+  /** Everything written since the last `take`, in order. Empty if nothing was. */
+  take(): Buffer[] {
+    this.#seal();
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    this.#chunkBytes = 0;
+    return chunks;
+  }
+
+  #seal(): void {
+    if (this.#at === this.#from) return;
+    this.#chunks.push(this.#slab.subarray(this.#from, this.#at));
+    this.#chunkBytes += this.#at - this.#from;
+    this.#from = this.#at;
+  }
+
+  /** Makes room for `count` bytes in one piece, and returns where they go. */
+  #room(count: number): number {
+    if (this.#slab.length - this.#at < count) {
+      this.#seal();
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(this.#slabBytes, count));
+      this.#from = 0;
+      this.#at = 0;
+    }
+    return this.#at;
+  }
+
+  /** One byte. */
+  byte(value: number): void {
+    const at = this.#room(1);
+    this.#slab[at] = value;
+    this.#at = at + 1;
+  }
+
+  /** Bytes prepared beforehand, such as `STORED\r\n`. */
+  constant(bytes: Buffer): void {
+    const length = bytes.length;
+    const at = this.#room(length);
+    if (length <= LOOP_BYTES) {
+      const slab = this.#slab;
+      for (let index = 0; index < length; index++) slab[at + index] = bytes[index]!;
+    } else {
+      bytes.copy(this.#slab, at);
+    }
+    this.#at = at + length;
+  }
+
+  /** A string with one byte per char. */
+  latin1(text: string): void {
+    const length = text.length;
+    const at = this.#room(length);
+    if (length <= LOOP_BYTES) {
+      const slab = this.#slab;
+      for (let index = 0; index < length; index++) slab[at + index] = text.charCodeAt(index);
+    } else {
+      this.#slab.write(text, at, 'latin1');
+    }
+    this.#at = at + length;
+  }
+
+  /** A number in decimal. */
+  decimal(value: number | bigint): void {
+    if (typeof value === 'bigint' || value > 0xffff_ffff || value < 0 || !Number.isInteger(value)) {
+      this.latin1(String(value));
+      return;
+    }
+    let digits = 1;
+    for (let bound = 10; value >= bound; bound *= 10) digits++;
+    const at = this.#room(digits);
+    const slab = this.#slab;
+    let rest = value >>> 0;
+    for (let index = at + digits - 1; index >= at; index--) {
+      const next = Math.floor(rest / 10) >>> 0;
+      slab[index] = 48 + (rest - next * 10);
+      rest = next;
+    }
+    this.#at = at + digits;
+  }
+
+  /** The bytes of a body, copied when few, referenced when many. */
+  body(buffer: Buffer, start: number, end: number): void {
+    const length = end - start;
+    if (length >= REFERENCE_BYTES) {
+      this.#seal();
+      this.#chunks.push(buffer.subarray(start, end));
+      this.#chunkBytes += length;
+      return;
+    }
+    const at = this.#room(length);
+    if (length <= LOOP_BYTES) {
+      const slab = this.#slab;
+      for (let index = 0; index < length; index++) slab[at + index] = buffer[start + index]!;
+    } else {
+      buffer.copy(this.#slab, at, start, end);
+    }
+    this.#at = at + length;
+  }
+
+  /** Big-endian numbers, for the binary wire. */
+  uint16(value: number): void {
+    const at = this.#room(2);
+    this.#slab[at] = value >>> 8;
+    this.#slab[at + 1] = value;
+    this.#at = at + 2;
+  }
+
+  uint32(value: number): void {
+    const at = this.#room(4);
+    const slab = this.#slab;
+    slab[at] = value >>> 24;
+    slab[at + 1] = value >>> 16;
+    slab[at + 2] = value >>> 8;
+    slab[at + 3] = value;
+    this.#at = at + 4;
+  }
+
+  uint64(value: number | bigint): void {
+    if (typeof value === 'bigint') {
+      this.uint32(Number((value >> 32n) & 0xffff_ffffn));
+      this.uint32(Number(value & 0xffff_ffffn));
+    } else {
+      this.uint32(Math.floor(value / 0x1_0000_0000));
+      this.uint32(value % 0x1_0000_0000);
+    }
+  }
+}

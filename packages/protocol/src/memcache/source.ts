@@ -1,0 +1,194 @@
+/**
+ * Bytes as they arrive, handed out as lines, fixed runs and bodies.
+ *
+ * What lies whole in one chunk is handed out in place. What spans chunks is put together once, in a buffer
+ * that grows by doubling as bytes arrive, never because a length was announced.
+ */
+
+export const EMPTY: Buffer = Buffer.alloc(0);
+
+const LF = 10;
+const CR = 13;
+/** The first size of a buffer under assembly; then it doubles. */
+const ASSEMBLY_START = 1024;
+
+export class ByteSource {
+  /** The chunk being read, and the part of it not read yet. */
+  chunk: Buffer = EMPTY;
+  at = 0;
+  end = 0;
+  /** Chunks pushed while the one before was not read to its end. */
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+
+  /** What was found last by `line` or `run`: the bytes of `found` from `start` to `stop`. */
+  found: Buffer = EMPTY;
+  start = 0;
+  stop = 0;
+
+  #held: Buffer = EMPTY;
+  #heldLength = 0;
+  #skip = 0;
+
+  /** Bytes held and not handed out: what a peer makes this decoder keep. */
+  get bufferedBytes(): number {
+    return this.end - this.at + this.#heldLength + this.#waitingBytes;
+  }
+
+  /** True when a line, a run or a body has begun in an earlier chunk. */
+  get holding(): boolean {
+    return this.#heldLength > 0;
+  }
+
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    const buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    if (this.at < this.end) {
+      this.#waiting.push(buffer);
+      this.#waitingBytes += buffer.length;
+      return;
+    }
+    this.chunk = buffer;
+    this.at = 0;
+    this.end = buffer.length;
+  }
+
+  /** Makes sure of an unread byte, if any has been pushed. */
+  more(): boolean {
+    if (this.at < this.end) return true;
+    const next = this.#waiting.shift();
+    if (next === undefined) {
+      // Nothing left to read: let go of the chunk, so that an idle connection keeps no memory.
+      if (this.end > 0) {
+        this.chunk = EMPTY;
+        this.at = 0;
+        this.end = 0;
+      }
+      return false;
+    }
+    this.#waitingBytes -= next.length;
+    this.chunk = next;
+    this.at = 0;
+    this.end = next.length;
+    return true;
+  }
+
+  /** Forgets everything, after which nothing can be read. */
+  drop(): void {
+    this.chunk = EMPTY;
+    this.at = 0;
+    this.end = 0;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#release();
+  }
+
+  #release(): void {
+    this.#held = EMPTY;
+    this.#heldLength = 0;
+  }
+
+  /** Moves `count` unread bytes to the buffer under assembly, which never gets larger than `most`. */
+  #hold(count: number, most: number): void {
+    const needed = this.#heldLength + count;
+    if (needed > this.#held.length) {
+      const doubled = Math.max(ASSEMBLY_START, this.#held.length * 2, needed);
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(doubled, most)));
+      this.#held.copy(grown, 0, 0, this.#heldLength);
+      this.#held = grown;
+    }
+    this.chunk.copy(this.#held, this.#heldLength, this.at, this.at + count);
+    this.#heldLength = needed;
+    this.at += count;
+  }
+
+  /** The unread byte number `index` of what is being put together, or of the chunk. -1 past its end. */
+  peek(index: number): number {
+    if (index < this.#heldLength) return this.#held[index]!;
+    const at = this.at + index - this.#heldLength;
+    return at < this.end ? this.chunk[at]! : -1;
+  }
+
+  /**
+   * Finds a whole line: `found[start..stop)`, without its \n or \r\n. Returns 1 if found, 0 if more bytes
+   * are needed, -1 if it is longer than `max(this)` bytes. `max` is asked only past `least` bytes.
+   */
+  line(least: number, max: (source: ByteSource) => number): number {
+    while (this.more()) {
+      const feed = this.chunk.indexOf(LF, this.at);
+      const whole = feed >= 0 && feed < this.end;
+      const count = (whole ? feed : this.end) - this.at;
+      const length = this.#heldLength + count;
+      if (length > least && length > max(this)) return -1;
+      if (whole) {
+        if (this.#heldLength === 0) {
+          this.#place(this.chunk, this.at, feed);
+          this.at = feed + 1;
+        } else {
+          this.#hold(count, length);
+          this.at++;
+          this.#place(this.#held, 0, this.#heldLength);
+          this.#release();
+        }
+        return 1;
+      }
+      this.#hold(count, Number.MAX_SAFE_INTEGER);
+    }
+    return 0;
+  }
+
+  #place(buffer: Buffer, start: number, feed: number): void {
+    this.found = buffer;
+    this.start = start;
+    this.stop = feed > start && buffer[feed - 1] === CR ? feed - 1 : feed;
+  }
+
+  /** Finds exactly `length` bytes: `found[start..stop)`. False if more are needed. */
+  run(length: number): boolean {
+    if (this.#heldLength === 0 && this.end - this.at >= length) {
+      this.found = this.chunk;
+      this.start = this.at;
+      this.stop = this.at + length;
+      this.at = this.stop;
+      return true;
+    }
+    while (this.#heldLength < length) {
+      if (!this.more()) return false;
+      this.#hold(Math.min(length - this.#heldLength, this.end - this.at), length);
+    }
+    this.found = this.#held;
+    this.start = 0;
+    this.stop = length;
+    this.#release();
+    return true;
+  }
+
+  /** Begins to pass over `count` bytes without keeping them: see `skipped`. */
+  skip(count: number): void {
+    this.#skip = count;
+  }
+
+  /** Passes over what `skip` asked for. False if more bytes are to come. */
+  skipped(): boolean {
+    while (this.#skip > 0) {
+      if (!this.more()) return false;
+      const count = Math.min(this.#skip, this.end - this.at);
+      this.at += count;
+      this.#skip -= count;
+    }
+    return true;
+  }
+
+  /** Passes over everything up to and with the next \n, keeping nothing. False if it has not come yet. */
+  skippedLine(): boolean {
+    while (this.more()) {
+      const feed = this.chunk.indexOf(LF, this.at);
+      if (feed >= 0 && feed < this.end) {
+        this.at = feed + 1;
+        return true;
+      }
+      this.at = this.end;
+    }
+    return false;
+  }
+}
