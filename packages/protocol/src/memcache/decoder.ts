@@ -1,11 +1,10 @@
 /** One connection's requests, whichever wire the client speaks: its first byte tells. */
+import { REQUEST_MAGIC } from './binary/opcodes.ts';
+import { BinaryRequestDecoder } from './binary/request-decoder.ts';
 import { type Limits, withDefaults } from './limits.ts';
 import type { Request } from './requests.ts';
 import { ByteSource } from './source.ts';
 import { TextRequestDecoder } from './text/request-decoder.ts';
-
-/** The magic of a binary request; no text command begins with it. */
-const BINARY_REQUEST = 0x80;
 
 interface WireDecoder {
   readonly bufferedBytes: number;
@@ -48,8 +47,11 @@ export class RequestDecoder {
 
   #decide(): WireDecoder | undefined {
     if (!this.#source.more()) return undefined;
-    this.#wire = this.#source.peek(0) === BINARY_REQUEST ? 'binary' : 'text';
-    this.#decoder = new TextRequestDecoder(this.#source, this.#limits);
+    const binary = this.#source.peek(0) === REQUEST_MAGIC;
+    this.#wire = binary ? 'binary' : 'text';
+    this.#decoder = binary
+      ? new BinaryRequestDecoder(this.#source, this.#limits)
+      : new TextRequestDecoder(this.#source, this.#limits);
     return this.#decoder;
   }
 }

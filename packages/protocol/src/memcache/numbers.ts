@@ -42,3 +42,14 @@ export function parseInteger(text: string): number | undefined {
   const value = Number(text) + 0;
   return Number.isSafeInteger(value) ? value : undefined;
 }
+
+/** Big-endian, unsigned. */
+export function readUint32(buffer: Buffer, at: number): number {
+  return buffer[at]! * 0x100_0000 + ((buffer[at + 1]! << 16) | (buffer[at + 2]! << 8) | buffer[at + 3]!);
+}
+
+export function readUint64(buffer: Buffer, at: number): Uint64 {
+  const high = readUint32(buffer, at);
+  const low = readUint32(buffer, at + 4);
+  return high < 0x20_0000 ? high * 0x1_0000_0000 + low : (BigInt(high) << 32n) | BigInt(low);
+}

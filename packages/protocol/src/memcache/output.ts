@@ -130,14 +130,34 @@ export class Output {
     this.#at = at + length;
   }
 
-  /** Big-endian numbers, for the binary wire. */
-  uint16(value: number): void {
-    const at = this.#room(2);
-    this.#slab[at] = value >>> 8;
-    this.#slab[at + 1] = value;
-    this.#at = at + 2;
+  /** The 24 bytes before a binary request (`status` is its vbucket) or reply. `body` counts extras, key and value. */
+  header(
+    magic: number,
+    opcode: number,
+    key: number,
+    extras: number,
+    status: number,
+    body: number,
+    opaque: number,
+    cas: number | bigint,
+  ): void {
+    const at = this.#room(24);
+    const slab = this.#slab;
+    slab[at] = magic;
+    slab[at + 1] = opcode;
+    slab[at + 2] = key >>> 8;
+    slab[at + 3] = key;
+    slab[at + 4] = extras;
+    slab[at + 5] = 0;
+    slab[at + 6] = status >>> 8;
+    slab[at + 7] = status;
+    this.#at = at + 8;
+    this.uint32(body);
+    this.uint32(opaque);
+    this.uint64(cas);
   }
 
+  /** Big-endian numbers, for the binary wire. */
   uint32(value: number): void {
     const at = this.#room(4);
     const slab = this.#slab;
