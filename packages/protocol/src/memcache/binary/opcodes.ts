@@ -95,6 +95,13 @@ const LOUD: ReadonlyMap<number, number> = new Map([
   [o.gatKQ, o.gatK],
 ]);
 
+const READS: ReadonlySet<number> = new Set([o.get, o.getQ, o.getK, o.getKQ, o.gat, o.gatQ, o.gatK, o.gatKQ]);
+
+/** Whether the key may carry read options behind the name (`readKey` in the limits). */
+export function isRead(opcode: number): boolean {
+  return READS.has(opcode);
+}
+
 export function extrasShape(opcode: number): number {
   return shapes[opcode]!;
 }

@@ -6,7 +6,7 @@ import type { Limits } from '../limits.ts';
 import { readUint32, readUint64 } from '../numbers.ts';
 import type { Request, Uint64 } from '../requests.ts';
 import type { ByteSource } from '../source.ts';
-import { Extras, extrasFit, extrasShape, HEADER_BYTES, needsKey, REQUEST_MAGIC } from './opcodes.ts';
+import { Extras, extrasFit, extrasShape, HEADER_BYTES, isRead, needsKey, REQUEST_MAGIC } from './opcodes.ts';
 
 const At = { header: 0, body: 1, swallow: 2, dead: 3 } as const;
 
@@ -84,10 +84,7 @@ export class BinaryRequestDecoder {
     if (valueLength < 0) return 'bad_frame';
     const shape = extrasShape(this.#opcode);
     if (this.#extrasLength > limits.extras || !extrasFit(shape, this.#extrasLength)) return 'bad_extras';
-    if (this.#keyLength > limits.readKey) return 'key_too_long';
-    // Only reads may have options behind the name.
-    if (this.#keyLength > limits.key && (shape === Extras.store || shape === Extras.arithmetic))
-      return 'key_too_long';
+    if (this.#keyLength > (isRead(this.#opcode) ? limits.readKey : limits.key)) return 'key_too_long';
     if (this.#keyLength === 0 && needsKey(this.#opcode)) return 'bad_key';
     if (valueLength > limits.body) return 'body_too_large';
     return undefined;
