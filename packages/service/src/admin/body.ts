@@ -7,12 +7,18 @@ export function hasBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
 }
 
+/** Whether the client waits with its body until it is told to go on. */
+export function expectsContinue(request: IncomingMessage): boolean {
+  return request.headers.expect?.toLowerCase() === '100-continue';
+}
+
 /**
  * The JSON of a request, or undefined when it has no body.
+ * @param goOn asks a client that waits for it to send its body; called after the headers were judged.
  * @throws AdminError body_too_large as soon as the length or the bytes so far pass `max`; unsupported_media_type for
  * anything but application/json, which a form of another web site can't send; bad_request for broken JSON.
  */
-export async function readJson(request: IncomingMessage, max: number): Promise<unknown> {
+export async function readJson(request: IncomingMessage, max: number, goOn: () => void): Promise<unknown> {
   if (!hasBody(request)) return undefined;
   const length = request.headers['content-length'];
   const type = request.headers['content-type'] ?? '';
@@ -21,6 +27,7 @@ export async function readJson(request: IncomingMessage, max: number): Promise<u
   }
   if (length !== undefined && Number(length) > max) throw tooLarge(max);
 
+  if (expectsContinue(request)) goOn();
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {

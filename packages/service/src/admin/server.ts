@@ -4,7 +4,7 @@ import { errorMessage, ServiceError } from '../errors.ts';
 import type { Deadline, Part } from '../lifecycle/lifecycle.ts';
 import type { Log } from '../log/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { hasBody, readJson } from './body.ts';
+import { expectsContinue, hasBody, readJson } from './body.ts';
 import { ADMIN_STATUS, AdminError, type AdminErrorCode } from './errors.ts';
 import { Guard, isLoopback } from './guard.ts';
 import { type ReadinessCheck, readiness } from './health.ts';
@@ -217,13 +217,13 @@ class HttpAdmin implements Admin {
     );
     server.maxConnections = limits.connectionsMax;
     // Bodies are taken only after the headers were judged.
-    server.on('checkContinue', (request, response) => void this.#serve(request, response, true));
+    server.on('checkContinue', (request, response) => void this.#serve(request, response));
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(error, socket as Socket));
     return server;
   }
 
   /** One request, from its headers to its answer. Nothing that happens here may reject. */
-  async #serve(request: IncomingMessage, response: ServerResponse, expectsContinue = false): Promise<void> {
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const gone = new AbortController();
     response.on('close', () => gone.abort());
     request.on('error', () => gone.abort());
@@ -243,8 +243,7 @@ class HttpAdmin implements Admin {
         );
         answer.headers.allow = found.allow.join(', ');
       } else {
-        if (expectsContinue) response.writeContinue();
-        const body = await readJson(request, this.#limits.bodyBytesMax);
+        const body = await readJson(request, this.#limits.bodyBytesMax, () => response.writeContinue());
         answer = await this.#handled(found.handler.handle, {
           method: (request.method === 'HEAD' ? 'GET' : request.method) as AdminMethod,
           path: url.path,
@@ -287,8 +286,10 @@ class HttpAdmin implements Admin {
 
   #send(request: IncomingMessage, response: ServerResponse, { status, headers, body }: Answer): void {
     if (response.destroyed) return;
-    // What is left of a body that was refused is not read: the connection ends with the answer.
-    const close = this.#stopping || (hasBody(request) && !request.complete);
+    // Node reads and drops what is left of a refused body, for requestTimeoutMs at most: closing on a client that still
+    // sends would reset the connection, and the client would never see why. One that waits for `100 Continue` may send
+    // its body or not, so its connection can't be used again.
+    const close = this.#stopping || (hasBody(request) && !request.complete && expectsContinue(request));
     response.writeHead(status, {
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',

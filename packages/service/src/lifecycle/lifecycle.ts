@@ -200,7 +200,8 @@ class PartsLifecycle implements Lifecycle {
     const signalled = reason === 'SIGTERM' ? 143 : reason === 'SIGINT' ? 130 : undefined;
     const code = this.#failed || broken ? 1 : late ? (signalled ?? 1) : 0;
     this.#state = 'stopped';
-    this.#log.info({ exitCode: code }, late ? 'stopped, but not everything in time' : 'stopped');
+    if (!this.#forced)
+      this.#log.info({ exitCode: code }, late ? 'stopped, but not everything in time' : 'stopped');
     return this.#finish(code);
   }
 
@@ -211,13 +212,17 @@ class PartsLifecycle implements Lifecycle {
     try {
       const stopping = Promise.resolve(part.stop?.(deadline));
       const outcome = await within(stopping, end, this.#abortStop.signal, () => abort.abort());
-      if (outcome === 'late')
+      if (outcome === 'late' && !this.#forced)
         this.#log.error({ part: part.name }, 'part did not stop in time, going on without it');
       return outcome;
     } catch (error) {
       this.#log.error({ part: part.name, err: error }, 'part could not stop');
       return 'broken';
     }
+  }
+
+  get #forced(): boolean {
+    return this.#abortStop.signal.aborted;
   }
 
   async #finish(code: number): Promise<number> {

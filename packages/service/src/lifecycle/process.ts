@@ -1,4 +1,6 @@
 import { performance } from 'node:perf_hooks';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ServiceError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
@@ -20,21 +22,25 @@ const SAME_SIGNAL_MS = 500;
  * Resolves to the exit code, for `process.exit(code)` in cli.ts. Rejects only when the start fails.
  */
 export async function runProcess(options: ProcessOptions): Promise<number> {
+  const { lifecycle } = options;
   const uninstall = installHandlers(options);
   try {
-    await options.lifecycle.start();
-  } catch (error) {
+    const started = lifecycle.start().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    // A start that hangs must not outlive a stop; one turn lets a start that failed say so, after its own stop.
+    const failure = await Promise.race([started, lifecycle.done.then(() => nextTurn(undefined))]);
     // A signal during the start is a stop and no failure of the start.
-    if ((error as { code?: unknown }).code !== 'START_ABORTED') {
-      uninstall();
-      throw error;
-    }
-  }
-  try {
-    return await options.lifecycle.done;
+    if (failure !== undefined && !isAborted(failure)) throw failure;
+    return await lifecycle.done;
   } finally {
     uninstall();
   }
+}
+
+function isAborted(error: unknown): boolean {
+  return error instanceof ServiceError && error.code === 'START_ABORTED';
 }
 
 /** Installs the handlers of `runProcess`; returns what removes them. */

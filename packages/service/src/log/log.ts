@@ -41,7 +41,7 @@ export interface LogOptions {
 const BUFFER_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Keys that never reach a log, wherever an object is logged under the top or one level down. */
-const REDACTED_KEYS = ['token', 'password', 'secret', 'authorization', 'adminToken', 'admin_token'];
+const REDACTED_KEYS = ['token', 'password', 'secret', 'authorization', 'adminToken'];
 
 /**
  * One logger per process or server. JSON lines have `level` (a word), `time` (RFC 3339), `name`, `msg` and, from

@@ -66,7 +66,7 @@ export interface SettingsDefinition<S extends SettingsShape, T extends TablesSha
   readonly settings: S;
   readonly tables: T;
   /** What is wrong between settings that are each fine, in sentences; asked last. */
-  readonly check?: ((values: SettingsValues<S, T>) => readonly string[]) | undefined;
+  check?(values: SettingsValues<S, T>): readonly string[];
 }
 
 /** The values' type of a definition: `type Settings = ValuesOf<typeof settings>`. */
@@ -119,7 +119,7 @@ export function defineSettings<
     if (Object.hasOwn(definition.settings, name)) claim(`name ${name}`, name);
     claim(`key ${keyOf(name, declared)}`, name);
   }
-  return { ...definition, tables: definition.tables ?? ({} as T), check: definition.check };
+  return { ...definition, tables: definition.tables ?? ({} as T) };
 }
 
 /** The flag without dashes, or undefined when there is none. */

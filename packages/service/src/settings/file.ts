@@ -50,6 +50,7 @@ export function valueAt(table: Table, key: string): unknown {
 export function lineOf(text: string, path: readonly string[]): number | undefined {
   let table: readonly string[] = [];
   let best: { line: number; depth: number } | undefined;
+  let inside: number | undefined;
   for (const [index, line] of text.split('\n').entries()) {
     const header = /^\s*\[\[?([^\]]+)\]/.exec(line);
     const assignment =
@@ -65,10 +66,12 @@ export function lineOf(text: string, path: readonly string[]): number | undefine
     } else {
       continue;
     }
+    // `[queues.mail]` is where `queues` is, when nothing names that by itself.
+    if (here.length > path.length && path.every((step, at) => step === here[at])) inside ??= index + 1;
     const shared = here.length <= path.length && here.every((step, at) => step === path[at]);
     if (shared && here.length > (best?.depth ?? 0)) best = { line: index + 1, depth: here.length };
   }
-  return best?.line;
+  return best?.depth === path.length ? best.line : (inside ?? best?.line);
 }
 
 function steps(dotted: string): string[] {
