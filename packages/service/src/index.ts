@@ -5,20 +5,19 @@
  * @module
  */
 
+export { type AdminReply, reply } from './admin/answer.ts';
 export { ADMIN_STATUS, AdminError, type AdminErrorCode } from './admin/errors.ts';
 export { isLoopback } from './admin/guard.ts';
 export type { ReadinessCheck } from './admin/health.ts';
 export { ADMIN_LIMITS, type AdminLimits } from './admin/limits.ts';
+export { listenError } from './admin/listen.ts';
 export type { AdminMethod } from './admin/router.ts';
 export {
   type Admin,
   type AdminHandler,
   type AdminOptions,
-  type AdminReply,
   type AdminRequest,
   createAdmin,
-  listenError,
-  reply,
 } from './admin/server.ts';
 export { useColor } from './cli/color.ts';
 export { type CliOutput, EXIT, runCli, setExitCode } from './cli/run.ts';

@@ -228,6 +228,7 @@ describe('web pages of others', () => {
     expect(await status('127.0.0.1.evil.example')).toBe(421);
     expect(await status('localhost:1234')).toBe(200);
     expect(await status('[::1]:1234')).toBe(200);
+    expect(await status('10.0.0.7:1234')).toBe(200);
     expect(await status('Queue.example')).toBe(200);
   });
 

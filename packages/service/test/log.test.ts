@@ -26,7 +26,7 @@ describe('the log', () => {
     const { lines, destination } = capture();
     const log = createLogger({ name: 'rookery-x', destination, format: 'pretty' });
     log.child({ part: 'admin' }).warn({ port: 1 }, 'slow');
-    expect(lines.join('')).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: \[admin\] slow\n {4}port: 1\n$/);
+    expect(lines.join('')).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: \[admin\] slow \{"port":1\}\n$/);
   });
 
   it('shows the stack of an error', () => {

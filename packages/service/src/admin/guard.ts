@@ -53,7 +53,8 @@ export class Guard {
   }
 
   #hostAllowed(name: string): boolean {
-    return name === 'localhost' || (isIP(name) !== 0 && isLoopback(name)) || this.#allowed.has(name);
+    // An address needs no resolving, so it can't have been rebound; probes of Kubernetes come by address.
+    return name === 'localhost' || isIP(name) !== 0 || this.#allowed.has(name);
   }
 }
 

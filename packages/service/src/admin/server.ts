@@ -1,14 +1,16 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { errorMessage, ServiceError } from '../errors.ts';
+import { ServiceError } from '../errors.ts';
 import type { Deadline, Part } from '../lifecycle/lifecycle.ts';
 import type { Log } from '../log/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { AdminReply, type Answer, errorAnswer, json, refuse } from './answer.ts';
 import { expectsContinue, hasBody, readJson } from './body.ts';
-import { ADMIN_STATUS, AdminError, type AdminErrorCode } from './errors.ts';
+import { AdminError } from './errors.ts';
 import { Guard, isLoopback } from './guard.ts';
 import { type ReadinessCheck, readiness } from './health.ts';
 import { ADMIN_LIMITS, type AdminLimits } from './limits.ts';
+import { listenError } from './listen.ts';
 import { makePage } from './page.ts';
 import { type AdminMethod, Router } from './router.ts';
 
@@ -31,22 +33,6 @@ export interface AdminRequest {
  * Throws `AdminError` for an error of the closed set; anything else that it throws is logged and answered as `internal`.
  */
 export type AdminHandler = (request: AdminRequest) => unknown;
-
-/** An answer with a status of its own, made by `reply`. */
-export class AdminReply {
-  readonly status: number;
-  readonly body: unknown;
-
-  constructor(status: number, body: unknown) {
-    this.status = status;
-    this.body = body;
-  }
-}
-
-/** For a handler that answers with another status than 200: `return reply(202, { started: true })`. */
-export function reply(status: number, body?: unknown): AdminReply {
-  return new AdminReply(status, body);
-}
 
 export interface AdminOptions {
   readonly log: Log;
@@ -83,11 +69,6 @@ export interface Admin extends Part {
   readonly address: { readonly host: string; readonly port: number; readonly url: string } | undefined;
 }
 
-type Answer = {
-  readonly status: number;
-  readonly headers: Record<string, string>;
-  readonly body: Buffer | undefined;
-};
 type Handler = (request: AdminRequest) => Promise<Answer>;
 type Entry = { readonly open: boolean; readonly handle: Handler };
 
@@ -309,60 +290,9 @@ class HttpAdmin implements Admin {
   }
 }
 
-/** What to do when an address can't be listened on; for the app's own listeners too. */
-export function listenError(
-  error: NodeJS.ErrnoException,
-  what: string,
-  host: string,
-  port: number,
-): ServiceError {
-  const why: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'the port is taken: stop what listens there, or choose another port',
-    EACCES: 'this user may not take that port: choose one from 1024 up',
-    EADDRNOTAVAIL: 'this machine does not have that address',
-    ENOTFOUND: 'there is no host of that name',
-  };
-  const message = `${what} can't listen on ${host}:${port}: ${why[error.code ?? ''] ?? errorMessage(error)}`;
-  return new ServiceError('LISTEN_FAILED', message, { cause: error });
-}
-
-function json(status: number, value: unknown): Answer {
-  if (value === undefined) return { status: status === 200 ? 204 : status, headers: {}, body: undefined };
-  const text = `${JSON.stringify(value, (_, one: unknown) => (typeof one === 'bigint' ? safeNumber(one) : one))}\n`;
-  return { status, headers: { 'content-type': 'application/json; charset=utf-8' }, body: Buffer.from(text) };
-}
-
-/** A counter past 2^53 goes as text, because a JSON number would come out as another one. */
-function safeNumber(value: bigint): number | string {
-  return value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER ? Number(value) : String(value);
-}
-
-function errorAnswer(error: AdminError): Answer {
-  return json(error.status, { error: { code: error.code, message: error.message } });
-}
-
 function parseTarget(target: string): { readonly path: string; readonly query: URLSearchParams } {
   if (!target.startsWith('/')) throw new AdminError('bad_request', 'the request target must be a path');
   const mark = target.indexOf('?');
   const path = mark < 0 ? target : target.slice(0, mark);
   return { path, query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)) };
-}
-
-/** Answers what is no HTTP request, in the same form as any other error. */
-function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const [code, message]: [AdminErrorCode, string] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? ['headers_too_large', 'the request line and headers are too large']
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ['request_timeout', 'the request did not arrive in time']
-        : ['bad_request', 'this is not an HTTP request'];
-  const body = `${JSON.stringify({ error: { code, message } })}\n`;
-  socket.end(
-    `HTTP/1.1 ${ADMIN_STATUS[code]} ${code}\r\ncontent-type: application/json; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
 }

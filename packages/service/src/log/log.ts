@@ -86,6 +86,7 @@ function destinationFor(options: LogOptions): DestinationStream {
   // A stream in this thread and no worker transport: a bundled app has no file that a worker could load.
   const pretty = prettyFactory({
     colorize: options.color ?? (options.destination === undefined && useColor(process.stdout, process.env)),
+    singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid,hostname,name,part',
     messageFormat: '{if part}[{part}] {end}{msg}',
