@@ -94,12 +94,22 @@ export class Output {
 
   /** A number in decimal. */
   decimal(value: number | bigint): void {
-    if (typeof value === 'bigint' || value > 0xffff_ffff || value < 0 || !Number.isInteger(value)) {
+    if (typeof value === 'bigint' || value < 0 || !Number.isSafeInteger(value)) {
       this.latin1(String(value));
-      return;
+    } else if (value <= 0xffff_ffff) {
+      let digits = 1;
+      for (let bound = 10; value >= bound; bound *= 10) digits++;
+      this.#digits(value, digits);
+    } else {
+      // A cas unique: its nine low digits, and what is before them, fit 32-bit arithmetic each.
+      const high = Math.floor(value / 1e9);
+      this.decimal(high);
+      this.#digits(value - high * 1e9, 9);
     }
-    let digits = 1;
-    for (let bound = 10; value >= bound; bound *= 10) digits++;
+  }
+
+  /** `digits` digits of a number below 2^32. */
+  #digits(value: number, digits: number): void {
     const at = this.#room(digits);
     const slab = this.#slab;
     let rest = value >>> 0;

@@ -193,8 +193,7 @@ export class TextRequestDecoder {
     let noreply = false;
     if (chunk[at] === SPACE) {
       // " noreply", then the line end.
-      if (end - at < 10 || chunk[at + 1] !== 0x6e || chunk.toString('latin1', at + 1, at + 8) !== 'noreply')
-        return undefined;
+      if (end - at < 10 || !isNoreply(chunk, at + 1)) return undefined;
       noreply = true;
       at += 8;
     }
@@ -215,4 +214,17 @@ export class TextRequestDecoder {
     const key = latin1Key(chunk, start, stop);
     return storeRequest('set', key, flags, exptime, undefined, noreply, chunk, bodyStart, bodyEnd);
   }
+}
+
+/** The seven bytes of `noreply`. */
+function isNoreply(chunk: Buffer, at: number): boolean {
+  return (
+    chunk[at] === 0x6e &&
+    chunk[at + 1] === 0x6f &&
+    chunk[at + 2] === 0x72 &&
+    chunk[at + 3] === 0x65 &&
+    chunk[at + 4] === 0x70 &&
+    chunk[at + 5] === 0x6c &&
+    chunk[at + 6] === 0x79
+  );
 }
