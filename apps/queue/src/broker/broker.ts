@@ -1,0 +1,380 @@
+import type { Clock, Timer } from '@rookery/storage';
+import type { Dialect } from '../dialect.ts';
+import type { PutOutcome, Queue } from '../queue/queue.ts';
+import type { Reader, Waiter } from '../queue/reader.ts';
+import type { Message, MessageProperties, Store } from '../store/store.ts';
+import { BrokerError } from './errors.ts';
+import { createLoader, type Loader } from './loader.ts';
+import { type QueueConfiguration, Registry } from './registry.ts';
+import type { Session } from './session.ts';
+import { readsAllowed, type ServerStatus, writesAllowed } from './status.ts';
+import { type Sweeper, startSweeper } from './sweeper.ts';
+import { cached, parseReadTarget, parseWriteTarget, type ReadTarget, type WriteTarget } from './targets.ts';
+
+export interface BrokerLimits {
+  readonly maxOpenReads: number;
+  readonly maxQueues: number;
+  readonly maxWaits: number;
+  readonly maxWindowBytes: number;
+}
+
+export interface BrokerOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly dialect: Dialect;
+  readonly limits: BrokerLimits;
+  readonly configuration: QueueConfiguration;
+  /** Told of what failed in the background, such as a sweep that met a full disk. */
+  readonly onBackgroundError: (error: Error) => void;
+}
+
+/** Beside a queue's outcomes: `stored-sync` asks the caller to wait for `store.sync()` before it replies. */
+export type BrokerPutOutcome = PutOutcome | 'stored-sync';
+
+/** The answer comes through the callback. */
+export const later: unique symbol = Symbol('later');
+
+export type ReadCallback = (message: Message | undefined, error?: Error) => void;
+
+/** Requests in, messages out: finds the queues that a name means, and does what the wires have in common. */
+export class Broker {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly dialect: Dialect;
+  readonly registry: Registry;
+  readonly readTarget: (key: string) => ReadTarget;
+  readonly writeTarget: (key: string) => WriteTarget;
+  status: ServerStatus = 'up';
+  waits = 0;
+  readonly counters = { get: 0, set: 0, peek: 0, hits: 0, misses: 0 };
+  readonly #limits: BrokerLimits;
+  readonly #loader: Loader;
+  readonly #sweeper: Sweeper;
+  readonly #onBackgroundError: (error: Error) => void;
+  #flushTimer: Timer;
+
+  constructor(options: BrokerOptions) {
+    this.store = options.store;
+    this.clock = options.clock;
+    this.dialect = options.dialect;
+    this.#limits = options.limits;
+    this.registry = new Registry(options.store, options.configuration, options.limits, options.clock.now());
+    this.readTarget = cached((key) => parseReadTarget(key, options.dialect));
+    this.writeTarget = cached((key) => parseWriteTarget(key, options.dialect));
+    this.#loader = createLoader(options.clock);
+    this.#onBackgroundError = options.onBackgroundError;
+    this.#sweeper = startSweeper(this.registry, options.clock, options.onBackgroundError);
+  }
+
+  // hot:
+  /**
+   * Puts one message into every queue that the target names, or into none.
+   * @throws BrokerError `writes-blocked`, `too-many-queues`; StoreError
+   */
+  put(
+    target: WriteTarget,
+    flags: number,
+    expiresAt: number,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+  ): BrokerPutOutcome {
+    if (!writesAllowed(this.status)) {
+      throw new BrokerError('writes-blocked', `the server takes no writes: its status is ${this.status}`);
+    }
+    const now = this.clock.now();
+    this.counters.set += 1;
+    const [name] = target.queues;
+    if (target.queues.length === 1 && this.registry.aliasesOf(name!) === undefined) {
+      const queue = this.registry.findOrCreate(name!, now);
+      if (this.registry.childrenOf(name!) === undefined && !queue.settings.fanoutOnly) {
+        const outcome = queue.put(now, flags, expiresAt, buffer, start, end);
+        if (outcome !== 'stored') return outcome;
+        this.#wake(queue);
+        return target.sync || queue.settings.sync === 'always' ? 'stored-sync' : 'stored';
+      }
+    }
+    return this.#putToMany(target, now, { flags, addedAt: now, expiresAt }, buffer, start, end);
+  }
+
+  // hot:
+  /**
+   * Reads as the target says, for a session. Returns the message, or undefined for none, or `later`: then `done` is
+   * called once, unless the session ends before. An open read is in the session when the message is handed over.
+   * @throws BrokerError, StoreError
+   */
+  read(session: Session, target: ReadTarget, done: ReadCallback): Message | undefined | typeof later {
+    if (!readsAllowed(this.status)) {
+      throw new BrokerError('reads-blocked', `the server takes no reads: its status is ${this.status}`);
+    }
+    const now = this.clock.now();
+    if (target.peek) this.counters.peek += 1;
+    else this.counters.get += 1;
+    const reader = this.#readerOf(target, now);
+    if (target.close || target.abort) {
+      if (reader !== undefined) this.#endOldest(session, reader, target.close, now);
+      if (!target.open) return undefined;
+    }
+    if (reader === undefined) return this.#miss();
+    this.#checkReadAllowed(session, reader, target);
+
+    const message = target.peek ? reader.peek(now) : reader.take(now);
+    if (message !== undefined) {
+      this.#deliver(session, reader, target, message, now);
+      if (reader.needsLoad) void this.#loader.load(reader);
+      return message;
+    }
+    if (target.timeoutMs === 0 && !reader.behind) return this.#miss();
+    return this.#wait(session, reader, target, done);
+  }
+
+  /** Closes the `count` oldest open reads of the queue; false if fewer are open. @throws StoreError */
+  confirm(session: Session, target: ReadTarget, count: number): boolean {
+    const reader = this.#readerOf(target, this.clock.now());
+    const held = reader === undefined ? [] : session.held(reader).slice(0, count);
+    if (held.length < count) return false;
+    for (const read of held) {
+      read.reader.close(read);
+      session.remove(read);
+    }
+    return true;
+  }
+
+  /** Gives every open read of the queue more time; false if none is open. */
+  touch(session: Session, target: ReadTarget): boolean {
+    const now = this.clock.now();
+    const reader = this.#readerOf(target, now);
+    const held = reader === undefined ? [] : session.held(reader);
+    const timeoutMs = this.registry.queues.get(target.queue)?.settings.openReadTimeoutMs ?? 0;
+    for (const read of held) if (timeoutMs > 0) read.deadline = now + timeoutMs;
+    return held.length > 0;
+  }
+
+  /** The connection is gone: its wait ends, its open reads go back to where they were. */
+  end(session: Session): void {
+    session.cancelWait?.();
+    const now = this.clock.now();
+    for (const read of session.takeAll()) read.reader.abort(read, now);
+  }
+
+  /** False if there is no such queue. @throws StoreError */
+  flush(name: string): boolean {
+    const queue = this.registry.queues.get(name);
+    if (queue === undefined) return false;
+    queue.flush();
+    for (const cursor of this.registry.cursorsOf(queue)?.values() ?? []) cursor.reader.purged();
+    return true;
+  }
+
+  flushAll(): void {
+    for (const name of [...this.registry.queues.keys()]) this.flush(name);
+  }
+
+  /** Flushes everything when the time has passed; a later call replaces an earlier one. Forgotten at a restart. */
+  flushAllLater(delayMs: number): void {
+    this.clock.clearTimeout(this.#flushTimer);
+    this.#flushTimer = this.clock.setTimeout(() => {
+      try {
+        this.flushAll();
+      } catch (error) {
+        this.#onBackgroundError(error as Error);
+      }
+    }, delayMs);
+  }
+
+  /** False if there is no such queue. @throws StoreError */
+  delete(name: string): boolean {
+    const queue = this.registry.queues.get(name);
+    if (queue === undefined) return false;
+    this.registry.remove(queue);
+    return true;
+  }
+
+  /** Expires what is due at the head of the queue, reading the store as far as needed; resolves with how many. */
+  async flushExpired(name: string): Promise<number> {
+    const queue = this.registry.queues.get(name);
+    if (queue === undefined) return 0;
+    let expired = 0;
+    for (;;) {
+      const now = this.clock.now();
+      expired += queue.expire(now, Number.POSITIVE_INFINITY);
+      if (queue.reader.windowSize > 0 || !queue.reader.behind) return expired;
+      if (!(await this.#loader.load(queue.reader))) return expired;
+    }
+  }
+
+  async flushAllExpired(): Promise<number> {
+    let expired = 0;
+    for (const name of [...this.registry.queues.keys()]) expired += await this.flushExpired(name);
+    return expired;
+  }
+
+  close(): void {
+    this.#sweeper.stop();
+    this.clock.clearTimeout(this.#flushTimer);
+  }
+
+  /** Aliases, several names, and fanout children: all of them take the message, or the put is refused. */
+  #putToMany(
+    target: WriteTarget,
+    now: number,
+    properties: MessageProperties,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+  ): BrokerPutOutcome {
+    const takers = new Set<Queue>();
+    for (const named of target.queues) {
+      for (const name of this.registry.aliasesOf(named) ?? [named]) {
+        const queue = this.registry.findOrCreate(name, now);
+        if (!queue.settings.fanoutOnly) {
+          const refusal = queue.refusal(end - start);
+          if (refusal !== undefined) {
+            queue.refusedTotal += 1;
+            return refusal;
+          }
+          takers.add(queue);
+        }
+        for (const child of this.registry.childrenOf(name) ?? []) {
+          // A child that is full refuses for itself: what one listener neglects must not stop the writers.
+          if (child.refusal(end - start) === undefined) takers.add(child);
+          else child.refusedTotal += 1;
+        }
+      }
+    }
+    // First all into the store, then all into the queues, so that a store that refuses in the middle leaves nothing
+    // that a reader could have seen.
+    const appended: [Queue, Message][] = [];
+    try {
+      for (const queue of takers) {
+        appended.push([queue, queue.stored.append(properties, buffer, start, end)]);
+      }
+    } catch (error) {
+      for (const [queue, message] of appended) queue.stored.acknowledge(message);
+      throw error;
+    }
+    let { sync } = target;
+    for (const [queue, message] of appended) {
+      queue.arrived(message, now);
+      this.#wake(queue);
+      if (queue.settings.sync === 'always') sync = true;
+    }
+    return sync ? 'stored-sync' : 'stored';
+  }
+
+  /** Reads the store for those who wait and whose message did not come through the window. */
+  #wake(queue: Queue): void {
+    if (queue.reader.waiters.size > 0 && queue.reader.needsLoad) void this.#loader.load(queue.reader);
+    const cursors = this.registry.cursorsOf(queue);
+    if (cursors === undefined) return;
+    for (const { reader } of cursors.values()) {
+      if (reader.waiters.size > 0 && reader.needsLoad) void this.#loader.load(reader);
+    }
+  }
+
+  /** Reading `parent+child`, waiting for a queue, or naming a cursor brings it into being. */
+  #readerOf(target: ReadTarget, now: number): Reader | undefined {
+    let queue = this.registry.queues.get(target.queue);
+    if (queue === undefined) {
+      const creates = target.queue.indexOf('+') > 0 || (target.timeoutMs > 0 && target.cursor === undefined);
+      if (!creates || !writesAllowed(this.status)) return undefined;
+      queue = this.registry.findOrCreate(target.queue, now);
+    }
+    queue.lastUsedAt = now;
+    if (target.cursor === undefined) return queue.reader;
+    return this.registry.findOrCreateCursor(queue, target.cursor).reader;
+  }
+
+  #endOldest(session: Session, reader: Reader, acknowledge: boolean, now: number): void {
+    const read = session.oldest(reader);
+    if (read === undefined) return;
+    if (acknowledge) reader.close(read);
+    else reader.abort(read, now);
+    session.remove(read);
+  }
+
+  #checkReadAllowed(session: Session, reader: Reader, target: ReadTarget): void {
+    if (target.open) {
+      if (session.openCount >= this.#limits.maxOpenReads) session.prune();
+      if (session.openCount >= this.#limits.maxOpenReads) {
+        throw new BrokerError(
+          'too-many-open-reads',
+          `this connection holds ${session.openCount} open reads, the most allowed (max_open_reads)`,
+        );
+      }
+    } else if (this.dialect.strictReads && !target.peek && session.oldest(reader) !== undefined) {
+      throw new BrokerError('read-is-open', 'a read of this queue is open: close it first');
+    }
+  }
+
+  /** @throws StoreError, and then the message is back in its place */
+  #deliver(session: Session, reader: Reader, target: ReadTarget, message: Message, now: number): void {
+    if (!target.peek) {
+      if (target.open) {
+        const timeoutMs = this.registry.queues.get(target.queue)?.settings.openReadTimeoutMs ?? 0;
+        const read = reader.open(message, now, timeoutMs);
+        session.add(read);
+        if (read.deadline > 0) this.#sweeper.watchOpenReads(reader, read.deadline);
+      } else {
+        try {
+          reader.source.acknowledge(message);
+        } catch (error) {
+          reader.putBack(message);
+          throw error;
+        }
+      }
+    }
+    this.counters.hits += 1;
+  }
+
+  #wait(session: Session, reader: Reader, target: ReadTarget, done: ReadCallback): typeof later {
+    if (this.waits >= this.#limits.maxWaits) {
+      throw new BrokerError('too-many-waits', `${this.waits} reads wait, the most allowed (max_waits)`);
+    }
+    this.waits += 1;
+    let timer: Timer;
+    const finish = (): void => {
+      this.waits -= 1;
+      session.cancelWait = undefined;
+      session.waitsForMessage = false;
+      this.clock.clearTimeout(timer);
+    };
+    const waiter: Waiter = {
+      patient: target.timeoutMs > 0,
+      deliver: (message, error) => {
+        finish();
+        if (message === undefined) {
+          if (error === undefined) this.#miss();
+          done(undefined, error);
+          return;
+        }
+        try {
+          if (target.peek) reader.putBack(message);
+          this.#deliver(session, reader, target, message, this.clock.now());
+        } catch (failure) {
+          done(undefined, failure as Error);
+          return;
+        }
+        done(message);
+      },
+    };
+    reader.waiters.add(waiter);
+    session.waitsForMessage = waiter.patient;
+    session.cancelWait = () => {
+      reader.waiters.delete(waiter);
+      finish();
+    };
+    if (target.timeoutMs > 0) {
+      timer = this.clock.setTimeout(() => {
+        if (reader.waiters.delete(waiter)) waiter.deliver(undefined);
+      }, target.timeoutMs);
+    }
+    if (reader.needsLoad) void this.#loader.load(reader);
+    return later;
+  }
+
+  #miss(): undefined {
+    this.counters.misses += 1;
+    return undefined;
+  }
+}

@@ -1,0 +1,19 @@
+/** Why the broker refused. Closed set; how each looks on a wire stands in docs/protocol.md. */
+export type BrokerErrorCode =
+  | 'bad-name'
+  | 'bad-options'
+  | 'too-many-queues'
+  | 'too-many-open-reads'
+  | 'too-many-waits'
+  | 'read-is-open'
+  | 'reads-blocked'
+  | 'writes-blocked';
+
+export class BrokerError extends Error {
+  readonly code: BrokerErrorCode;
+  constructor(code: BrokerErrorCode, message: string) {
+    super(message);
+    this.name = 'BrokerError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,42 @@
+import type { Clock } from '@rookery/storage';
+import type { Cursor } from '../queue/cursor.ts';
+import { Queue } from '../queue/queue.ts';
+import { type Reader, windowMessages } from '../queue/reader.ts';
+
+/** Brings messages from the store into a window that runs low. */
+export interface Loader {
+  /**
+   * Resolves when the reader has been served; false if it was being loaded already, or could not be (then its
+   * waiters were told why). Never rejects.
+   */
+  load(reader: Reader): Promise<boolean>;
+}
+
+/** One read of the store: a few milliseconds of a disk, and of encoding for those who wait. */
+const loadBytes = 1024 * 1024;
+
+export function createLoader(clock: Clock): Loader {
+  async function load(reader: Reader): Promise<boolean> {
+    if (reader.loading) return false;
+    reader.loading = true;
+    const queue = queueOf(reader);
+    const through = reader.source.lastSequence;
+    try {
+      const messages = await queue.stored.read(reader.windowEnd, windowMessages / 2, loadBytes);
+      reader.loaded(messages, through, clock.now());
+      queue.discardOverflowAfterLoad();
+    } catch (error) {
+      reader.loadFailed(error as Error);
+      return false;
+    }
+    // Those who wait are still there if all that was loaded had expired or was gone.
+    return reader.waiters.size > 0 && reader.needsLoad ? load(reader) : true;
+  }
+  return { load };
+}
+
+function queueOf(reader: Reader): Queue {
+  const { source } = reader;
+  if (source instanceof Queue) return source;
+  return (source as Cursor).queue;
+}

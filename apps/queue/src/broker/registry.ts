@@ -1,0 +1,168 @@
+import { Cursor } from '../queue/cursor.ts';
+import { Queue, type QueueSurroundings } from '../queue/queue.ts';
+import { defaultQueueSettings, type QueueSettings } from '../queue/settings.ts';
+import type { WindowBudget } from '../queue/window.ts';
+import { MemoryStore } from '../store/memory-store.ts';
+import type { Message, Store, StoredQueue } from '../store/store.ts';
+import { BrokerError } from './errors.ts';
+
+/** Settings by queue, as configured. */
+export interface QueueConfiguration {
+  readonly defaults: Partial<QueueSettings>;
+  readonly queues: Readonly<Record<string, Partial<QueueSettings>>>;
+  /** A put to the name goes to all of these instead. */
+  readonly aliases: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface RegistryLimits {
+  readonly maxQueues: number;
+  readonly maxWindowBytes: number;
+}
+
+/** All queues by name, with their fanout children and cursors. */
+export class Registry implements QueueSurroundings {
+  readonly queues: Map<string, Queue> = new Map();
+  readonly windowBudget: WindowBudget;
+  createdTotal = 0;
+  deletedTotal = 0;
+  /** Queues removed because nobody used them. */
+  expiredTotal = 0;
+  readonly #store: Store;
+  readonly #memory = new MemoryStore();
+  readonly #limits: RegistryLimits;
+  readonly #children = new Map<string, Queue[]>();
+  readonly #cursors = new Map<Queue, Map<string, Cursor>>();
+  #configuration: QueueConfiguration;
+
+  constructor(store: Store, configuration: QueueConfiguration, limits: RegistryLimits, now: number) {
+    this.#store = store;
+    this.#configuration = configuration;
+    this.#limits = limits;
+    this.windowBudget = { bodyBytes: 0, limit: limits.maxWindowBytes };
+    for (const stored of store.queues.values()) {
+      const { createdAt } = JSON.parse(stored.attributes || '{}') as { createdAt?: number };
+      this.#adopt(stored, createdAt ?? now, now);
+    }
+  }
+
+  get configuration(): QueueConfiguration {
+    return this.#configuration;
+  }
+
+  /** Takes effect on queues that are there too. */
+  set configuration(configuration: QueueConfiguration) {
+    this.#configuration = configuration;
+    for (const queue of this.queues.values()) queue.settings = this.settingsOf(queue.name);
+  }
+
+  /** Defaults, then the parent's if it is a fanout child, then its own. */
+  settingsOf(name: string): QueueSettings {
+    const { defaults, queues } = this.#configuration;
+    const parent = parentOf(name);
+    return {
+      ...defaultQueueSettings,
+      ...defaults,
+      // Being a mere feeder is the parent's own part and not inherited.
+      ...(parent === undefined ? {} : { ...queues[parent], fanoutOnly: false }),
+      ...(Object.hasOwn(queues, name) ? queues[name] : {}),
+    };
+  }
+
+  aliasesOf(name: string): readonly string[] | undefined {
+    const { aliases } = this.#configuration;
+    return Object.hasOwn(aliases, name) ? aliases[name] : undefined;
+  }
+
+  childrenOf(name: string): readonly Queue[] | undefined {
+    return this.#children.get(name);
+  }
+
+  /** @throws BrokerError `too-many-queues`, StoreError */
+  findOrCreate(name: string, now: number): Queue {
+    const found = this.queues.get(name);
+    if (found !== undefined) return found;
+    if (this.queues.size >= this.#limits.maxQueues) {
+      throw new BrokerError(
+        'too-many-queues',
+        `there are ${this.#limits.maxQueues} queues, the most allowed (max_queues)`,
+      );
+    }
+    const store = this.settingsOf(name).persistent ? this.#store : this.#memory;
+    const queue = this.#adopt(store.createQueue(name, JSON.stringify({ createdAt: now })), now, now);
+    this.createdTotal += 1;
+    return queue;
+  }
+
+  /** @throws StoreError */
+  remove(queue: Queue): void {
+    for (const cursor of this.cursorsOf(queue)?.values() ?? []) cursor.reader.removed();
+    this.#cursors.delete(queue);
+    queue.remove();
+    this.queues.delete(queue.name);
+    const parent = parentOf(queue.name);
+    if (parent !== undefined) {
+      const siblings = this.#children.get(parent)?.filter((child) => child !== queue) ?? [];
+      if (siblings.length === 0) this.#children.delete(parent);
+      else this.#children.set(parent, siblings);
+    }
+    this.deletedTotal += 1;
+  }
+
+  /** Removes a queue that nobody uses any more. @throws StoreError */
+  removeIdle(queue: Queue): void {
+    this.remove(queue);
+    this.expiredTotal += 1;
+  }
+
+  cursorsOf(queue: Queue): ReadonlyMap<string, Cursor> | undefined {
+    return this.#cursors.get(queue);
+  }
+
+  /** @throws BrokerError `too-many-queues`, StoreError */
+  findOrCreateCursor(queue: Queue, name: string): Cursor {
+    let cursors = this.#cursors.get(queue);
+    let cursor = cursors?.get(name);
+    if (cursor !== undefined) return cursor;
+    if (cursors !== undefined && cursors.size >= cursorsMax) {
+      throw new BrokerError('too-many-queues', `a queue has ${cursorsMax} cursors at most`);
+    }
+    cursor = new Cursor(queue, queue.stored.createCursor(name), this.windowBudget);
+    if (cursors === undefined) {
+      cursors = new Map();
+      this.#cursors.set(queue, cursors);
+    }
+    cursors.set(name, cursor);
+    return cursor;
+  }
+
+  moveExpired(from: Queue, message: Message, to: string, now: number): void {
+    const target = this.findOrCreate(to, now);
+    const properties = { flags: message.flags, addedAt: now, expiresAt: 0 };
+    target.arrived(target.stored.moveFrom(from.stored, message, properties), now);
+  }
+
+  #adopt(stored: StoredQueue, createdAt: number, now: number): Queue {
+    const queue = new Queue(stored, this.settingsOf(stored.name), createdAt, now, this);
+    this.queues.set(queue.name, queue);
+    const parent = parentOf(queue.name);
+    if (parent !== undefined) this.#children.set(parent, [...(this.#children.get(parent) ?? []), queue]);
+    for (const cursor of stored.cursors.values()) {
+      let cursors = this.#cursors.get(queue);
+      if (cursors === undefined) {
+        cursors = new Map();
+        this.#cursors.set(queue, cursors);
+      }
+      cursors.set(cursor.name, new Cursor(queue, cursor, this.windowBudget));
+    }
+    return queue;
+  }
+}
+
+/** Every message is offered to every cursor of its queue, so their number is bounded. */
+const cursorsMax = 100;
+
+/** `orders` for `orders+audit`. */
+export function parentOf(name: string): string | undefined {
+  const plus = name.indexOf('+');
+  return plus > 0 ? name.slice(0, plus) : undefined;
+}

@@ -1,0 +1,66 @@
+import type { OpenRead, Reader } from '../queue/reader.ts';
+
+/** What one connection holds: its open reads, oldest first per queue, and the wait it is in. */
+export class Session {
+  openCount = 0;
+  /** Ends the wait without a reply; undefined when none is on. */
+  cancelWait: (() => void) | undefined;
+  /** The wait is for a message that may come, and not only for the store to be read. */
+  waitsForMessage = false;
+  readonly #open: Map<Reader, OpenRead[]> = new Map();
+
+  add(read: OpenRead): void {
+    const reads = this.#open.get(read.reader);
+    if (reads === undefined) this.#open.set(read.reader, [read]);
+    else reads.push(read);
+    this.openCount += 1;
+  }
+
+  /** The oldest read of the queue that is still held. */
+  oldest(reader: Reader): OpenRead | undefined {
+    return this.held(reader)[0];
+  }
+
+  /** The reads of the queue that are still held, oldest first. */
+  held(reader: Reader): readonly OpenRead[] {
+    const reads = this.#open.get(reader);
+    if (reads === undefined) return [];
+    // Those that timed out meanwhile went back by themselves.
+    while (reads.length > 0 && !reads[0]!.held) this.#shift(reader, reads);
+    return reads.every((read) => read.held) ? reads : reads.filter((read) => read.held);
+  }
+
+  /** Forgets a read that was closed or aborted. */
+  remove(read: OpenRead): void {
+    const reads = this.#open.get(read.reader);
+    const index = reads?.indexOf(read) ?? -1;
+    if (reads === undefined || index < 0) return;
+    reads.splice(index, 1);
+    this.openCount -= 1;
+    if (reads.length === 0) this.#open.delete(read.reader);
+  }
+
+  /** Forgets reads that timed out, so that they don't count against the limit. */
+  prune(): void {
+    for (const [reader, reads] of this.#open) {
+      const held = reads.filter((read) => read.held);
+      this.openCount -= reads.length - held.length;
+      if (held.length === 0) this.#open.delete(reader);
+      else this.#open.set(reader, held);
+    }
+  }
+
+  /** All that is held; the session forgets it. */
+  takeAll(): OpenRead[] {
+    const all = [...this.#open.values()].flat().filter((read) => read.held);
+    this.#open.clear();
+    this.openCount = 0;
+    return all;
+  }
+
+  #shift(reader: Reader, reads: OpenRead[]): void {
+    reads.shift();
+    this.openCount -= 1;
+    if (reads.length === 0) this.#open.delete(reader);
+  }
+}

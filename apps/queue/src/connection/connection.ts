@@ -1,0 +1,205 @@
+import type { Duplex } from 'node:stream';
+import { createRequestDecoder, Output, type Request, type RequestDecoder } from '@rookery/protocol/memcache';
+import type { Broker } from '../broker/broker.ts';
+import { Session } from '../broker/session.ts';
+import { handleBinary } from './binary.ts';
+import type { Host } from './host.ts';
+import { handleMeta } from './meta.ts';
+import { handleText } from './text.ts';
+
+/** Replies that wait for the log to commit `position`. */
+interface Parcel {
+  readonly chunks: Buffer[];
+  readonly bytes: number;
+  readonly position: number;
+}
+
+/**
+ * One client: bytes in, requests decoded and carried out one after the other, replies out in the same order. Works
+ * over any duplex stream.
+ *
+ * A request that can't be answered at once blocks the connection: no further request is decoded until `unblock`.
+ */
+export class Connection {
+  readonly session: Session = new Session();
+  readonly out: Output = new Output(replySlabBytes);
+  readonly host: Host;
+  readonly broker: Broker;
+  readonly #socket: Duplex;
+  readonly #decoder: RequestDecoder;
+  readonly #parcels: Parcel[] = [];
+  /** Bytes of replies that are not in the socket yet. */
+  #parcelBytes = 0;
+  /** What the replies now in `out` wait for. */
+  #needs = 0;
+  #blocked = false;
+  #pumping = false;
+  #inputEnded = false;
+  #closing = false;
+  #closed = false;
+
+  constructor(socket: Duplex, host: Host) {
+    this.#socket = socket;
+    this.host = host;
+    this.broker = host.broker;
+    this.#decoder = createRequestDecoder(host.protocolLimits);
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('end', () => this.#receiveEnd());
+    socket.on('drain', () => this.#pump());
+    socket.on('error', () => this.#end());
+    socket.on('close', () => this.#end());
+  }
+
+  /** Replies written from here on wait until the store has committed the position. */
+  needs(position: number): void {
+    if (position > this.#needs) this.#needs = position;
+  }
+
+  /** The request at hand is answered later. */
+  block(): void {
+    this.#blocked = true;
+  }
+
+  /** Sends what is written so far, of a request that answers bit by bit. */
+  flush(): void {
+    queueMicrotask(() => this.#pump());
+  }
+
+  /** It has been answered. Requests behind it are carried out after the caller has returned. */
+  unblock(): void {
+    if (this.#closed) return;
+    this.#blocked = false;
+    queueMicrotask(() => this.#pump());
+  }
+
+  /** The client reads slower than it is written to. */
+  get repliesPileUp(): boolean {
+    return this.out.bytes + this.#parcelBytes + this.#socket.writableLength >= this.host.replyBytesMax;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Nothing of the client is in work: what it asked for is answered, and it waits for nothing. */
+  get idle(): boolean {
+    return !this.#blocked && this.#parcelBytes === 0 && this.#decoder.bufferedBytes === 0;
+  }
+
+  /** Sends what is answered, then ends the connection; requests not carried out yet are dropped. */
+  close(): void {
+    this.#closing = true;
+  }
+
+  /** The same, from outside: a wait ends without an answer. */
+  shut(): void {
+    this.#closing = true;
+    this.#blocked = false;
+    this.session.cancelWait?.();
+    this.#pump();
+  }
+
+  /** Cuts the connection off. */
+  destroy(): void {
+    this.#socket.destroy();
+    this.#end();
+  }
+
+  /** Called by the server at each commit of the store, for those that registered with `host.awaitCommit`. */
+  committed(): void {
+    this.#pump();
+  }
+
+  #receive(chunk: Buffer): void {
+    this.host.counters.bytesRead += chunk.length;
+    this.#decoder.push(chunk);
+    if (this.#blocked) this.#socket.pause();
+    else this.#pump();
+  }
+
+  #receiveEnd(): void {
+    this.#inputEnded = true;
+    // Who has hung up while waiting for a message to come can't be given it any more.
+    if (this.session.waitsForMessage) this.destroy();
+    else this.#pump();
+  }
+
+  /** Carries out what has been received, as far as it may, and sends what may be sent. */
+  #pump(): void {
+    if (this.#pumping || this.#closed) return;
+    this.#pumping = true;
+    this.#send();
+    while (!this.#blocked && !this.#closing && this.#mayGoOn()) {
+      const request = this.#decoder.next();
+      if (request === undefined) {
+        if (this.#inputEnded) this.#closing = true;
+        break;
+      }
+      this.#handle(request);
+    }
+    this.#seal();
+    this.#send();
+    this.#pumping = false;
+    if (this.#closed) return;
+    if (this.#closing && !this.#blocked && this.#parcels.length === 0) this.#socket.end();
+    else if (this.#blocked || !this.#mayGoOn()) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  #handle(request: Request): void {
+    try {
+      if (request.wire === 'text') handleText(this, request);
+      else if (request.wire === 'binary') handleBinary(this, request);
+      else handleMeta(this, request);
+    } catch (error) {
+      // A bug: this client is cut off and the error told, the others go on.
+      this.host.onDefect(error as Error);
+      this.destroy();
+    }
+  }
+
+  /** Neither the client's replies nor the store's writes are piling up. */
+  #mayGoOn(): boolean {
+    if (this.broker.store.congested) {
+      this.host.awaitCommit(this);
+      return false;
+    }
+    return !this.repliesPileUp;
+  }
+
+  #seal(): void {
+    const { bytes } = this.out;
+    if (bytes === 0) return;
+    this.#parcels.push({ chunks: this.out.take(), bytes, position: this.#needs });
+    this.#parcelBytes += bytes;
+    this.#needs = 0;
+  }
+
+  /** The one place that writes to the socket. */
+  #send(): void {
+    const { committedPosition } = this.broker.store;
+    let corked = false;
+    while (this.#parcels.length > 0 && this.#parcels[0]!.position <= committedPosition) {
+      const parcel = this.#parcels.shift()!;
+      this.#parcelBytes -= parcel.bytes;
+      this.host.counters.bytesWritten += parcel.bytes;
+      if (!corked && (parcel.chunks.length > 1 || this.#parcels.length > 0)) {
+        corked = true;
+        this.#socket.cork();
+      }
+      for (const chunk of parcel.chunks) this.#socket.write(chunk);
+    }
+    if (corked) this.#socket.uncork();
+    if (this.#parcels.length > 0) this.host.awaitCommit(this);
+  }
+
+  #end(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.broker.end(this.session);
+    this.host.ended(this);
+  }
+}
+
+/** Replies of one burst of small requests; a larger slab would be mostly empty for a thousand idle clients. */
+const replySlabBytes = 16 * 1024;

@@ -1,0 +1,166 @@
+import {
+  type TextLine,
+  writeTextError,
+  writeTextLine,
+  writeTextNumber,
+  writeTextStat,
+  writeTextStatus,
+} from '@rookery/protocol/memcache';
+import { type ServerStatus, serverStatuses } from '../broker/status.ts';
+import { queueStats, serverStats } from '../stats.ts';
+import type { Connection } from './connection.ts';
+import { handleConfirm, handleMonitor } from './monitor.ts';
+import { bitByBit, refuse } from './replies.ts';
+
+type LineHandler = (connection: Connection, request: TextLine) => void;
+
+/** Every command that is one line: memcached's, then those of Kestrel. */
+const handlers: Readonly<Record<string, LineHandler>> = {
+  delete: (connection, request) => {
+    const [name] = request.args;
+    if (name === undefined) return writeTextError(connection.out, 'missing_arguments');
+    const deleted = connection.broker.delete(name);
+    if (deleted) connection.needs(connection.broker.store.position);
+    if (!request.noreply) {
+      writeTextLine(connection.out, deleted ? 'DELETED' : connection.broker.dialect.deletedNothing);
+    }
+  },
+  touch: (connection, request) => {
+    const [key, exptime] = request.args;
+    if (key === undefined || exptime === undefined)
+      return writeTextError(connection.out, 'missing_arguments');
+    const touched = connection.broker.touch(connection.session, connection.broker.readTarget(key));
+    if (!request.noreply) writeTextStatus(connection.out, touched ? 'TOUCHED' : 'NOT_FOUND');
+  },
+  incr: arithmetic,
+  decr: arithmetic,
+  flush_all: (connection, request) => {
+    const { broker, out } = connection;
+    const delaySeconds = Number(request.args[0] ?? 0);
+    if (!Number.isSafeInteger(delaySeconds) || delaySeconds < 0) return writeTextError(out, 'bad_exptime');
+    if (delaySeconds === 0) broker.flushAll();
+    else broker.flushAllLater(delaySeconds * 1000);
+    connection.needs(broker.store.position);
+    if (!request.noreply) writeTextLine(out, broker.dialect.flushedAll);
+  },
+  version: (connection) => writeTextLine(connection.out, `VERSION ${connection.host.version}`),
+  verbosity: (connection, request) => {
+    if (!request.noreply) writeTextStatus(connection.out, 'OK');
+  },
+  stats: (connection, request) => {
+    const [what] = request.args;
+    if (what?.toLowerCase() === 'reset') return writeTextStatus(connection.out, 'RESET');
+    // memcached's sub-reports are about slabs; monitoring tools take an empty one.
+    if (what !== undefined) return writeTextStatus(connection.out, 'END');
+    const { out, broker } = connection;
+    for (const [name, value] of serverStats(connection.host)) writeTextStat(out, name, value);
+    bitByBit(
+      connection,
+      [...broker.registry.queues.values()],
+      (queue) => {
+        for (const [name, value] of queueStats(broker, queue)) {
+          writeTextStat(out, `queue_${queue.name}_${name}`, value);
+        }
+      },
+      () => writeTextStatus(out, 'END'),
+    );
+  },
+  quit: (connection) => connection.close(),
+  shutdown: (connection) => {
+    if (!connection.broker.dialect.shutdownCommand) {
+      return writeTextLine(connection.out, 'ERROR: shutdown not enabled');
+    }
+    connection.host.shutdown();
+    connection.close();
+  },
+
+  monitor: handleMonitor,
+  confirm: handleConfirm,
+  flush: (connection, request) => {
+    const [name] = request.args;
+    if (name === undefined) return writeTextError(connection.out, 'missing_arguments');
+    connection.broker.flush(name);
+    connection.needs(connection.broker.store.position);
+    writeTextStatus(connection.out, 'END');
+  },
+  flush_expired: (connection, request) => {
+    const [name] = request.args;
+    if (name === undefined) return writeTextError(connection.out, 'missing_arguments');
+    countLater(connection, connection.broker.flushExpired(name));
+  },
+  flush_all_expired: (connection) => countLater(connection, connection.broker.flushAllExpired()),
+  dump_stats: (connection, request) => {
+    const { out, broker } = connection;
+    const { queues } = broker.registry;
+    const named = request.args.map((name) => queues.get(name)).filter((queue) => queue !== undefined);
+    bitByBit(
+      connection,
+      request.args.length === 0 ? [...queues.values()] : named,
+      (queue) => {
+        writeTextLine(out, `queue '${queue.name}' {`);
+        for (const [name, value] of queueStats(broker, queue)) writeTextLine(out, `  ${name}=${value}`);
+        writeTextLine(out, '}');
+      },
+      () => writeTextStatus(out, 'END'),
+    );
+  },
+  dump_config: (connection) => {
+    for (const line of connection.host.configurationLines()) writeTextLine(connection.out, line);
+    writeTextStatus(connection.out, 'END');
+  },
+  reload: (connection) => {
+    connection.block();
+    void connection.host.reload().then((line) => {
+      writeTextLine(connection.out, line);
+      connection.unblock();
+    });
+  },
+  status: (connection, request) => {
+    const { broker, out } = connection;
+    const [wanted] = request.args;
+    if (wanted === undefined) return writeTextLine(out, broker.status.toUpperCase());
+    const lower = wanted.toLowerCase();
+    const status = lower === 'drain' ? 'draining' : (lower as ServerStatus);
+    if (!serverStatuses.includes(status)) {
+      writeTextLine(out, `CLIENT_ERROR status is one of ${serverStatuses.join(' ')}`);
+      if (broker.dialect.errorsClose) connection.close();
+      return;
+    }
+    broker.status = status;
+    writeTextStatus(out, 'END');
+  },
+};
+
+export function handleLine(connection: Connection, request: TextLine): void {
+  const handler = Object.hasOwn(handlers, request.verb) ? handlers[request.verb] : undefined;
+  if (handler === undefined) {
+    writeTextLine(connection.out, connection.broker.dialect.unknownCommand);
+    if (connection.broker.dialect.errorsClose) connection.close();
+    return;
+  }
+  try {
+    handler(connection, request);
+  } catch (error) {
+    refuse(connection, error, request.noreply);
+  }
+}
+
+function arithmetic(connection: Connection, request: TextLine): void {
+  const items = connection.broker.registry.queues.get(request.args[0] ?? '')?.items ?? 0;
+  if (!request.noreply) writeTextError(connection.out, items === 0 ? 'not_found' : 'non_numeric');
+}
+
+function countLater(connection: Connection, counting: Promise<number>): void {
+  connection.block();
+  counting.then(
+    (count) => {
+      connection.needs(connection.broker.store.position);
+      writeTextNumber(connection.out, count);
+      connection.unblock();
+    },
+    (error: unknown) => {
+      refuse(connection, error, false);
+      connection.unblock();
+    },
+  );
+}

@@ -1,0 +1,107 @@
+import { type BadRequest, ERRORS, writeTextLine } from '@rookery/protocol/memcache';
+import type { ReadTarget } from '../broker/targets.ts';
+import type { Message } from '../store/store.ts';
+import type { Connection } from './connection.ts';
+import { failureOf } from './failures.ts';
+
+// What the three wires have in common when they answer.
+
+/** What the decoder could not take; the same on the text and the meta wire. */
+export function refuseBadRequest(connection: Connection, request: BadRequest): void {
+  if (!request.noreply) {
+    const { dialect } = connection.broker;
+    const { text } = ERRORS[request.reason];
+    writeTextLine(connection.out, text === 'ERROR' ? dialect.unknownCommand : text);
+  }
+  if (request.fatal || connection.broker.dialect.errorsClose) connection.close();
+}
+
+/** A refusal of the broker or the store. */
+export function refuse(connection: Connection, error: unknown, noreply: boolean): void {
+  const failure = failureOf(error, connection.broker.dialect);
+  if (!noreply) writeTextLine(connection.out, failure.line);
+  if (failure.close) connection.close();
+}
+
+/**
+ * What must be committed before the message may go out: a read that also acknowledges (a plain get, `/close/open`)
+ * waits for that, so that what was received never comes again; any other waits for the put of its message.
+ */
+export function replyPosition(connection: Connection, target: ReadTarget, message: Message): number {
+  return (target.open || target.peek) && !target.close ? message.position : connection.broker.store.position;
+}
+
+/**
+ * memcached's other verbs, as far as a queue has a meaning for them: `add` wants an empty queue, `replace` one that
+ * is not; a message that is in the queue never changes.
+ */
+export function storeRefusal(
+  connection: Connection,
+  verb: 'set' | 'add' | 'replace' | 'append' | 'prepend' | 'cas',
+  name: string,
+): string | undefined {
+  const items = connection.broker.registry.queues.get(name)?.items ?? 0;
+  switch (verb) {
+    case 'add':
+      return items === 0 ? undefined : 'NOT_STORED';
+    case 'replace':
+      return items === 0 ? 'NOT_STORED' : undefined;
+    case 'append':
+    case 'prepend':
+      return 'NOT_STORED';
+    case 'cas':
+      return items === 0 ? 'NOT_FOUND' : 'EXISTS';
+    case 'set':
+      return undefined;
+  }
+}
+
+/** Blocks the connection until all that was changed is on the device, whatever the mode. */
+export function afterSync(connection: Connection, reply: (error: unknown) => void): void {
+  connection.block();
+  connection.broker.store.sync().then(
+    () => {
+      reply(undefined);
+      connection.unblock();
+    },
+    (error: unknown) => {
+      reply(error);
+      connection.unblock();
+    },
+  );
+}
+
+/** Queues written per turn: about a millisecond, so that ten thousand queues' figures don't hold up the others. */
+const itemsPerTurn = 100;
+
+/** Writes one item after the other, some per turn of the event loop, and as fast as the client reads. */
+export function bitByBit<T>(
+  connection: Connection,
+  items: readonly T[],
+  write: (item: T) => void,
+  finish: () => void,
+): void {
+  let next = 0;
+  function some(): void {
+    const end = Math.min(items.length, next + itemsPerTurn);
+    for (; next < end; next += 1) write(items[next]!);
+    if (next === items.length) finish();
+  }
+  some();
+  if (next === items.length) return;
+  connection.block();
+  function more(): void {
+    if (connection.closed) return;
+    if (connection.repliesPileUp) {
+      connection.broker.clock.setTimeout(more, 10);
+      return;
+    }
+    some();
+    if (next === items.length) connection.unblock();
+    else {
+      connection.flush();
+      connection.broker.clock.defer(more);
+    }
+  }
+  connection.broker.clock.defer(more);
+}

@@ -1,0 +1,129 @@
+import { lstat, unlink } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { type Deadline, type Log, listenError, type Part } from '@rookery/service';
+import { Connection } from './connection/connection.ts';
+import type { Host } from './connection/host.ts';
+
+export interface ListenersOptions {
+  readonly log: Log;
+  readonly host: string;
+  readonly port: number;
+  readonly socketPath: string | undefined;
+  readonly maxConnections: number;
+}
+
+/** Where clients come in, and all that are in. */
+export interface Listeners extends Part {
+  start(): Promise<void>;
+  stop(deadline: Deadline): Promise<void>;
+  /** Where it listens on TCP; undefined before the start. */
+  readonly address: { readonly host: string; readonly port: number } | undefined;
+  /** Calls `committed` of each connection that asked for it. */
+  committed(): void;
+  awaitCommit(connection: Connection): void;
+  ended(connection: Connection): void;
+}
+
+/** What memcached answers who comes when it is full. */
+const tooManyConnections = 'ERROR Too many open connections\r\n';
+
+export function createListeners(options: ListenersOptions, host: () => Host): Listeners {
+  const log = options.log.child({ part: 'listeners' });
+  const connections = new Set<Connection>();
+  let awaiting = new Set<Connection>();
+  let stopping = false;
+  const tcp = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, accept);
+  const unix = options.socketPath === undefined ? undefined : createServer({ allowHalfOpen: true }, accept);
+
+  function accept(socket: Socket): void {
+    const { counters } = host();
+    counters.totalConnections += 1;
+    if (stopping || connections.size >= options.maxConnections) {
+      socket.on('error', () => undefined);
+      socket.end(tooManyConnections);
+      return;
+    }
+    connections.add(new Connection(socket, host()));
+    counters.currentConnections = connections.size;
+  }
+
+  return {
+    name: 'listeners',
+    async start() {
+      await listen(tcp, () => tcp.listen(options.port, options.host), options.host, options.port);
+      if (unix !== undefined) {
+        const path = options.socketPath!;
+        await removeStaleSocket(path);
+        await listen(unix, () => unix.listen(path), path, 0);
+      }
+      for (const server of [tcp, unix]) {
+        // Such as running out of file descriptors: those who are in stay in.
+        server?.on('error', (error) => log.error({ err: error }, 'a client could not be accepted'));
+      }
+    },
+    async stop(deadline) {
+      stopping = true;
+      const closed = [tcp, unix].filter((server) => server?.listening).map(closeServer);
+      for (const connection of connections) connection.shut();
+      // What is answered gets out, if the client reads it in time.
+      const cut = (): void => {
+        for (const connection of [...connections]) connection.destroy();
+      };
+      const timer = setTimeout(cut, Math.min(deadline.remainingMs() / 2, drainMs));
+      deadline.signal.addEventListener('abort', cut);
+      await Promise.all(closed);
+      clearTimeout(timer);
+    },
+    get address() {
+      const bound = tcp.address() as AddressInfo | null;
+      return bound === null ? undefined : { host: bound.address, port: bound.port };
+    },
+    committed() {
+      if (awaiting.size === 0) return;
+      const ready = awaiting;
+      awaiting = new Set();
+      for (const connection of ready) connection.committed();
+    },
+    awaitCommit(connection) {
+      awaiting.add(connection);
+    },
+    ended(connection) {
+      connections.delete(connection);
+      awaiting.delete(connection);
+      host().counters.currentConnections = connections.size;
+    },
+  };
+}
+
+/** At a stop, clients get so long to take their last replies. */
+const drainMs = 5000;
+
+function listen(server: Server, start: () => void, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const refuse = (error: NodeJS.ErrnoException): void =>
+      reject(listenError(error, 'the queue', host, port));
+    server.once('error', refuse);
+    server.once('listening', () => {
+      server.off('error', refuse);
+      resolve();
+    });
+    start();
+  });
+}
+
+function closeServer(server: Server | undefined): Promise<void> {
+  return new Promise((resolve) => server!.close(() => resolve()));
+}
+
+/** A socket left behind by a server that was killed is in the way of the next one; one that answers is in use. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const stat = await lstat(path).catch(() => undefined);
+  if (stat === undefined || !stat.isSocket()) return;
+  const answers = await new Promise<boolean>((resolve) => {
+    const probe = connect(path, () => resolve(true));
+    probe.on('error', () => resolve(false));
+    probe.on('close', () => resolve(false));
+    probe.once('connect', () => probe.destroy());
+  });
+  if (!answers) await unlink(path);
+}

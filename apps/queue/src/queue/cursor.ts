@@ -1,0 +1,35 @@
+import type { Message, StoredCursor } from '../store/store.ts';
+import type { Queue } from './queue.ts';
+import { Reader, type Source } from './reader.ts';
+import type { WindowBudget } from './window.ts';
+
+/**
+ * Reads along a queue without consuming it. What the queue's own readers consumed, or what expired, is skipped.
+ */
+export class Cursor implements Source {
+  readonly name: string;
+  readonly queue: Queue;
+  readonly stored: StoredCursor;
+  readonly reader: Reader;
+
+  constructor(queue: Queue, stored: StoredCursor, windowBudget: WindowBudget) {
+    this.name = stored.name;
+    this.queue = queue;
+    this.stored = stored;
+    this.reader = new Reader(this, queue.settings.maxMemoryBytes, 0, windowBudget);
+  }
+
+  get lastSequence(): number {
+    return this.queue.lastSequence;
+  }
+
+  acknowledge(message: Message): void {
+    this.stored.acknowledge(message.sequence);
+  }
+
+  pass(message: Message, now: number): boolean {
+    if (this.stored.isAcknowledged(message.sequence)) return true;
+    if (this.queue.stored.isAcknowledged(message.sequence)) return true;
+    return this.queue.isExpired(message, now);
+  }
+}

@@ -1,0 +1,46 @@
+/** What can be set per queue. A queue inherits from the defaults, a fanout child from its parent as well. */
+export interface QueueSettings {
+  /** Messages waiting or open; a put over it is refused, or discards the oldest. Infinity: no limit. */
+  readonly maxItems: number;
+  /** Bytes of the bodies of these messages, likewise. */
+  readonly maxBytes: number;
+  /** Largest body; always refused, whatever `discardOldest` says. */
+  readonly maxItemBytes: number;
+  /** Messages older than this expire, whatever their own expiry says. 0: no limit. */
+  readonly maxAgeMs: number;
+  /** Bytes of bodies that the window may hold; what is beyond stays in the store until it is needed. */
+  readonly maxMemoryBytes: number;
+  /** When full: drop the oldest message instead of refusing the newest. */
+  readonly discardOldest: boolean;
+  /** Where expired messages go; undefined: nowhere. */
+  readonly expireToQueue: string | undefined;
+  /** A queue that is empty and was not used for so long is removed. 0: never. */
+  readonly deleteWhenIdleMs: number;
+  /** An open read comes back to its queue after this. 0: only with its connection. */
+  readonly openReadTimeoutMs: number;
+  /** The queue keeps nothing itself, it only feeds its children. */
+  readonly fanoutOnly: boolean;
+  /** Messages that one sweep may expire. */
+  readonly maxExpireSweep: number;
+  /** False: messages live in memory only and are gone at a restart. Fixed when the queue is created. */
+  readonly persistent: boolean;
+  /** `always`: each put waits for the device, even where the server as a whole does not. */
+  readonly sync: 'server' | 'always';
+}
+
+export const defaultQueueSettings: QueueSettings = {
+  maxItems: Number.POSITIVE_INFINITY,
+  maxBytes: Number.POSITIVE_INFINITY,
+  maxItemBytes: Number.POSITIVE_INFINITY,
+  maxAgeMs: 0,
+  maxMemoryBytes: 4 * 1024 * 1024,
+  discardOldest: false,
+  expireToQueue: undefined,
+  deleteWhenIdleMs: 0,
+  openReadTimeoutMs: 0,
+  fanoutOnly: false,
+  // A sweep of 1,000 messages takes about a millisecond, so that no client waits for it.
+  maxExpireSweep: 1000,
+  persistent: true,
+  sync: 'server',
+};

@@ -1,0 +1,247 @@
+import { join } from 'node:path';
+import {
+  type Admin,
+  createAdmin,
+  createLifecycle,
+  createLogger,
+  createMetrics,
+  dumpSettings,
+  type Lifecycle,
+  type LoadedSettings,
+  type Log,
+  type Metrics,
+  resolveSettings,
+  type SettingChange,
+  setLogLevel,
+} from '@rookery/service';
+import { type LogEvent, nodeDisk, systemClock } from '@rookery/storage';
+import packageJson from '../package.json' with { type: 'json' };
+import { addMetrics } from './admin/metrics.ts';
+import { addRoutes } from './admin/routes.ts';
+import { Broker } from './broker/broker.ts';
+import type { QueueConfiguration } from './broker/registry.ts';
+import type { Host, ServerCounters } from './connection/host.ts';
+import { dialects } from './dialect.ts';
+import { createListeners, type Listeners } from './listeners.ts';
+import { type ServerSettings, settingsDefinition } from './settings.ts';
+import { type LogStore, openLogStore } from './store/log-store.ts';
+
+export const version: string = packageJson.version;
+
+type Loaded = LoadedSettings<typeof settingsDefinition.settings, typeof settingsDefinition.tables>;
+
+export interface QueueServerOptions {
+  /** What differs from the defaults; names as in `settings.ts`. */
+  readonly settings?: Partial<ServerSettings>;
+  /** Settings loaded from flags, environment and file; instead of `settings`. `reload` works only with these. */
+  readonly loaded?: Loaded;
+  /** Default: one that says nothing. */
+  readonly log?: Log;
+}
+
+/**
+ * A queue server inside a program.
+ *
+ *     const server = new QueueServer({ settings: { port: 0, adminPort: 0, data: '/var/lib/jobs' } });
+ *     await server.start();
+ *     console.log(server.address); // { host: '127.0.0.1', port: 40123 }
+ *     await server.stop();
+ */
+export class QueueServer {
+  readonly settings: ServerSettings;
+  /** Its parts in order; for a program of its own: `runProcess({ lifecycle: server.lifecycle, … })`. */
+  readonly lifecycle: Lifecycle;
+  readonly #log: Log;
+  readonly #admin: Admin;
+  readonly #metrics: Metrics;
+  readonly #listeners: Listeners;
+  readonly #counters: ServerCounters;
+  #loaded: Loaded | undefined;
+  #store: LogStore | undefined;
+  #broker: Broker | undefined;
+  #host: Host | undefined;
+
+  constructor(options: QueueServerOptions = {}) {
+    const settings: ServerSettings = options.loaded?.values ?? {
+      ...resolveSettings(settingsDefinition, {}).values,
+      ...options.settings,
+    };
+    this.settings = settings;
+    this.#loaded = options.loaded;
+    this.#log = options.log ?? createLogger({ name: 'rookery-queue', level: 'silent' });
+    this.#counters = {
+      startedAt: systemClock.now(),
+      connectionsMax: settings.maxConnections,
+      currentConnections: 0,
+      totalConnections: 0,
+      bytesRead: 0,
+      bytesWritten: 0,
+    };
+    this.#metrics = createMetrics({ app: 'queue', version, process: options.loaded !== undefined });
+    this.#admin = createAdmin({
+      log: this.#log,
+      host: settings.adminHost,
+      port: settings.adminPort,
+      token: settings.adminToken,
+      allowedHosts: settings.adminAllowedHosts,
+      metrics: this.#metrics,
+    });
+    this.#listeners = createListeners(
+      {
+        log: this.#log,
+        host: settings.host,
+        port: settings.port,
+        socketPath: settings.socket,
+        maxConnections: settings.maxConnections,
+      },
+      () => this.#host!,
+    );
+    this.lifecycle = createLifecycle({ log: this.#log, deadlineMs: settings.stopTimeoutMs });
+    // The admin server first, so that probes are answered while the log recovers and while clients are drained.
+    this.lifecycle.add(this.#admin);
+    this.lifecycle.add({
+      name: 'store',
+      starting: 'recovering',
+      start: () => this.#open(),
+      stop: () => this.#close(),
+    });
+    this.lifecycle.add(this.#listeners);
+    this.#admin.check('lifecycle', () => this.lifecycle.notReady());
+    this.#admin.check('status', () => (this.#broker?.status === 'draining' ? 'draining' : undefined));
+  }
+
+  /** Where it listens; undefined before the start. */
+  get address(): { readonly host: string; readonly port: number } | undefined {
+    return this.#listeners.address;
+  }
+
+  get adminUrl(): string | undefined {
+    return this.#admin.address?.url;
+  }
+
+  /** @throws ServiceError `START_FAILED` */
+  start(): Promise<void> {
+    return this.lifecycle.start();
+  }
+
+  /** Drains: answers what was asked, syncs, lets go of everything. Resolves to the exit code. */
+  stop(): Promise<number> {
+    return this.lifecycle.stop();
+  }
+
+  /**
+   * Reads the settings file again and applies what can change while running; returns what differs.
+   * @throws ServiceError for a file that is wrong, and then nothing changes
+   */
+  reload(): readonly SettingChange[] {
+    if (this.#loaded === undefined) return [];
+    const { settings, changes } = this.#loaded.reload();
+    this.#loaded = settings;
+    if (this.#broker !== undefined) this.#broker.registry.configuration = configurationOf(settings.values);
+    setLogLevel(this.#log, settings.values.logLevel);
+    for (const change of changes)
+      this.#log.info(
+        { change },
+        change.needsRestart ? 'setting changed, restart to apply' : 'setting changed',
+      );
+    return changes;
+  }
+
+  async #open(): Promise<void> {
+    const { settings } = this;
+    const maxPayloadBytes = settings.maxBodyBytes + 1024;
+    const store = await openLogStore({
+      disk: nodeDisk,
+      clock: systemClock,
+      directory: join(settings.data, 'log'),
+      sync: settings.sync,
+      segmentBytes: settings.segmentBytes,
+      maxPayloadBytes,
+      reserveBytes: settings.reserveBytes ?? 2 * maxPayloadBytes + 16 * 1024 * 1024,
+      onEvent: (event) => this.#tell(event),
+    });
+    const broker = new Broker({
+      store,
+      clock: systemClock,
+      dialect: dialects[settings.dialect],
+      limits: settings,
+      configuration: configurationOf(settings),
+      onBackgroundError: (error) =>
+        this.#log.warn({ err: error }, 'background work failed, it is tried again'),
+    });
+    store.onCommit = () => this.#listeners.committed();
+    store.onFailure = (error) => this.lifecycle.fail(error);
+    this.#store = store;
+    this.#broker = broker;
+    this.#host = this.#makeHost(broker);
+    addMetrics(this.#metrics, this.#host, store.log);
+    addRoutes(this.#admin, broker);
+  }
+
+  async #close(): Promise<void> {
+    this.#broker?.close();
+    await this.#store?.close();
+  }
+
+  #makeHost(broker: Broker): Host {
+    const { settings } = this;
+    return {
+      broker,
+      version,
+      protocolLimits: { body: settings.maxBodyBytes },
+      replyBytesMax: settings.replyBufferBytes,
+      counters: this.#counters,
+      awaitCommit: (connection) => this.#listeners.awaitCommit(connection),
+      ended: (connection) => this.#listeners.ended(connection),
+      onDefect: (error) => this.#log.error({ err: error }, 'a defect: the client is cut off'),
+      reload: async () => {
+        try {
+          this.reload();
+          return 'Reloaded config.';
+        } catch (error) {
+          this.#log.error({ err: error }, 'reload failed, the settings stay as they were');
+          return `SERVER_ERROR ${(error as Error).message}`;
+        }
+      },
+      configurationLines: () => this.#configurationLines(),
+      shutdown: () => void this.lifecycle.stop(),
+    };
+  }
+
+  #configurationLines(): string[] {
+    const resolved = this.#loaded ?? resolveSettings(settingsDefinition, {});
+    return dumpSettings(resolved).map(({ key, shown, source }) => `${key}=${shown} (${source.name})`);
+  }
+
+  #tell(event: LogEvent): void {
+    const log = this.#log.child({ part: 'log' });
+    const { type, ...details } = event;
+    switch (type) {
+      case 'failed':
+        // The lifecycle logs it.
+        return;
+      case 'damaged':
+        log.error(details, 'damaged bytes set aside; every other message is unharmed');
+        return;
+      case 'full':
+        log.error(details, 'the disk is full: puts are refused, reads and acknowledgements go on');
+        return;
+      case 'torn-tail':
+        log.warn(
+          details,
+          'the end of the log was cut off in the middle of a write: unacknowledged bytes dropped',
+        );
+        return;
+      case 'segment-sealed':
+      case 'segment-removed':
+        log.debug(details, type);
+        return;
+      default:
+        log.info(details, type);
+    }
+  }
+}
+
+function configurationOf(settings: ServerSettings): QueueConfiguration {
+  return { defaults: settings.queueDefaults, queues: settings.queues, aliases: settings.aliases };
+}

@@ -1,0 +1,205 @@
+import {
+  boolean,
+  byteSize,
+  type CommonSettings,
+  choice,
+  commonSettings,
+  defineSettings,
+  durationMs,
+  integer,
+  list,
+  parseDuration,
+  port,
+  type SettingsDefinition,
+  setting,
+  settingsTable,
+  tableOf,
+  text,
+  type ValuesOf,
+} from '@rookery/service';
+import type { SyncMode } from '@rookery/storage';
+import { z } from 'zod';
+import type { Dialect } from './dialect.ts';
+import { wireName } from './names.ts';
+import type { QueueSettings } from './queue/settings.ts';
+
+/** `always`, `never`, or how long a write may stay off the device. */
+const syncMode: z.ZodType<SyncMode> = z
+  .union([z.string(), z.number()], { error: 'expected always, never, or milliseconds' })
+  .transform((value, context): SyncMode => {
+    if (value === 'always' || value === 'never') return value;
+    const everyMs = typeof value === 'number' ? value : parseDuration(value);
+    if (everyMs !== undefined && everyMs >= 1 && everyMs <= 3_600_000) return { everyMs };
+    context.addIssue({ code: 'custom', message: 'expected always, never, or a time from 1ms to 1h' });
+    return z.NEVER;
+  });
+
+const queueFields = {
+  maxItems: integer(),
+  maxBytes: byteSize(),
+  maxItemBytes: byteSize(),
+  maxAgeMs: durationMs(),
+  maxMemoryBytes: byteSize(),
+  discardOldest: boolean(),
+  expireToQueue: text({ max: 250 }),
+  deleteWhenIdleMs: durationMs(),
+  openReadTimeoutMs: durationMs(),
+  fanoutOnly: boolean(),
+  maxExpireSweep: integer({ min: 1 }),
+  persistent: boolean(),
+  sync: choice(['server', 'always']),
+} as const;
+
+const queueTable = tableOf(queueFields) as z.ZodType<Partial<QueueSettings>>;
+
+const queuesTable: z.ZodType<Record<string, Partial<QueueSettings>>> = z
+  .record(z.string().min(1).max(250), queueTable)
+  .transform((queues) =>
+    Object.fromEntries(Object.entries(queues).map(([name, value]) => [wireName(name), value])),
+  );
+
+const aliasesTable: z.ZodType<Record<string, string[]>> = z
+  .record(z.string().min(1).max(250), list(text({ max: 250 })))
+  .transform((aliases) =>
+    Object.fromEntries(
+      Object.entries(aliases).map(([name, targets]) => [
+        wireName(name),
+        targets.map((target) => wireName(target)),
+      ]),
+    ),
+  );
+
+const own = {
+  host: setting({
+    schema: text({ max: 255 }),
+    default: '127.0.0.1',
+    description: 'Address to listen on',
+    reason: 'The protocol has no password: nobody but this machine gets in until somebody says so.',
+  }),
+  port: setting({
+    schema: port(),
+    default: 22_122,
+    description: 'Port to listen on; 0 takes a free one',
+    reason: "Starling's port: its clients find it without being told.",
+    short: 'p',
+  }),
+  socket: setting<string | undefined>({
+    schema: text({ max: 107 }).optional(),
+    default: undefined,
+    description: 'Unix socket to listen on as well',
+    reason: 'Most have no use for one.',
+  }),
+  data: setting({
+    schema: text(),
+    default: 'rookery-queue-data',
+    description: 'Folder that keeps the messages; made if it is not there',
+    reason: 'In the folder where the server is started, so that trying it leaves nothing elsewhere.',
+  }),
+  sync: setting<SyncMode>({
+    schema: syncMode,
+    default: 'always',
+    description:
+      'When written messages reach the device: always (before each reply), never, or every so many ms',
+    reason: 'Acknowledged means kept, also when the power fails.',
+  }),
+  dialect: setting<Dialect['name']>({
+    schema: choice(['memcached', 'kestrel', 'starling']),
+    default: 'memcached',
+    description: 'Whose strings and edge cases to follow: memcached, kestrel or starling',
+    reason: 'Stock memcache clients break on the others.',
+  }),
+  maxBodyBytes: setting({
+    schema: byteSize({ min: 1024, max: 1024 ** 3 }),
+    default: 16 * 1024 * 1024,
+    description: 'Largest body of a message',
+    reason: 'What is larger is a file, and its name the message.',
+    unit: 'bytes',
+  }),
+  maxConnections: setting({
+    schema: integer({ min: 1 }),
+    default: 10_000,
+    description: 'Connections at a time',
+    reason: 'Each costs some 30 KB; the system may allow fewer (ulimit -n).',
+  }),
+  maxOpenReads: setting({
+    schema: integer({ min: 1 }),
+    default: 100,
+    description: 'Reliable reads that one connection may hold open',
+    reason: "Kestrel's usual value in production.",
+  }),
+  maxWaits: setting({
+    schema: integer({ min: 1 }),
+    default: 100_000,
+    description: 'Reads that may wait for a message at a time',
+    reason: 'A wait costs some 500 bytes.',
+  }),
+  maxQueues: setting({
+    schema: integer({ min: 1 }),
+    default: 100_000,
+    description: 'Queues, fanout children included',
+    reason: 'A queue costs some 2 KB of memory; anyone who may write can create one.',
+  }),
+  replyBufferBytes: setting({
+    schema: byteSize({ min: 1024 }),
+    default: 1024 * 1024,
+    description: 'Replies that a client may leave unread before its requests are left unread too',
+    reason: 'Enough to keep a pipelining client busy, little enough for thousands of stuck ones.',
+    unit: 'bytes',
+  }),
+  maxWindowBytes: setting({
+    schema: byteSize(),
+    default: 64 * 1024 * 1024,
+    description: 'Bodies that all queues together hold in memory, ahead of their readers',
+    reason: 'What is beyond is read from the disk when its turn comes.',
+    unit: 'bytes',
+  }),
+  segmentBytes: setting({
+    schema: byteSize({ min: 65_536, max: 2 * 1024 ** 3 }),
+    default: 64 * 1024 * 1024,
+    description: 'Size of one file of the log',
+    reason: 'Half a second to scan after a crash.',
+    unit: 'bytes',
+  }),
+  reserveBytes: setting<number | undefined>({
+    schema: byteSize().optional(),
+    default: undefined,
+    description: 'Space kept back so that reads and acknowledgements go on when the disk is full',
+    reason: 'By default room for what may be in flight: two of the largest bodies and 16 MiB.',
+    unit: 'bytes',
+  }),
+};
+
+type Shape = typeof own & CommonSettings;
+/** Mapped, because an interface is not assignable to a record. */
+type QueueServerSettings = { [name in keyof Shape]: Shape[name] };
+
+const tables = {
+  queueDefaults: settingsTable<Partial<QueueSettings>>({
+    schema: queueTable,
+    default: {},
+    description: 'What every queue has unless it says otherwise',
+    reload: 'live',
+  }),
+  queues: settingsTable<Record<string, Partial<QueueSettings>>>({
+    schema: queuesTable,
+    default: {},
+    description: 'Settings of one queue; a fanout child inherits its parent’s',
+    reload: 'live',
+  }),
+  aliases: settingsTable<Record<string, string[]>>({
+    schema: aliasesTable,
+    default: {},
+    description: 'Names that stand for one or more queues: what is put to the name goes to all of them',
+    reload: 'live',
+  }),
+};
+
+/** All that can be set, by flag, by `ROOKERY_QUEUE_…` or in the TOML file that `--config` names. */
+export const settingsDefinition: SettingsDefinition<QueueServerSettings, typeof tables> = defineSettings({
+  prefix: 'ROOKERY_QUEUE',
+  settings: { ...own, ...commonSettings({ adminPort: 22_123 }) },
+  tables,
+});
+
+/** The settings of a server, checked. */
+export type ServerSettings = ValuesOf<typeof settingsDefinition>;
