@@ -1,8 +1,8 @@
 /**
  * What a peer may make a decoder hold. Every length below is in bytes, every count in items.
  *
- * A decoder's memory is bounded by `getLine` + `body` + one pushed chunk, and it grows only as bytes
- * arrive: a header that claims a gigabyte costs nothing.
+ * A decoder holds at most `getLine` + `body` bytes besides the chunk being read, in buffers of at most twice
+ * that, and they grow only as bytes arrive: a header that claims a gigabyte costs nothing.
  */
 export interface Limits {
   /**

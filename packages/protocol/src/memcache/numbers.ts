@@ -15,14 +15,6 @@ export function parseUnsigned(buffer: Buffer, start: number, end: number): numbe
   return value <= Number.MAX_SAFE_INTEGER ? value : -1;
 }
 
-/** As `parseUnsigned` with a minus sign allowed; `undefined` if it isn't a number or too large. */
-export function parseSigned(buffer: Buffer, start: number, end: number): number | undefined {
-  const negative = buffer[start] === 45 && start < end;
-  const value = parseUnsigned(buffer, negative ? start + 1 : start, end);
-  if (value < 0) return undefined;
-  return negative ? 0 - value : value;
-}
-
 /** The 64-bit number that `text` spells, `undefined` if it spells none. */
 export function parseUint64(text: string): Uint64 | undefined {
   if (text.length === 0 || text.length > 20) return undefined;
@@ -38,9 +30,18 @@ export function parseUint64(text: string): Uint64 | undefined {
 
 /** The integer up to ±(2^53 - 1) that `text` spells, `undefined` if it spells none. */
 export function parseInteger(text: string): number | undefined {
-  if (!/^-?\d{1,16}$/.test(text)) return undefined;
-  const value = Number(text) + 0;
-  return Number.isSafeInteger(value) ? value : undefined;
+  const { length } = text;
+  const negative = text.charCodeAt(0) === 45;
+  const from = negative ? 1 : 0;
+  if (length === from || length > from + 16) return undefined;
+  let value = 0;
+  for (let at = from; at < length; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  if (value > Number.MAX_SAFE_INTEGER) return undefined;
+  return negative ? 0 - value : value;
 }
 
 /** Big-endian, unsigned. */

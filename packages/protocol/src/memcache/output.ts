@@ -3,9 +3,14 @@
  *
  * Small writes are copied into a slab; bodies of 16 KiB and more are referenced, not copied. `take` hands
  * the buffers over: they are never written to again, so a socket may keep them as long as it needs.
+ *
+ * One output can serve every connection of a process, if the replies to one are written and taken before
+ * those to the next.
  */
 
-/** One slab. 64 KiB: a socket write's worth of small replies, and cheap to let go of. */
+/** The first slab. 1 KiB: an idle connection with an output of its own shouldn't cost more. Each next one is twice as large. */
+const FIRST_SLAB_BYTES = 1024;
+/** The largest slab. 64 KiB: a socket write's worth of small replies, and cheap to let go of. */
 const SLAB_BYTES = 65_536;
 /** From this size on a body is passed by reference: copying it would cost more than one more buffer in the write. */
 export const REFERENCE_BYTES = 16_384;
@@ -20,10 +25,12 @@ export class Output {
   #from = 0;
   #at = 0;
   readonly #slabBytes: number;
+  #nextBytes: number;
 
-  /** `slabBytes` may be made smaller for a thousand idle connections, or larger for few busy ones. */
+  /** `slabBytes`: the largest slab, 64 KiB if not given. */
   constructor(slabBytes: number = SLAB_BYTES) {
     this.#slabBytes = slabBytes;
+    this.#nextBytes = Math.min(FIRST_SLAB_BYTES, slabBytes);
     this.#slab = Buffer.allocUnsafeSlow(0);
   }
 
@@ -52,7 +59,8 @@ export class Output {
   #room(count: number): number {
     if (this.#slab.length - this.#at < count) {
       this.#seal();
-      this.#slab = Buffer.allocUnsafeSlow(Math.max(this.#slabBytes, count));
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(this.#nextBytes, count));
+      this.#nextBytes = Math.min(this.#nextBytes * 2, this.#slabBytes);
       this.#from = 0;
       this.#at = 0;
     }

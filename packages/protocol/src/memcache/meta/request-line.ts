@@ -14,6 +14,10 @@ import type { Tokens } from '../text/tokens.ts';
 
 /** Every letter that some meta command knows; L and P are left to proxies. A command ignores those of the others. */
 const KNOWN_FLAGS = 'bcfhklqstvxCDEFIJLMNOPRST';
+/** One bit for each of them by its char code, 0 for all else: to find doubles. */
+const KNOWN_BITS: Int32Array = new Int32Array(256);
+for (let index = 0; index < KNOWN_FLAGS.length; index++)
+  KNOWN_BITS[KNOWN_FLAGS.charCodeAt(index)] = 1 << index;
 /** Base64 takes 4 chars for 3 bytes. */
 const base64Length = (bytes: number): number => Math.ceil(bytes / 3) * 4;
 
@@ -58,71 +62,71 @@ class Flags {
     const { list } = this;
     if (list.length > limits.metaFlags) return 'too_many_flags';
     let seen = 0;
-    for (const flag of list) {
-      const letter = flag.charCodeAt(0);
-      if (!KNOWN_FLAGS.includes(flag[0]!)) return 'bad_flag';
-      // a to z in the upper half, A to Z in the lower: 52 letters don't fit one bit set, the known ones do.
-      const bit = 1 << KNOWN_FLAGS.indexOf(flag[0]!);
+    for (let index = 0; index < list.length; index++) {
+      const flag = list[index]!;
+      const bit = KNOWN_BITS[flag.charCodeAt(0)]!;
+      if (bit === 0) return 'bad_flag';
       if ((seen & bit) !== 0) return 'duplicate_flag';
       seen |= bit;
-      const reason = this.#one(letter, flag, limits);
+      const reason = this.#one(flag, limits);
       if (reason !== undefined) return reason;
     }
     return undefined;
   }
 
-  #one(letter: number, flag: string, limits: Limits): BadReason | undefined {
-    switch (String.fromCharCode(letter)) {
-      case 'b':
+  #one(flag: string, limits: Limits): BadReason | undefined {
+    let token: Uint64 | undefined;
+    switch (flag.charCodeAt(0)) {
+      case 0x62: // b
         this.base64 = true;
         return undefined;
-      case 'q':
+      case 0x71: // q
         this.quiet = true;
         return undefined;
-      case 'v':
+      case 0x76: // v
         this.value = true;
         return undefined;
-      case 'I':
+      case 0x49: // I
         this.invalidate = true;
         return undefined;
-      case 'x':
+      case 0x78: // x
         this.removeValue = true;
         return undefined;
-      case 'O':
+      case 0x4f: // O
         this.opaque = flag.slice(1);
         return this.opaque.length > limits.opaque ? 'opaque_too_long' : undefined;
-      case 'M':
+      case 0x4d: // M
         this.mode = flag.slice(1);
         return undefined;
-      case 'F':
-        this.clientFlags = parseInteger(flag.slice(1));
-        return this.clientFlags === undefined || this.clientFlags < 0 || this.clientFlags > 0xffff_ffff
-          ? 'bad_token'
-          : undefined;
-      case 'T':
-        this.exptime = parseInteger(flag.slice(1));
-        return this.exptime === undefined ? 'bad_token' : undefined;
-      case 'N':
-        this.vivify = parseInteger(flag.slice(1));
-        return this.vivify === undefined ? 'bad_token' : undefined;
-      case 'R':
-        this.recache = parseInteger(flag.slice(1));
-        return this.recache === undefined ? 'bad_token' : undefined;
-      case 'C':
-        this.cas = parseUint64(flag.slice(1));
-        return this.cas === undefined ? 'bad_token' : undefined;
-      case 'E':
-        this.newCas = parseUint64(flag.slice(1));
-        return this.newCas === undefined ? 'bad_token' : undefined;
-      case 'D':
-        this.delta = parseUint64(flag.slice(1));
-        return this.delta === undefined ? 'bad_token' : undefined;
-      case 'J':
-        this.initial = parseUint64(flag.slice(1));
-        return this.initial === undefined ? 'bad_token' : undefined;
+      case 0x46: // F
+        token = this.clientFlags = parseInteger(flag.slice(1));
+        if (token !== undefined && (token < 0 || token > 0xffff_ffff)) return 'bad_token';
+        break;
+      case 0x54: // T
+        token = this.exptime = parseInteger(flag.slice(1));
+        break;
+      case 0x4e: // N
+        token = this.vivify = parseInteger(flag.slice(1));
+        break;
+      case 0x52: // R
+        token = this.recache = parseInteger(flag.slice(1));
+        break;
+      case 0x43: // C
+        token = this.cas = parseUint64(flag.slice(1));
+        break;
+      case 0x45: // E
+        token = this.newCas = parseUint64(flag.slice(1));
+        break;
+      case 0x44: // D
+        token = this.delta = parseUint64(flag.slice(1));
+        break;
+      case 0x4a: // J
+        token = this.initial = parseUint64(flag.slice(1));
+        break;
       default:
         return undefined;
     }
+    return token === undefined ? 'bad_token' : undefined;
   }
 }
 

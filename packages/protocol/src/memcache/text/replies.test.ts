@@ -134,7 +134,7 @@ describe('output', () => {
     expect(chunks).toHaveLength(3);
     expect(chunks[1]!.buffer).toBe(large.buffer);
     writeTextValue(out, 'q', 0, large, 0, large.length - 1);
-    expect(out.take()).toHaveLength(1);
+    expect(out.take().some((chunk) => chunk.buffer === large.buffer)).toBe(false);
   });
 
   it('never writes again to what was taken', () => {
