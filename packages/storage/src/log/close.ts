@@ -1,0 +1,29 @@
+import { type Core, rejectWaiters, stopTimers, updateRefusals } from './core.ts';
+import { closeFile } from './segment.ts';
+import { durable } from './writer.ts';
+
+/** Writes and syncs what is there; after a failure it only lets go of files and lock. */
+export async function closeLog(core: Core, lock: { release(): Promise<void> }): Promise<void> {
+  try {
+    if (core.state === 'open') {
+      core.state = 'closing';
+      updateRefusals(core);
+      stopTimers(core);
+      if (core.stalled) rejectWaiters(core, 'log-full');
+      // What can't be written was never committed: the owner has promised nothing for it.
+      await durable(core, core.position).catch(() => undefined);
+      stopTimers(core);
+    }
+    await Promise.all(core.tasks);
+    // A worker may have been in the middle of a record.
+    if (core.state === 'closing') await durable(core, core.position).catch(() => undefined);
+    if (core.state === 'closing') core.state = 'closed';
+    updateRefusals(core);
+    stopTimers(core);
+    rejectWaiters(core, 'log-closed');
+    for (const segment of core.segments.values()) await closeFile(segment);
+    if (core.spare !== undefined) await closeFile(core.spare);
+  } finally {
+    await lock.release();
+  }
+}

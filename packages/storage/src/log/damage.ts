@@ -1,0 +1,51 @@
+/** What to do with bytes that aren't what was written: keep them in `quarantine/`, tell, and go on without them. */
+import { DiskError } from '../disk/disk.ts';
+import type { Core } from './core.ts';
+import type { Part, Segment } from './segment.ts';
+
+export function quarantinePath(directory: string): string {
+  return `${directory}/quarantine`;
+}
+
+/** A message that can't be read: its bytes are kept and the message counts as consumed, so that it pins nothing. */
+export async function setAside(
+  core: Core,
+  segment: Segment,
+  offset: number,
+  bytes: Uint8Array,
+  part: Part,
+  sequence: number,
+  size: number,
+): Promise<void> {
+  const stream = core.streams.get(part.stream);
+  if (stream === undefined || stream.acknowledged.has(sequence)) return;
+  await quarantine(core, segment.number, offset, bytes);
+  if (core.state !== 'open' || stream.removed || stream.acknowledged.has(sequence)) return;
+  stream.consumeDamaged(part, sequence, size);
+}
+
+/** Keeps the bytes and tells. Bytes that are kept already are only told again. */
+export async function quarantine(
+  core: Core,
+  segment: number,
+  offset: number,
+  bytes: Uint8Array,
+): Promise<void> {
+  const folder = quarantinePath(core.directory);
+  const path = `${folder}/${String(segment).padStart(16, '0')}-${offset}.damaged`;
+  core.counters.damagedRecords++;
+  try {
+    const file = await core.disk.open(path, { create: true });
+    try {
+      for (let at = 0; at < bytes.length; ) at += file.write(bytes, at, bytes.length - at, at);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await core.disk.syncDirectory(folder);
+  } catch (error) {
+    // A full disk must not hide the damage: it is told all the same.
+    if (!(error instanceof DiskError) || (error.code !== 'EEXIST' && error.code !== 'ENOSPC')) throw error;
+  }
+  core.onEvent({ type: 'damaged', segment, offset, bytes: bytes.length, quarantinePath: path });
+}

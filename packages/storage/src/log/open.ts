@@ -1,0 +1,224 @@
+/** Puts a log together: lock, recovery, workers; and takes it apart at the close. */
+import { randomBytes } from 'node:crypto';
+import { systemClock } from '../clock.ts';
+import { DiskError } from '../disk/disk.ts';
+import { LogError } from '../errors.ts';
+import { IDENTITY_BYTES } from '../format/header.ts';
+import { makeBlockCache } from './block-cache.ts';
+import { closeLog } from './close.ts';
+import { type Core, makeWorker, refusal, type Workers } from './core.ts';
+import { quarantinePath } from './damage.ts';
+import { limitsOf, MAX_NAME_BYTES } from './limits.ts';
+import { reclaimSegments } from './reclaim.ts';
+import { recountParts } from './recount.ts';
+import { closeAll, type Found, findSegments, recover, resumeParts } from './recovery.ts';
+import { makeReserve, makeRoom } from './reserve.ts';
+import { sealSegments } from './seal.ts';
+import { closeFile, type Segment, segmentsPath } from './segment.ts';
+import { writeSnapshot } from './snapshot.ts';
+import { createSegment, makeSpare } from './spare.ts';
+import { logStats } from './stats.ts';
+import { LogStream } from './stream.ts';
+import type { Log, LogOptions } from './types.ts';
+import { durable } from './writer.ts';
+
+/**
+ * Opens the log in the folder, or makes one.
+ * @throws LogError `log-locked`, `log-foreign`, `log-version`, `log-full`
+ * @throws RangeError when the limits cannot hold together
+ */
+export async function openLog(options: LogOptions): Promise<Log> {
+  const { disk, directory } = options;
+  const core = makeCore(options);
+  await disk.makeDirectory(directory);
+  const lock = await takeLock(options);
+  try {
+    await disk.makeDirectory(segmentsPath(directory));
+    await disk.makeDirectory(quarantinePath(directory));
+    await openSegments(core, options);
+  } catch (error) {
+    for (const segment of core.segments.values()) await closeFile(segment);
+    await lock.release();
+    throw error;
+  }
+  let closing: Promise<void> | undefined;
+  return {
+    streams: core.byName,
+    get position() {
+      return core.position;
+    },
+    get committedPosition() {
+      return core.committedPosition;
+    },
+    get full() {
+      return core.full;
+    },
+    get congested() {
+      return core.pendingBytes > core.limits.backlogBytes;
+    },
+    get stats() {
+      return logStats(core);
+    },
+    createStream: (name, attributes) => createStream(core, name, attributes),
+    sync: () => durable(core, core.position),
+    close() {
+      closing ??= closeLog(core, lock);
+      return closing;
+    },
+  };
+}
+
+export async function takeLock(
+  options: Pick<LogOptions, 'disk' | 'directory'>,
+): Promise<{ release(): Promise<void> }> {
+  try {
+    return await options.disk.lock(`${options.directory}/lock`);
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'ELOCKED') {
+      throw new LogError('log-locked', `Another process has ${options.directory} open.`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function makeCore(options: LogOptions): Core {
+  const limits = limitsOf(options);
+  const none = (): void => undefined;
+  const core: Core = {
+    disk: options.disk,
+    clock: options.clock ?? systemClock,
+    directory: options.directory,
+    sync: options.sync,
+    limits,
+    identity: new Uint8Array(IDENTITY_BYTES),
+    onCommit: options.onCommit ?? none,
+    onEvent: options.onEvent ?? none,
+    state: 'open',
+    appendsRefused: false,
+    changesRefused: false,
+    segments: new Map(),
+    // Set by openSegments, before anything uses it.
+    active: undefined as unknown as Segment,
+    spare: undefined,
+    nextSegment: 1,
+    dropped: new Set(),
+    streams: new Map(),
+    byName: new Map(),
+    nextStreamId: 1,
+    orphans: [],
+    marked: [],
+    chunks: [],
+    chunk: undefined,
+    pendingBytes: 0,
+    scheduled: false,
+    position: 0,
+    writtenPosition: 0,
+    syncedPosition: 0,
+    committedPosition: 0,
+    syncing: false,
+    dirty: [],
+    waiters: [],
+    syncTimer: undefined,
+    full: false,
+    stalled: false,
+    exhausted: false,
+    reserveBytes: 0,
+    liveBytes: 0,
+    recounts: new Set(),
+    cache: makeBlockCache(limits.indexCacheBytes),
+    counters: {
+      appendedRecords: 0,
+      writtenBytes: 0,
+      writes: 0,
+      syncs: 0,
+      carriedBytes: 0,
+      removedSegments: 0,
+      damagedRecords: 0,
+    },
+    workers: undefined as unknown as Workers,
+    tasks: new Set(),
+    sleepers: new Set(),
+  };
+  core.workers = {
+    spare: makeWorker(core, makeSpare),
+    snapshot: makeWorker(core, writeSnapshot),
+    seal: makeWorker(core, sealSegments),
+    reclaim: makeWorker(core, reclaimSegments),
+    recount: makeWorker(core, recountParts),
+    space: makeWorker(core, makeRoom),
+  };
+  return core;
+}
+
+async function openSegments(core: Core, options: LogOptions): Promise<void> {
+  const started = core.clock.now();
+  const found = await findSegments(core.disk, core.directory);
+  core.identity = found.identity ?? (options.randomBytes ?? randomBytes)(IDENTITY_BYTES);
+  const files = await removeUnborn(core, found.files);
+  core.nextSegment = (files.at(-1)?.number ?? 0) + 1;
+  const recovered = await recover(core, files);
+  await chooseActive(core, recovered.segments);
+  resumeParts(core);
+  await makeReserve(core);
+  core.onEvent({
+    type: 'recovered',
+    segments: recovered.segments.length,
+    scannedBytes: recovered.scannedBytes,
+    records: recovered.records,
+    durationMs: core.clock.now() - started,
+  });
+  for (const stream of core.orphans.splice(0)) stream.writeBirth();
+  for (const worker of Object.values(core.workers)) worker.poke();
+}
+
+/** Files whose creation a crash cut off hold nothing. */
+async function removeUnborn(core: Core, files: readonly Found[]): Promise<Found[]> {
+  const born: Found[] = [];
+  for (const found of files) {
+    if (!found.headerDamaged || found.size > 128) born.push(found);
+    else {
+      await closeAll([found]);
+      await core.disk.remove(found.path);
+    }
+  }
+  if (born.length < files.length) await core.disk.syncDirectory(segmentsPath(core.directory));
+  return born;
+}
+
+/** The newest segment with records goes on, unless its sealing was begun. Empty ones behind it are spare. */
+async function chooseActive(core: Core, segments: readonly Segment[]): Promise<void> {
+  const used = segments.findLastIndex(
+    (segment) => segment.sealed || segment.parts.length > 0 || segment.end > 128,
+  );
+  const newest = segments[used];
+  const goesOn = newest !== undefined && !newest.sealed && !newest.footerBegun;
+  const empty = segments.slice(used + 1);
+  for (const segment of empty) core.segments.delete(segment.number);
+  core.active = goesOn ? newest : (empty.shift() ?? (await createSegment(core)));
+  core.segments.set(core.active.number, core.active);
+  core.spare = empty.shift();
+  for (const segment of empty) {
+    await closeFile(segment);
+    await core.disk.remove(segment.path);
+  }
+}
+
+function createStream(core: Core, name: string, attributes?: Uint8Array): LogStream {
+  if (core.appendsRefused) throw refusal(core);
+  const nameBytes = Buffer.from(name);
+  if (nameBytes.length > MAX_NAME_BYTES) {
+    throw new LogError('name-too-long', `A stream's name has ${MAX_NAME_BYTES} bytes at most.`);
+  }
+  if (core.byName.has(name)) throw new LogError('stream-exists', `There is a stream ${name} already.`);
+  const stream = new LogStream(
+    core,
+    core.nextStreamId++,
+    name,
+    nameBytes,
+    attributes?.slice() ?? new Uint8Array(0),
+  );
+  core.streams.set(stream.id, stream);
+  core.byName.set(name, stream);
+  stream.writeBirth();
+  return stream;
+}

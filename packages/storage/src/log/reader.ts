@@ -1,0 +1,170 @@
+/** Reading entries: plan, read what lies close together in one go, check each record, hand out. */
+import { LogError } from '../errors.ts';
+import { bodyIntact, FRAME_HEADER, frameLength } from '../format/frame.ts';
+import { message } from '../format/records.ts';
+import { type Core, refusal } from './core.ts';
+import { setAside } from './damage.ts';
+import { loadBlock } from './indexes.ts';
+import { type Plan, planRead } from './plan.ts';
+import { type Part, withFile } from './segment.ts';
+import type { LogStream } from './stream.ts';
+import type { Entry } from './types.ts';
+
+/** One trip to the disk reads so much at most, unless one record is larger. */
+export const SPAN_BYTES: number = 256 * 1024;
+/** Bytes between two messages that are cheaper to read than to skip. */
+const GAP_BYTES = 16 * 1024;
+/** Trips of one read under way at a time. */
+const SPANS = 8;
+
+export async function readEntries(
+  core: Core,
+  stream: LogStream,
+  afterSequence: number,
+  maxEntries: number,
+  maxBytes: number,
+): Promise<Entry[]> {
+  for (;;) {
+    if (core.state !== 'open') throw refusal(core);
+    if (stream.removed) throw new LogError('stream-removed', `The stream ${stream.name} was removed.`);
+    const plan = planRead(stream.parts, stream.acknowledged, core.cache, afterSequence, maxEntries, maxBytes);
+    if ('block' in plan) {
+      await loadBlock(core, plan.part, plan.block);
+      continue;
+    }
+    if (plan.sequences.length === 0) return [];
+    const entries = await fetchPlan(core, plan);
+    // While the disk worked some may have been consumed, or found damaged and set aside.
+    const live = entries.filter((entry) => !stream.acknowledged.has(entry.sequence));
+    if (live.length > 0 || stream.removed) return live;
+  }
+}
+
+/** The entries of a plan; damaged ones are set aside and left out. @throws LogError `read-failed` */
+export async function fetchPlan(core: Core, plan: Plan): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  const spans = cutSpans(plan);
+  for (let from = 0; from < spans.length; from += SPANS) {
+    const group = spans.slice(from, from + SPANS).map((span) => fetchSpan(core, plan, span));
+    for (const fetched of await Promise.all(group)) {
+      // Not a spread: a span may hold many thousand entries.
+      for (const entry of fetched) entries.push(entry);
+    }
+  }
+  return entries;
+}
+
+/** Messages `[from, to)` of a plan, read in one go. */
+interface Span {
+  readonly from: number;
+  to: number;
+}
+
+function cutSpans(plan: Plan): Span[] {
+  const spans: Span[] = [];
+  let span: Span | undefined;
+  let start = 0;
+  let end = 0;
+  for (let at = 0; at < plan.sequences.length; at++) {
+    const part = plan.parts[at]!;
+    const offset = plan.offsets[at]!;
+    const after = offset + part.overhead + plan.sizes[at]!;
+    const joins =
+      span !== undefined &&
+      plan.parts[span.from]!.segment === part.segment &&
+      // What is in a write buffer and what is in the file don't mix.
+      offset < part.segment.written === start < part.segment.written &&
+      offset >= end &&
+      offset - end <= GAP_BYTES &&
+      after - start <= SPAN_BYTES;
+    if (joins) span!.to = at + 1;
+    else {
+      span = { from: at, to: at + 1 };
+      spans.push(span);
+      start = offset;
+    }
+    end = after;
+  }
+  return spans;
+}
+
+function fetchSpan(core: Core, plan: Plan, span: Span): Entry[] | Promise<Entry[]> {
+  const { segment } = plan.parts[span.from]!;
+  const start = plan.offsets[span.from]!;
+  if (start >= segment.written) return fetchUnwritten(core, plan, span);
+  const last = span.to - 1;
+  const end = plan.offsets[last]! + plan.parts[last]!.overhead + plan.sizes[last]!;
+  return readSpan(core, plan, span, start, end);
+}
+
+function fetchUnwritten(core: Core, plan: Plan, span: Span): Entry[] {
+  const entries: Entry[] = [];
+  for (let at = span.from; at < span.to; at++) {
+    const part = plan.parts[at]!;
+    const offset = plan.offsets[at]!;
+    const chunk = core.chunks.find(
+      (candidate) =>
+        candidate.segment === part.segment &&
+        offset >= candidate.offset &&
+        offset < candidate.offset + candidate.end - candidate.start,
+    );
+    if (chunk === undefined)
+      throw new LogError('read-failed', 'A record is neither written nor waiting to be.');
+    const frame = chunk.start + offset - chunk.offset;
+    entries.push(entryAt(plan, at, part, chunk.buffer, frame));
+  }
+  return entries;
+}
+
+async function readSpan(core: Core, plan: Plan, span: Span, start: number, end: number): Promise<Entry[]> {
+  const { segment } = plan.parts[span.from]!;
+  const buffer = await readBytes(core, plan.parts[span.from]!, start, end);
+  const entries: Entry[] = [];
+  for (let at = span.from; at < span.to; at++) {
+    const part = plan.parts[at]!;
+    const frame = plan.offsets[at]! - start;
+    if (intact(buffer, frame, plan, at)) {
+      entries.push(entryAt(plan, at, part, buffer, frame));
+      continue;
+    }
+    // Once more from the disk: a bit that flipped on the way is none that flipped at rest.
+    const offset = plan.offsets[at]!;
+    const again = await readBytes(core, part, offset, offset + part.overhead + plan.sizes[at]!);
+    if (intact(again, 0, plan, at)) entries.push(entryAt(plan, at, part, again, 0));
+    else await setAside(core, segment, offset, again, part, plan.sequences[at]!, plan.sizes[at]!);
+  }
+  return entries;
+}
+
+// hot: one CRC and one object per entry.
+function intact(buffer: Buffer, frame: number, plan: Plan, at: number): boolean {
+  const part = plan.parts[at]!;
+  const length = part.overhead - FRAME_HEADER + plan.sizes[at]!;
+  const body = frame + FRAME_HEADER;
+  return (
+    body + length <= buffer.length &&
+    frameLength(buffer, frame, part.segment.salt, plan.offsets[at]!) === length &&
+    buffer[body] === part.kind &&
+    message.streamOf(buffer, body) === part.stream &&
+    message.sequenceOf(buffer, body) === plan.sequences[at] &&
+    bodyIntact(buffer, frame, length)
+  );
+}
+
+function entryAt(plan: Plan, at: number, part: Part, buffer: Buffer, frame: number): Entry {
+  const start = frame + part.overhead;
+  return { sequence: plan.sequences[at]!, buffer, start, end: start + plan.sizes[at]!, part };
+}
+
+/** Bytes past the end of the file are missing from what is returned. */
+async function readBytes(core: Core, part: Part, start: number, end: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(end - start);
+  try {
+    const filled = await withFile(core, part.segment, (file) => file.read(buffer, start));
+    return buffer.subarray(0, filled);
+  } catch (error) {
+    throw new LogError('read-failed', `Segment ${part.segment.number} could not be read.`, {
+      cause: error,
+    });
+  }
+}

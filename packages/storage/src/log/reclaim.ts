@@ -1,0 +1,5 @@
+import type { Core } from './core.ts';
+
+export async function reclaimSegments(_core: Core): Promise<void> {
+  // Follows.
+}

@@ -1,0 +1,208 @@
+/** Segments and the parts in them, as they stand in memory. */
+import type { DiskFile } from '../disk/disk.ts';
+import { BLOCK_RECORDS, type BlockSummary, type RecordIndex } from '../format/footer.ts';
+import { FRAME_HEADER } from '../format/frame.ts';
+import { SEGMENT_HEADER, segmentSalt } from '../format/header.ts';
+import { type MessageKind, messageFields } from '../format/records.ts';
+import type { Core } from './core.ts';
+
+export interface Segment {
+  readonly number: number;
+  readonly path: string;
+  readonly salt: number;
+  /** Open while the segment is active, else opened on demand. */
+  file: DiskFile | undefined;
+  opening: Promise<DiskFile> | undefined;
+  /** Reads under way: the file stays open for them. */
+  users: number;
+  /** Where the next frame goes. */
+  end: number;
+  /** Up to here the operating system has it; the rest is in write buffers. */
+  written: number;
+  /** Size at which it is sealed. */
+  limit: number;
+  footerBytes: number;
+  sealed: boolean;
+  /** A crash cut its sealing short: nothing more is appended to it. */
+  footerBegun: boolean;
+  removed: boolean;
+  dirty: boolean;
+  /** All streams alive stand in it: recovery need not look further back. */
+  snapshotComplete: boolean;
+  snapshotBytes: number;
+  readonly parts: Part[];
+  liveCount: number;
+  liveBytes: number;
+  /** Number of the try to carry it, while it is carried. */
+  carryAttempt: number;
+  /** Highest attempt that copies on disk tell of. */
+  lastAttempt: number;
+  /** A read of it failed: not to be carried before that time. */
+  carryNotBefore: number;
+}
+
+/** The messages of one stream, one kind and one source in one segment; sequences and offsets only grow. */
+export interface Part {
+  readonly segment: Segment;
+  readonly stream: number;
+  readonly kind: MessageKind;
+  readonly source: number;
+  readonly attempt: number;
+  /** Frame bytes beside the payload. */
+  readonly overhead: number;
+  count: number;
+  first: number;
+  last: number;
+  liveCount: number;
+  liveBytes: number;
+  /** Where each lies, until the segment is sealed. */
+  index: GrowingIndex | undefined;
+  /** Where the indexes lie in the footer. */
+  blocks: readonly BlockSummary[];
+  /** Up to this sequence what lives was copied to the successors, and counts there. */
+  carriedThrough: number;
+  /** Doesn't count: of a removed stream, or a copy whose original is still there. */
+  void: boolean;
+  successors: Part[] | undefined;
+}
+
+export interface GrowingIndex extends RecordIndex {
+  readonly sequences: number[];
+  readonly offsets: number[];
+  readonly sizes: number[];
+}
+
+const NO_BLOCKS: readonly BlockSummary[] = [];
+
+export function makePart(
+  segment: Segment,
+  stream: number,
+  kind: MessageKind,
+  source: number,
+  attempt: number,
+): Part {
+  return {
+    segment,
+    stream,
+    kind,
+    source,
+    attempt,
+    overhead: FRAME_HEADER + messageFields(kind),
+    count: 0,
+    first: 0,
+    last: 0,
+    liveCount: 0,
+    liveBytes: 0,
+    index: { sequences: [], offsets: [], sizes: [] },
+    blocks: NO_BLOCKS,
+    carriedThrough: 0,
+    void: false,
+    successors: undefined,
+  };
+}
+
+// hot: three pushes to packed lists.
+export function addToIndex(part: Part, sequence: number, offset: number, size: number): void {
+  const index = part.index!;
+  index.sequences.push(sequence);
+  index.offsets.push(offset);
+  index.sizes.push(size);
+  if (part.count++ === 0) part.first = sequence;
+  part.last = sequence;
+}
+
+/** Blocks that a part of so many records is cut into. */
+export function blockCount(records: number): number {
+  return Math.ceil(records / BLOCK_RECORDS);
+}
+
+export function segmentsPath(directory: string): string {
+  return `${directory}/segments`;
+}
+
+export function segmentPath(directory: string, number: number): string {
+  return `${segmentsPath(directory)}/${String(number).padStart(16, '0')}.segment`;
+}
+
+/** `undefined` for a name that is none of a segment. */
+export function segmentNumber(name: string): number | undefined {
+  return /^\d{16}\.segment$/.test(name) ? Number(name.slice(0, 16)) : undefined;
+}
+
+export function makeSegment(
+  directory: string,
+  identity: Uint8Array,
+  number: number,
+  segmentBytes: number,
+): Segment {
+  return {
+    number,
+    path: segmentPath(directory, number),
+    salt: segmentSalt(identity, number),
+    file: undefined,
+    opening: undefined,
+    users: 0,
+    end: SEGMENT_HEADER,
+    written: SEGMENT_HEADER,
+    limit: segmentBytes,
+    footerBytes: 0,
+    sealed: false,
+    footerBegun: false,
+    removed: false,
+    dirty: false,
+    snapshotComplete: false,
+    snapshotBytes: 0,
+    parts: [],
+    liveCount: 0,
+    liveBytes: 0,
+    carryAttempt: 0,
+    lastAttempt: 0,
+    carryNotBefore: 0,
+  };
+}
+
+/** Sealed segments keep their files open up to this many; further ones are opened for the read. */
+const OPEN_FILES = 128;
+
+/** Lends the file, opening it if need be; it isn't closed before the work ends. */
+export async function withFile<T>(
+  core: Core,
+  segment: Segment,
+  work: (file: DiskFile) => Promise<T>,
+): Promise<T> {
+  segment.users++;
+  try {
+    if (segment.file === undefined) {
+      segment.opening ??= core.disk.open(segment.path, { create: false });
+      try {
+        segment.file = await segment.opening;
+      } finally {
+        segment.opening = undefined;
+      }
+      await closeIdle(core);
+    }
+    return await work(segment.file);
+  } finally {
+    segment.users--;
+    if (segment.removed && segment.users === 0) await closeFile(segment);
+  }
+}
+
+/** Closes the file of a sealed or removed segment, unless a read is at it: then that one does. */
+export async function closeFile(segment: Segment): Promise<void> {
+  const { file } = segment;
+  if (file === undefined || segment.users > 0) return;
+  segment.file = undefined;
+  await file.close();
+}
+
+async function closeIdle(core: Core): Promise<void> {
+  let open = 0;
+  for (const segment of core.segments.values()) if (segment.file !== undefined) open++;
+  for (const segment of core.segments.values()) {
+    if (open <= OPEN_FILES) return;
+    if (segment.file === undefined || segment.users > 0 || !segment.sealed || segment.dirty) continue;
+    open--;
+    await closeFile(segment);
+  }
+}

@@ -1,0 +1,214 @@
+import { LogError } from '../errors.ts';
+import { FRAME_HEADER } from '../format/frame.ts';
+import {
+  DATA,
+  DATA_FIELDS,
+  MOVED,
+  MOVED_FIELDS,
+  NUMBER_BYTES,
+  putData,
+  putMoved,
+  putNumber,
+  putStream,
+  REMOVED,
+  streamBytes,
+} from '../format/records.ts';
+import { addPart, currentPart, discount, discountAllBut, discountRange, enter } from './accounting.ts';
+import { type Core, refusal } from './core.ts';
+import { RangeSet } from './ranges.ts';
+import { readEntries } from './reader.ts';
+import type { Part } from './segment.ts';
+import type { Entry, Stream } from './types.ts';
+import { allot, finishFrame, schedule, writeRecord } from './writer.ts';
+
+const NO_RANGES: RangeSet = new RangeSet();
+
+/** One stream. A class, because there may be many and each call of it is on a hot path. */
+export class LogStream implements Stream {
+  readonly id: number;
+  readonly name: string;
+  readonly nameBytes: Uint8Array;
+  readonly core: Core;
+  attributes: Uint8Array;
+  nextSequence = 1;
+  liveCount = 0;
+  livePayloadBytes = 0;
+  removed = false;
+  /** Oldest segment first, but for the carried ones. */
+  parts: Part[] = [];
+  readonly acknowledged: RangeSet = new RangeSet();
+  /** Of those, what no record tells of yet. */
+  readonly untold: RangeSet = new RangeSet();
+  marked = false;
+  // Where the next message of each kind goes, while its segment is active.
+  #dataPart: Part | undefined;
+  #movedPart: Part | undefined;
+
+  constructor(core: Core, id: number, name: string, nameBytes: Uint8Array, attributes: Uint8Array) {
+    this.core = core;
+    this.id = id;
+    this.name = name;
+    this.nameBytes = nameBytes;
+    this.attributes = attributes;
+  }
+
+  // hot: one copy of the body, one CRC, one object; figures in docs/internals/storage.md.
+  append(
+    head: Uint8Array,
+    body: Uint8Array,
+    bodyStart: number,
+    bodyEnd: number,
+    moved?: { readonly stream: Stream; readonly entry: Entry },
+  ): Entry {
+    const { core } = this;
+    const size = head.length + bodyEnd - bodyStart;
+    if (core.appendsRefused || this.removed || size > core.limits.maxPayloadBytes) this.#refuse(size);
+    const fields = moved === undefined ? DATA_FIELDS : MOVED_FIELDS;
+    const bytes = FRAME_HEADER + fields + size;
+    if (core.pendingBytes + bytes > core.limits.busyBytes) {
+      throw new LogError('log-busy', 'Too much is in flight; read less until the next commit.');
+    }
+    const at = allot(core, bytes);
+    const chunk = core.chunk!;
+    const { buffer } = chunk;
+    const sequence = this.nextSequence++;
+    const start = at + FRAME_HEADER + fields;
+    if (moved === undefined) putData(buffer, at + FRAME_HEADER, this.id, sequence);
+    else {
+      putMoved(buffer, at + FRAME_HEADER, this.id, sequence, moved.stream.id, moved.entry.sequence);
+    }
+    for (let index = 0; index < head.length; index++) buffer[start + index] = head[index]!;
+    if (bodyStart === 0 && bodyEnd === body.length) buffer.set(body, start + head.length);
+    else Buffer.prototype.copy.call(body, buffer, start + head.length, bodyStart, bodyEnd);
+    finishFrame(core, at, fields + size);
+    const part = this.#part(moved !== undefined);
+    enter(core, this, part, sequence, chunk.offset + at - chunk.start, size);
+    core.position++;
+    core.counters.appendedRecords++;
+    // The MOVED record itself tells of this acknowledgement: no other does.
+    if (moved !== undefined) (moved.stream as LogStream).settle(moved.entry);
+    return { sequence, buffer, start, end: start + size, part };
+  }
+
+  #part(moved: boolean): Part {
+    const known = moved ? this.#movedPart : this.#dataPart;
+    if (known !== undefined && known.segment === this.core.active) return known;
+    const part = addPart(this.core.active, this, moved ? MOVED : DATA, 0, 0);
+    if (moved) this.#movedPart = part;
+    else this.#dataPart = part;
+    return part;
+  }
+
+  /** Appends to a part that recovery found in the segment that goes on. */
+  resumePart(part: Part): void {
+    if (part.kind === DATA) this.#dataPart = part;
+    else if (part.kind === MOVED) this.#movedPart = part;
+  }
+
+  read(
+    afterSequence: number,
+    limit: { readonly maxEntries: number; readonly maxBytes: number },
+  ): Promise<Entry[]> {
+    return readEntries(this.core, this, afterSequence, limit.maxEntries, limit.maxBytes);
+  }
+
+  // hot: in order, this is a handful of additions.
+  acknowledge(entry: Entry): void {
+    if (this.core.changesRefused) throw refusal(this.core);
+    if (this.settle(entry)) this.#tell(entry.sequence, entry.sequence);
+  }
+
+  /** Counts an entry as consumed; false if it was before. */
+  settle(entry: Entry): boolean {
+    if (this.removed || !this.acknowledged.add(entry.sequence)) return false;
+    discount(this.core, this, currentPart(entry.part as Part, entry.sequence), entry.end - entry.start);
+    return true;
+  }
+
+  /** A message whose bytes were found damaged and set aside counts as consumed. */
+  consumeDamaged(part: Part, sequence: number, size: number): void {
+    if (!this.acknowledged.add(sequence)) return;
+    discount(this.core, this, currentPart(part, sequence), size);
+    this.#tell(sequence, sequence);
+  }
+
+  acknowledgeThrough(sequence: number): void {
+    const last = Math.min(sequence, this.nextSequence - 1);
+    if (last >= 1) this.#acknowledgeRange(1, last);
+  }
+
+  acknowledgeSequence(sequence: number): void {
+    this.#acknowledgeRange(sequence, sequence);
+    // As after recovery: what was acknowledged is never given to a new record.
+    if (sequence >= this.nextSequence) this.nextSequence = sequence + 1;
+  }
+
+  isAcknowledged(sequence: number): boolean {
+    return this.acknowledged.has(sequence);
+  }
+
+  #acknowledgeRange(first: number, last: number): void {
+    if (this.core.changesRefused) throw refusal(this.core);
+    if (this.removed || this.acknowledged.covers(first, last)) return;
+    this.acknowledged.addRange(first, last);
+    discountRange(this.core, this, first, last);
+    this.#tell(first, last);
+  }
+
+  #tell(first: number, last: number): void {
+    const { core, untold } = this;
+    if (first === last) untold.add(first);
+    else untold.addRange(first, last);
+    if (!this.marked) {
+      this.marked = true;
+      core.marked.push(this);
+    }
+    core.position++;
+    if (!core.scheduled) schedule(core);
+  }
+
+  setAttributes(attributes: Uint8Array): void {
+    if (this.core.appendsRefused || this.removed || attributes.length > this.core.limits.maxPayloadBytes) {
+      this.#refuse(attributes.length);
+    }
+    this.attributes = attributes.slice();
+    this.writeBirth();
+  }
+
+  /** The STREAM record without acknowledgements: those stand where they happened. */
+  writeBirth(): void {
+    const record = {
+      stream: this.id,
+      nextSequence: this.nextSequence,
+      name: this.nameBytes,
+      attributes: this.attributes,
+    };
+    writeRecord(this.core, streamBytes(record, NO_RANGES, 0), (bytes, at) =>
+      putStream(bytes, at, record, NO_RANGES, 0),
+    );
+  }
+
+  remove(): void {
+    const { core } = this;
+    if (core.changesRefused) throw refusal(core);
+    if (this.removed) return;
+    this.removed = true;
+    for (const part of this.parts) {
+      discountAllBut(core, this, part, 0, 0);
+      core.recounts.delete(part);
+    }
+    this.parts = [];
+    core.streams.delete(this.id);
+    if (core.byName.get(this.name) === this) core.byName.delete(this.name);
+    writeRecord(core, NUMBER_BYTES, (bytes, at) => putNumber(bytes, at, REMOVED, this.id));
+  }
+
+  #refuse(size: number): never {
+    if (this.core.appendsRefused) throw refusal(this.core);
+    if (this.removed) throw new LogError('stream-removed', `The stream ${this.name} was removed.`);
+    throw new LogError(
+      'payload-too-large',
+      `A payload of ${size} bytes is over the limit of ${this.core.limits.maxPayloadBytes}.`,
+    );
+  }
+}
