@@ -6,7 +6,7 @@ export default defineConfig({
   platform: 'node',
   target: 'node24',
   dts: { oxc: true },
-  noExternal: [/^@rookery\//],
+  deps: { alwaysBundle: [/^@rookery\//] },
   sourcemap: true,
   fixedExtension: false,
 });

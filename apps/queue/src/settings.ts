@@ -10,7 +10,9 @@ import {
   list,
   parseDuration,
   port,
+  type Setting,
   type SettingsDefinition,
+  type SettingsTable,
   setting,
   settingsTable,
   tableOf,
@@ -69,7 +71,34 @@ const aliasesTable: z.ZodType<Record<string, string[]>> = z
     ),
   );
 
-const own = {
+/** An interface is not assignable to a record; what is mapped from it is. */
+type Mapped<T> = { readonly [name in keyof T]: T[name] };
+
+interface Own {
+  readonly host: Setting<string>;
+  readonly port: Setting<number>;
+  readonly socket: Setting<string | undefined>;
+  readonly data: Setting<string>;
+  readonly sync: Setting<SyncMode>;
+  readonly dialect: Setting<Dialect['name']>;
+  readonly maxBodyBytes: Setting<number>;
+  readonly maxConnections: Setting<number>;
+  readonly maxOpenReads: Setting<number>;
+  readonly maxWaits: Setting<number>;
+  readonly maxQueues: Setting<number>;
+  readonly replyBufferBytes: Setting<number>;
+  readonly maxWindowBytes: Setting<number>;
+  readonly segmentBytes: Setting<number>;
+  readonly reserveBytes: Setting<number | undefined>;
+}
+
+interface Tables {
+  readonly queueDefaults: SettingsTable<Partial<QueueSettings>>;
+  readonly queues: SettingsTable<Record<string, Partial<QueueSettings>>>;
+  readonly aliases: SettingsTable<Record<string, string[]>>;
+}
+
+const own: Own = {
   host: setting({
     schema: text({ max: 255 }),
     default: '127.0.0.1',
@@ -169,11 +198,7 @@ const own = {
   }),
 };
 
-type Shape = typeof own & CommonSettings;
-/** Mapped, because an interface is not assignable to a record. */
-type QueueServerSettings = { [name in keyof Shape]: Shape[name] };
-
-const tables = {
+const tables: Mapped<Tables> = {
   queueDefaults: settingsTable<Partial<QueueSettings>>({
     schema: queueTable,
     default: {},
@@ -195,7 +220,10 @@ const tables = {
 };
 
 /** All that can be set, by flag, by `ROOKERY_QUEUE_…` or in the TOML file that `--config` names. */
-export const settingsDefinition: SettingsDefinition<QueueServerSettings, typeof tables> = defineSettings({
+export const settingsDefinition: SettingsDefinition<
+  Mapped<Own & CommonSettings>,
+  Mapped<Tables>
+> = defineSettings({
   prefix: 'ROOKERY_QUEUE',
   settings: { ...own, ...commonSettings({ adminPort: 22_123 }) },
   tables,
