@@ -205,6 +205,11 @@ describe('binary replies', () => {
     const out = new Output();
     writeBinaryText(out, { opcode: Opcode.version, opaque: 4 }, 'x'.repeat(100));
     const bytes = Buffer.concat(out.take());
+    const contradictory = Buffer.from(bytes);
+    contradictory.writeUInt16BE(101, 2);
+    expect(decodeAll(createBinaryReplyDecoder(), contradictory)).toMatchObject([
+      { reason: 'bad_frame', fatal: true },
+    ]);
     expect(decodeAll(createBinaryReplyDecoder({ body: 99 }), bytes)).toMatchObject([
       { reason: 'body_too_large' },
     ]);

@@ -236,7 +236,11 @@ describe('a write that is refused', () => {
     for (const command of ['set q 0 0', 'set q', 'set', 'cas q 0 0 3']) {
       expect(decode(`${command}\r\nflush_all\r\n`)).toEqual([bad('missing_arguments', true)]);
     }
+    for (const tabbed of ['set q\t0 0 3', 'set q 0\t0 3', 'set q 0 0\t3']) {
+      expect(decode(`${tabbed}\r\nabc\r\n`)).toEqual([bad('missing_arguments', true)]);
+    }
     for (const command of [
+      'set q 0 0 2147483646',
       'set q 0 0 x',
       'set q 0 0 -1',
       'set q 0 0 2147483648',
@@ -255,6 +259,14 @@ describe('a write that is refused', () => {
       bad('bad_data_chunk', false, true),
       get('q'),
     ]);
+  });
+
+  it('lets go of the body as soon as it is known to be wrong', () => {
+    const decoder = createRequestDecoder();
+    for (const part of ['set q 0 0 3\r\na', 'bc', 'def']) decoder.push(latin1(part));
+    expect([decoder.next(), decoder.bufferedBytes]).toEqual([undefined, 0]);
+    decoder.push(latin1('\r\n'));
+    expect([decoder.next(), decoder.bufferedBytes]).toEqual([bad('bad_data_chunk'), 0]);
   });
 
   it('has a body shorter than announced: one error, then on behind the line that it ended in', () => {
