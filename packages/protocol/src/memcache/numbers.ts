@@ -1,11 +1,13 @@
 /** Decimal numbers read from bytes and strings by hand, without strings in between. */
 import type { Uint64 } from './requests.ts';
 
+/** Digits of 2^64 - 1. All readers share it: a line must mean the same on the fast path and the general one. */
+const DIGITS_MAX = 20;
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 
 /** The number whose decimal digits are `buffer[start..end)`, up to 2^53 - 1. -1 if that isn't a number or too large. */
 export function parseUnsigned(buffer: Buffer, start: number, end: number): number {
-  if (end <= start || end - start > 20) return -1;
+  if (end <= start || end - start > DIGITS_MAX) return -1;
   let value = 0;
   for (let at = start; at < end; at++) {
     const digit = buffer[at]! - 48;
@@ -17,7 +19,7 @@ export function parseUnsigned(buffer: Buffer, start: number, end: number): numbe
 
 /** The 64-bit number that `text` spells, `undefined` if it spells none. */
 export function parseUint64(text: string): Uint64 | undefined {
-  if (text.length === 0 || text.length > 20) return undefined;
+  if (text.length === 0 || text.length > DIGITS_MAX) return undefined;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code < 48 || code > 57) return undefined;
@@ -33,7 +35,7 @@ export function parseInteger(text: string): number | undefined {
   const { length } = text;
   const negative = text.charCodeAt(0) === 45;
   const from = negative ? 1 : 0;
-  if (length === from || length > from + 16) return undefined;
+  if (length === from || length > from + DIGITS_MAX) return undefined;
   let value = 0;
   for (let at = from; at < length; at++) {
     const digit = text.charCodeAt(at) - 48;

@@ -158,6 +158,15 @@ describe('writes', () => {
     ]);
   });
 
+  it('takes numbers with leading zeros, up to twenty digits, whatever the split', () => {
+    expect(decode(`set q ${'0'.repeat(20)} 0 1\r\nx\r\n`)).toEqual([store({ body: 'x' })]);
+    expect(decode(`set q ${'0'.repeat(21)} 0 1\r\nx\r\nget q\r\n`)).toEqual([bad('bad_line'), get('q')]);
+    expect(decode(`set q 0 9007199254740991 1\r\nx\r\n`)).toEqual([
+      store({ exptime: 2 ** 53 - 1, body: 'x' }),
+    ]);
+    expect(decode(`set q 0 9007199254740992 1\r\nx\r\n`)).toEqual([bad('bad_line')]);
+  });
+
   it('takes a cas unique up to 64 bits', () => {
     expect(decode('cas q 0 0 1 7\r\nx\r\ncas q 0 0 1 18446744073709551615 noreply\r\nx\r\n')).toEqual([
       store({ verb: 'cas', cas: 7, body: 'x' }),

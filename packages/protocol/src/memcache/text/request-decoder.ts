@@ -198,9 +198,9 @@ export class TextRequestDecoder {
       at += 8;
     }
     if (chunk[at] !== CR || chunk[at + 1] !== LF || at + 1 - from > limits.line) return undefined;
-    if (chunk[stop] !== SPACE || chunk[flagsAt - 1] !== SPACE || chunk[exptimeAt - 1] !== SPACE)
+    // The words may have been ended by a control character: then the general way refuses them.
+    if (chunk[flagsAt - 1] !== SPACE || chunk[exptimeAt - 1] !== SPACE || chunk[lengthAt - 1] !== SPACE)
       return undefined;
-    if (chunk[lengthAt - 1] !== SPACE) return undefined;
     const flags = parseUnsigned(chunk, flagsAt, exptimeAt - 1);
     const exptime = parseUnsigned(chunk, exptimeAt, lengthAt - 1);
     const length = parseUnsigned(chunk, lengthAt, lengthEnd);
