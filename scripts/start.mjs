@@ -15,15 +15,15 @@ server.stdout.on('data', (chunk) => {
   if (said === undefined) return;
   said += chunk;
   const listening = /listening on (\S+):(\d+)/.exec(said);
-  const admin = /admin: "([^"]+)"/.exec(said);
+  const admin = /"admin":"([^"]+)"/.exec(said);
   if (listening === null || admin === null) return;
   said = undefined;
   const [, host, port] = listening;
   process.stdout.write(`
 Rookery's queue listens on ${host}:${port} and speaks memcache. In another terminal, try:
 
-  printf 'set jobs 0 0 5\\r\\nhello\\r\\nquit\\r\\n' | nc ${host} ${port}
-  printf 'get jobs\\r\\nquit\\r\\n' | nc ${host} ${port}
+  printf 'set jobs 0 0 5\\r\\nhello\\r\\nquit\\r\\n' | curl -s telnet://${host}:${port}
+  printf 'get jobs\\r\\nquit\\r\\n' | curl -s telnet://${host}:${port}
   curl ${admin[1]}/queues
 
 Ctrl-C stops it; what was put stays where it is for the next start.
@@ -31,5 +31,6 @@ Ctrl-C stops it; what was put stays where it is for the next start.
 });
 
 // The terminal sends Ctrl-C to both; the server drains, and this waits for it.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => signal === 'SIGTERM' && server.kill(signal));
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.on(signal, () => signal === 'SIGTERM' && server.kill(signal));
 server.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGTERM' ? 143 : 130)));
