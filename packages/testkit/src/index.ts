@@ -1,1 +1,23 @@
-export {};
+/** Simulated clock and disk, random numbers with a seed, real processes and their killers. For tests only. */
+export { type ProgramClock, type ProgramLife, SimulatedClock } from './clock.ts';
+export {
+  type CrashKind,
+  CrashSignal,
+  type DiskFault,
+  type DiskOperation,
+  SimulatedDisk,
+  SimulatedDiskError,
+  type SimulatedDiskOptions,
+  type SimulatedFile,
+} from './disk.ts';
+export type { FailedSync } from './disk-content.ts';
+export { freePort } from './ports.ts';
+export {
+  killAtRandomMoment,
+  type RunningProcess,
+  type StartOptions,
+  startProcess,
+} from './process.ts';
+export { Random } from './random.ts';
+export { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts';
+export { type WaitOptions, waitFor } from './wait.ts';
