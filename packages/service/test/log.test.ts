@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createLogger, flushLog, setLogLevel } from '../src/index.ts';
+import { LineWriter } from '../src/log/stdout.ts';
 
 function capture() {
   const lines: string[] = [];
@@ -55,5 +56,63 @@ describe('the log', () => {
     grandchild.debug('heard');
     await flushLog(log);
     expect(lines.map((line) => JSON.parse(line).msg)).toEqual(['heard']);
+  });
+});
+
+describe('a reader of the log', () => {
+  function pipe(bytesMax: number) {
+    let room = 0;
+    let got = '';
+    const writer = new LineWriter((bytes) => {
+      if (room === 0) throw Object.assign(new Error('full'), { code: 'EAGAIN' });
+      const taken = Math.min(room, bytes.length);
+      room -= taken;
+      got += bytes.toString('utf8', 0, taken);
+      return taken;
+    }, bytesMax);
+    const read = (bytes: number): void => {
+      room += bytes;
+    };
+    return { writer, read, got: () => got };
+  }
+
+  it('that is slow gets every line in order', async () => {
+    const { writer, read, got } = pipe(1000);
+    for (let n = 0; n < 10; n++) writer.write(`line ${n}\n`);
+    const flushed = new Promise<void>((resolve) => writer.flush(resolve));
+    expect(got()).toBe('');
+    read(11);
+    await vi.waitFor(() => expect(got()).toBe('line 0\nline'));
+    read(1000);
+    await flushed;
+    expect(got().split('\n')).toHaveLength(11);
+  });
+
+  it('that is stuck loses lines, hears how many, and costs no more memory', async () => {
+    const { writer, read, got } = pipe(14);
+    for (let n = 0; n < 10; n++) writer.write(`line ${n}\n`);
+    read(1000);
+    await vi.waitFor(() => expect(got()).toContain('line 1\n{'));
+    expect(JSON.parse(got().split('\n')[2]!)).toMatchObject({
+      level: 'warn',
+      dropped: 8,
+      msg: 'log lines dropped',
+    });
+  });
+
+  it('that is stuck holds an exit back for a moment only', () => {
+    const { writer } = pipe(1000);
+    writer.write('line\n');
+    const began = performance.now();
+    writer.flushSync(50);
+    expect(performance.now() - began).toBeLessThan(500);
+  });
+
+  it('that has gone is forgotten', async () => {
+    const writer = new LineWriter(() => {
+      throw Object.assign(new Error('gone'), { code: 'EPIPE' });
+    });
+    writer.write('line\n');
+    await new Promise<void>((resolve) => writer.flush(resolve));
   });
 });

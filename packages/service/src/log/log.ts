@@ -1,12 +1,7 @@
-import {
-  type DestinationStream,
-  destination as fileDestination,
-  type Logger,
-  pino,
-  stdTimeFunctions,
-} from 'pino';
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { useColor } from '../cli/color.ts';
+import { stdoutDestination } from './stdout.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export const LOG_FORMATS = ['auto', 'json', 'pretty'] as const;
@@ -34,18 +29,12 @@ export interface LogOptions {
   readonly color?: boolean;
 }
 
-/**
- * What waits for a slow reader of stdout before lines are dropped: a stuck log collector must neither stop the server
- * nor fill its memory.
- */
-const BUFFER_BYTES_MAX = 16 * 1024 * 1024;
-
 /** Keys that never reach a log, wherever an object is logged under the top or one level down. */
 const REDACTED_KEYS = ['token', 'password', 'secret', 'authorization', 'adminToken'];
 
 /**
  * One logger per process or server. JSON lines have `level` (a word), `time` (RFC 3339), `name`, `msg` and, from
- * children, `part`. Call `flushLog` before the process ends; at a plain exit pino flushes by itself.
+ * children, `part`. At an exit, what waits is flushed.
  */
 export function createLogger(options: LogOptions): Log {
   const children = new LevelFollowers();
@@ -97,11 +86,6 @@ function destinationFor(options: LogOptions): DestinationStream {
 
 function lines(target: LogDestination): DestinationStream {
   return { write: (line) => void target.write(line) };
-}
-
-function stdoutDestination(): DestinationStream {
-  // Not synchronous: with a full pipe a synchronous write would stop the event loop. Pino flushes it at exit.
-  return fileDestination({ dest: 1, sync: false, maxLength: BUFFER_BYTES_MAX });
 }
 
 /** Pino's children copy their parent's level once; these follow it, without being kept from the garbage collector. */
