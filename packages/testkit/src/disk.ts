@@ -35,6 +35,8 @@ export interface SimulatedDiskOptions {
   readonly shortWriteChance?: number;
   /** How often the system writes dirty pieces back by itself, per write. Default 0.05. */
   readonly writeBackChance?: number;
+  /** For programs that ask for the class of what the disk throws. Default `SimulatedDiskError`. */
+  readonly makeError?: (code: string, message: string) => Error;
 }
 
 /** A failure to be injected. */
@@ -59,16 +61,6 @@ export class SimulatedDiskError extends Error {
     super(`${code}: ${message}`);
     this.name = 'DiskError';
     this.code = code;
-  }
-}
-
-/**
- * What a synchronous call throws at the moment of a simulated crash and ever after: a program can't be stopped in the
- * middle of a call otherwise. It looks like any other failed write. Asynchronous calls just never complete.
- */
-export class CrashSignal extends SimulatedDiskError {
-  constructor() {
-    super('EIO', 'the simulated machine is down');
   }
 }
 
@@ -102,6 +94,7 @@ export class SimulatedDisk {
   /** What a program did that goes wrong on real systems, such as closing a file that is being read. */
   readonly misuses: string[] = [];
 
+  readonly #error: (code: string, message: string) => Error;
   readonly #clock: SimulatedClock;
   readonly #random: Random;
   readonly #syncMs: readonly [number, number];
@@ -120,6 +113,7 @@ export class SimulatedDisk {
   #crashKind: CrashKind = 'power';
 
   constructor(options: SimulatedDiskOptions) {
+    this.#error = options.makeError ?? ((code, message) => new SimulatedDiskError(code, message));
     this.#clock = options.clock;
     this.#random = options.random ?? new Random(0, 'disk');
     this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
@@ -154,11 +148,11 @@ export class SimulatedDisk {
       const name = posix.basename(full);
       let inode = directory.names.get(name);
       if (options.create) {
-        if (inode !== undefined) throw new SimulatedDiskError('EEXIST', `${path} exists`);
+        if (inode !== undefined) throw this.#error('EEXIST', `${path} exists`);
         inode = { content: new DiskContent(), handles: 0 };
         directory.link(name, inode);
       }
-      if (inode === undefined) throw new SimulatedDiskError('ENOENT', `${path} does not exist`);
+      if (inode === undefined) throw this.#error('ENOENT', `${path} does not exist`);
       return new SimulatedFile(this.#machine, full, inode);
     });
   }
@@ -194,7 +188,7 @@ export class SimulatedDisk {
   lock(path: string): Promise<{ release(): Promise<void> }> {
     return this.#later('lock', path, this.#directoryMs, () => {
       const full = posix.resolve(path);
-      if (this.#locks.has(full)) throw new SimulatedDiskError('ELOCKED', `${path} is locked`);
+      if (this.#locks.has(full)) throw this.#error('ELOCKED', `${path} is locked`);
       this.#locks.add(full);
       const life = this.#life;
       return {
@@ -310,11 +304,12 @@ export class SimulatedDisk {
       const fault = this.#fault('sync', path);
       if (fault === undefined) return;
       inode.content.failSync(this.#random, fault.lost ?? this.#random.pick(['cached', 'evicted']));
-      throw new SimulatedDiskError(fault.code ?? 'EIO', `sync of ${path} failed`);
+      throw this.#error(fault.code ?? 'EIO', `sync of ${path} failed`);
     },
     life: (): number => (this.#down ? -1 : this.#life),
-    misuse: (what: string): void => {
+    misuse: (what: string): Error => {
       this.misuses.push(what);
+      return this.#error('EBADF', what);
     },
   };
 
@@ -327,12 +322,12 @@ export class SimulatedDisk {
     length: number,
     position: number,
   ): number {
-    if (this.#down || life !== this.#life) throw new CrashSignal();
+    if (this.#down || life !== this.#life) throw this.#crashed();
     const { content } = inode;
     const room = Math.max(0, this.capacityBytes - this.#usedBytes);
     const growth = Math.max(0, position + length - content.length);
     let count = growth <= room ? length : Math.max(0, content.length + room - position);
-    if (length > 0 && count <= 0) throw new SimulatedDiskError('ENOSPC', `no room for ${path}`);
+    if (length > 0 && count <= 0) throw this.#error('ENOSPC', `no room for ${path}`);
     if (count > 1 && this.#random.chance(this.shortWriteChance)) count = this.#random.between(1, count);
     const crashes = this.#counts();
     const fault = crashes ? undefined : this.#fault('write', path);
@@ -341,9 +336,9 @@ export class SimulatedDisk {
     content.write(buffer, start, count, position);
     if (crashes) {
       this.#crashNow();
-      throw new CrashSignal();
+      throw this.#crashed();
     }
-    if (fault !== undefined) throw new SimulatedDiskError(fault.code ?? 'EIO', `write to ${path} failed`);
+    if (fault !== undefined) throw this.#error(fault.code ?? 'EIO', `write to ${path} failed`);
     if (this.#random.chance(this.#writeBackChance)) content.writeBack(this.#random);
     return count;
   }
@@ -372,7 +367,7 @@ export class SimulatedDisk {
         this.#inFlight.delete(pending);
         try {
           const fault = operation === 'sync' ? undefined : this.#fault(operation, path);
-          if (fault) throw new SimulatedDiskError(fault.code ?? 'EIO', `${operation} of ${path} failed`);
+          if (fault) throw this.#error(fault.code ?? 'EIO', `${operation} of ${path} failed`);
           resolve(effect());
         } catch (error) {
           reject(error);
@@ -386,6 +381,14 @@ export class SimulatedDisk {
   #counts(): boolean {
     this.operations++;
     return this.operations >= this.#crashAt;
+  }
+
+  /**
+   * What a synchronous call throws at the moment of a crash and ever after: a program can't be stopped in the middle of
+   * a call otherwise. It looks like any other failed write. Asynchronous calls just never complete.
+   */
+  #crashed(): Error {
+    return this.#error('EIO', 'the simulated machine is down');
   }
 
   #crashNow(): void {
@@ -427,12 +430,12 @@ export class SimulatedDisk {
   }
 
   #requireRoom(bytes: number): void {
-    if (this.#usedBytes + bytes > this.capacityBytes) throw new SimulatedDiskError('ENOSPC', 'no room');
+    if (this.#usedBytes + bytes > this.capacityBytes) throw this.#error('ENOSPC', 'no room');
   }
 
   #directory(path: string): DiskDirectory {
     const directory = this.#directories.get(posix.resolve(path));
-    if (directory === undefined) throw new SimulatedDiskError('ENOENT', `${path} does not exist`);
+    if (directory === undefined) throw this.#error('ENOENT', `${path} does not exist`);
     return directory;
   }
 
@@ -441,7 +444,7 @@ export class SimulatedDisk {
     const directory = this.#directory(posix.dirname(full));
     const name = posix.basename(full);
     const inode = directory.names.get(name);
-    if (inode === undefined) throw new SimulatedDiskError('ENOENT', `${path} does not exist`);
+    if (inode === undefined) throw this.#error('ENOENT', `${path} does not exist`);
     return [directory, name, inode];
   }
 
@@ -491,7 +494,7 @@ interface Machine {
   closed(inode: Inode): void;
   failSync(inode: Inode, path: string): void;
   life(): number;
-  misuse(what: string): void;
+  misuse(what: string): Error;
 }
 
 /** An open file of a simulated disk. Dead after a crash: writes throw, the rest never completes. */
@@ -565,9 +568,8 @@ export class SimulatedFile {
     }
   }
 
-  #closed(operation: string): SimulatedDiskError {
-    this.#machine.misuse(`${operation} of ${this.#path} after it was closed`);
-    return new SimulatedDiskError('EBADF', `${operation} of ${this.#path}, which is closed`);
+  #closed(operation: string): Error {
+    return this.#machine.misuse(`${operation} of ${this.#path} after it was closed`);
   }
 }
 

@@ -2,7 +2,6 @@
 export { type ProgramClock, type ProgramLife, SimulatedClock } from './clock.ts';
 export {
   type CrashKind,
-  CrashSignal,
   type DiskFault,
   type DiskOperation,
   SimulatedDisk,
