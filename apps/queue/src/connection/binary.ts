@@ -18,7 +18,7 @@ import { queueStats, serverStats } from '../stats.ts';
 import type { Message } from '../store/store.ts';
 import type { Connection } from './connection.ts';
 import { failureOf } from './failures.ts';
-import { afterSync, bitByBit, replyPosition, storeRefusal } from './replies.ts';
+import { afterSync, bitByBit, replyPosition, storeRefusal, wireVersion } from './replies.ts';
 
 export function handleBinary(connection: Connection, request: BinaryRequest | BadRequest): void {
   if (request.kind === 'bad') {
@@ -84,7 +84,7 @@ function dispatch(connection: Connection, request: BinaryRequest): void {
       writeBinaryOk(out, request);
       return;
     case Opcode.version:
-      writeBinaryText(out, request, connection.host.version);
+      writeBinaryText(out, request, wireVersion(connection.host.version));
       return;
     case Opcode.stat:
       stat(connection, request);

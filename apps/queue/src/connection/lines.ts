@@ -10,7 +10,7 @@ import { type ServerStatus, serverStatuses } from '../broker/status.ts';
 import { queueStats, serverStats } from '../stats.ts';
 import type { Connection } from './connection.ts';
 import { handleConfirm, handleMonitor } from './monitor.ts';
-import { bitByBit, refuse } from './replies.ts';
+import { bitByBit, refuse, wireVersion } from './replies.ts';
 
 type LineHandler = (connection: Connection, request: TextLine) => void;
 
@@ -43,7 +43,7 @@ const handlers: Readonly<Record<string, LineHandler>> = {
     connection.needs(broker.store.position);
     if (!request.noreply) writeTextLine(out, broker.dialect.flushedAll);
   },
-  version: (connection) => writeTextLine(connection.out, `VERSION ${connection.host.version}`),
+  version: (connection) => writeTextLine(connection.out, `VERSION ${wireVersion(connection.host.version)}`),
   verbosity: (connection, request) => {
     if (!request.noreply) writeTextStatus(connection.out, 'OK');
   },

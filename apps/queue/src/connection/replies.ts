@@ -16,6 +16,15 @@ export function refuseBadRequest(connection: Connection, request: BadRequest): v
   if (request.fatal || connection.broker.dialect.errorsClose) connection.close();
 }
 
+/**
+ * What `version` answers. libmemcached takes a major number of 0 for a reply that it can't read, and then its
+ * `memcping`, its statistics and what stands on them (PHP, pylibmc) fail: before its own 1.0 the server names the
+ * memcached whose protocol it speaks. `stats` tells its own version always.
+ */
+export function wireVersion(version: string): string {
+  return version.startsWith('0.') ? '1.6.0' : version;
+}
+
 /** A refusal of the broker or the store. */
 export function refuse(connection: Connection, error: unknown, noreply: boolean): void {
   const failure = failureOf(error, connection.broker.dialect);
