@@ -1,6 +1,6 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import { destination as asyncDestination, type DestinationStream } from 'pino';
+import type { DestinationStream } from 'pino';
 
 /**
  * What waits for a slow reader of stdout before lines are dropped: a stuck log collector must neither stop the server
@@ -18,29 +18,27 @@ export interface FlushableStream extends DestinationStream {
 }
 
 /**
- * Stdout for the log. A line is with the system before the next statement runs, so neither a crash nor an exit loses it,
- * as long as that can't block the event loop: to a file, a terminal, or a pipe that can be opened again without blocking
- * (a shell's, Docker's). Otherwise (systemd's socket, another user's pipe) pino writes from another thread, and flushes
- * at exit; there a reader that never reads holds the exit back until the process is killed.
+ * Stdout for the log. A line is with the system before the next statement runs, so neither a crash nor an exit loses it.
+ *
+ * A pipe (a shell's, Docker's) never blocks the event loop. Where it can't be opened anew (systemd's socket, another
+ * user's pipe) a reader that does not read blocks it, as with everything that writes to stdout. Pino's asynchronous
+ * destination would not, but its flush does not wait for the line that is being written: the last one got lost.
  */
-export function stdoutDestination(): DestinationStream {
-  const fd = unblockingStdout();
-  if (fd === undefined) return asyncDestination({ dest: 1, sync: false, maxLength: WAITING_BYTES_MAX });
+export function stdoutDestination(): FlushableStream {
+  const fd = stdoutFd();
   const writer = new LineWriter((bytes) => writeSync(fd, bytes));
   process.once('exit', () => writer.flushSync(EXIT_WAIT_MS));
   return writer;
 }
 
-function unblockingStdout(): number | undefined {
-  const stat = fstatSync(1);
-  if (stat.isFile() || stat.isCharacterDevice()) return 1;
-  if (!stat.isFIFO() || process.platform !== 'linux') return undefined;
+function stdoutFd(): number {
+  if (process.platform !== 'linux' || !fstatSync(1).isFIFO()) return 1;
   try {
     // Opened anew, because O_NONBLOCK on the pipe as it is would also change it for whoever else writes there.
     return openSync('/proc/self/fd/1', constants.O_WRONLY | constants.O_NONBLOCK);
   } catch {
-    // Another user's pipe (EACCES) or one without a reader (ENXIO): the other way knows what to do.
-    return undefined;
+    // Another user's pipe (EACCES) or one without a reader (ENXIO).
+    return 1;
   }
 }
 
