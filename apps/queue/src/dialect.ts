@@ -59,10 +59,13 @@ export const dialects: Readonly<Record<Dialect['name'], Dialect>> = {
   },
 };
 
+/** Some 8,900 years from now: a store keeps times in 48 bits. */
+const latestMs = 2 ** 48 - 1;
+
 /** Unix milliseconds at which something sent with this expiry is gone; 0 for never. */
 export function expiresAt(exptime: number, nowMs: number, dialect: Dialect): number {
   if (exptime === 0) return 0;
   if (exptime < 0) return nowMs;
   if (exptime <= dialect.relativeExpirySecondsMax) return nowMs + exptime * 1000;
-  return exptime * 1000;
+  return Math.min(exptime * 1000, latestMs);
 }

@@ -1,4 +1,6 @@
 import { duplexPair } from 'node:stream';
+import { type Clock, systemClock } from '@rookery/storage';
+import { SimulatedClock } from '@rookery/testkit';
 import { Broker } from '../src/broker/broker.ts';
 import type { QueueConfiguration } from '../src/broker/registry.ts';
 import { Connection } from '../src/connection/connection.ts';
@@ -7,21 +9,16 @@ import { type Dialect, dialects } from '../src/dialect.ts';
 import { MemoryStore } from '../src/store/memory-store.ts';
 import type { Store } from '../src/store/store.ts';
 
-/** Real time, for tests that don't care; others bring a fake clock. */
-const realClock = {
-  now: () => Date.now(),
-  setTimeout: (callback: () => void, delayMs: number) => setTimeout(callback, delayMs),
-  clearTimeout: (timer: unknown) => clearTimeout(timer as NodeJS.Timeout),
-  defer: (callback: () => void) => void setImmediate(callback),
-};
-
 export interface InMemoryOptions {
   readonly dialect?: Dialect['name'];
   readonly store?: Store;
-  readonly clock?: typeof realClock;
+  /** Default: real time, for tests that don't care. */
+  readonly clock?: Clock;
   readonly configuration?: Partial<QueueConfiguration>;
   readonly maxOpenReads?: number;
   readonly maxQueues?: number;
+  readonly maxWaits?: number;
+  readonly maxWindowBytes?: number;
   readonly maxBodyBytes?: number;
   readonly replyBytesMax?: number;
 }
@@ -35,23 +32,30 @@ export interface Client {
   receive(length: number): Promise<string>;
   /** Whether the server has ended the connection. */
   readonly ended: boolean;
+  /** Bytes sent and not taken by the server. */
+  readonly unsent: number;
+  /** Says that it sends no more, and goes on reading. */
+  end(): void;
   hangUp(): void;
+  stopReading(): void;
+  readOn(): void;
 }
 
 /** A broker with connections to it, without ports and files. */
 export function inMemory(options: InMemoryOptions = {}) {
   const store = options.store ?? new MemoryStore();
+  const clock = options.clock ?? systemClock;
   const defects: Error[] = [];
   const awaiting = new Set<Connection>();
   const broker = new Broker({
     store,
-    clock: options.clock ?? realClock,
+    clock,
     dialect: dialects[options.dialect ?? 'memcached'],
     limits: {
       maxOpenReads: options.maxOpenReads ?? 100,
       maxQueues: options.maxQueues ?? 1000,
-      maxWaits: 1000,
-      maxWindowBytes: 64 * 1024 * 1024,
+      maxWaits: options.maxWaits ?? 1000,
+      maxWindowBytes: options.maxWindowBytes ?? 64 * 1024 * 1024,
     },
     configuration: { defaults: {}, queues: {}, aliases: {}, ...options.configuration },
     onBackgroundError: (error) => defects.push(error),
@@ -95,7 +99,10 @@ export function inMemory(options: InMemoryOptions = {}) {
     });
     near.on('error', () => undefined);
     const quiet = async (): Promise<void> => {
-      for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      for (let turn = 0; turn < 10; turn += 1) {
+        await new Promise((resolve) => setImmediate(resolve));
+        if (clock instanceof SimulatedClock) await clock.turn();
+      }
     };
     return {
       send: (bytes) => void near.write(Buffer.from(bytes, 'latin1')),
@@ -109,7 +116,8 @@ export function inMemory(options: InMemoryOptions = {}) {
       async receive(length) {
         const deadline = Date.now() + 5000;
         while (received.length < length) {
-          if (Date.now() > deadline) throw new Error(`waited for ${length} bytes, got ${JSON.stringify(received)}`);
+          if (Date.now() > deadline)
+            throw new Error(`waited for ${length} bytes, got ${JSON.stringify(received)}`);
           await quiet();
         }
         const reply = received;
@@ -119,7 +127,13 @@ export function inMemory(options: InMemoryOptions = {}) {
       get ended() {
         return ended;
       },
+      get unsent() {
+        return near.writableLength;
+      },
+      end: () => void near.end(),
       hangUp: () => void near.destroy(),
+      stopReading: () => void near.pause(),
+      readOn: () => void near.resume(),
     };
   }
 

@@ -10,6 +10,7 @@ import type { Session } from './session.ts';
 import { readsAllowed, type ServerStatus, writesAllowed } from './status.ts';
 import { type Sweeper, startSweeper } from './sweeper.ts';
 import { cached, parseReadTarget, parseWriteTarget, type ReadTarget, type WriteTarget } from './targets.ts';
+import { timerMsMax } from './timer.ts';
 
 export interface BrokerLimits {
   readonly maxOpenReads: number;
@@ -63,7 +64,8 @@ export class Broker {
     this.writeTarget = cached((key) => parseWriteTarget(key, options.dialect));
     this.#loader = createLoader(options.clock);
     this.#onBackgroundError = options.onBackgroundError;
-    this.#sweeper = startSweeper(this.registry, options.clock, options.onBackgroundError);
+    this.#sweeper = startSweeper(this.registry, this.#loader, options.clock, options.onBackgroundError);
+    this.registry.onMoved = (queue) => this.#wake(queue);
   }
 
   // hot:
@@ -118,13 +120,18 @@ export class Broker {
     if (reader === undefined) return this.#miss();
     this.#checkReadAllowed(session, reader, target);
 
-    const message = target.peek ? reader.peek(now) : reader.take(now);
-    if (message !== undefined) {
-      this.#deliver(session, reader, target, message, now);
-      if (reader.needsLoad) void this.#loader.load(reader);
-      return message;
+    // There can be both only while messages are handed out, when one who got one asks for the next: not before those
+    // who wait already.
+    const queues = reader.waiters.size > 0 && reader.windowSize > 0;
+    if (!queues) {
+      const message = target.peek ? reader.peek(now) : reader.take(now);
+      if (message !== undefined) {
+        this.#deliver(session, reader, target, message, now);
+        if (reader.needsLoad) void this.#loader.load(reader);
+        return message;
+      }
+      if (target.timeoutMs === 0 && !reader.behind) return this.#miss();
     }
-    if (target.timeoutMs === 0 && !reader.behind) return this.#miss();
     return this.#wait(session, reader, target, done);
   }
 
@@ -154,7 +161,7 @@ export class Broker {
   end(session: Session): void {
     session.cancelWait?.();
     const now = this.clock.now();
-    for (const read of session.takeAll()) read.reader.abort(read, now);
+    for (const [reader, reads] of session.takeAll()) reader.abort(reads, now);
   }
 
   /** False if there is no such queue. @throws StoreError */
@@ -170,16 +177,27 @@ export class Broker {
     for (const name of [...this.registry.queues.keys()]) this.flush(name);
   }
 
-  /** Flushes everything when the time has passed; a later call replaces an earlier one. Forgotten at a restart. */
-  flushAllLater(delayMs: number): void {
+  /**
+   * Flushes everything at a time, in milliseconds since the Unix epoch, or now if it has passed; a later call replaces
+   * an earlier one. Forgotten at a restart. @throws StoreError
+   */
+  flushAllAt(at: number): void {
     this.clock.clearTimeout(this.#flushTimer);
-    this.#flushTimer = this.clock.setTimeout(() => {
-      try {
-        this.flushAll();
-      } catch (error) {
-        this.#onBackgroundError(error as Error);
-      }
-    }, delayMs);
+    const delayMs = at - this.clock.now();
+    if (delayMs <= 0) {
+      this.flushAll();
+      return;
+    }
+    this.#flushTimer = this.clock.setTimeout(
+      () => {
+        try {
+          this.flushAllAt(at);
+        } catch (error) {
+          this.#onBackgroundError(error as Error);
+        }
+      },
+      Math.min(delayMs, timerMsMax),
+    );
   }
 
   /** False if there is no such queue. @throws StoreError */
@@ -227,6 +245,8 @@ export class Broker {
     for (const named of target.queues) {
       for (const name of this.registry.aliasesOf(named) ?? [named]) {
         const queue = this.registry.findOrCreate(name, now);
+        // Also of one that keeps nothing itself.
+        queue.lastUsedAt = now;
         if (!queue.settings.fanoutOnly) {
           const refusal = queue.refusal(end - start);
           if (refusal !== undefined) {
@@ -262,9 +282,10 @@ export class Broker {
     return sync ? 'stored-sync' : 'stored';
   }
 
-  /** Reads the store for those who wait and whose message did not come through the window. */
+  /** Reads the store for those who wait and whose message did not come through the window, and for what is too much. */
   #wake(queue: Queue): void {
-    if (queue.reader.waiters.size > 0 && queue.reader.needsLoad) void this.#loader.load(queue.reader);
+    const { reader: own } = queue;
+    if ((own.waiters.size > 0 || queue.overflows) && own.needsLoad) void this.#loader.load(own);
     const cursors = this.registry.cursorsOf(queue);
     if (cursors === undefined) return;
     for (const { reader } of cursors.values()) {
@@ -289,7 +310,7 @@ export class Broker {
     const read = session.oldest(reader);
     if (read === undefined) return;
     if (acknowledge) reader.close(read);
-    else reader.abort(read, now);
+    else reader.abort([read], now);
     session.remove(read);
   }
 
@@ -365,9 +386,12 @@ export class Broker {
       finish();
     };
     if (target.timeoutMs > 0) {
-      timer = this.clock.setTimeout(() => {
-        if (reader.waiters.delete(waiter)) waiter.deliver(undefined);
-      }, target.timeoutMs);
+      timer = this.clock.setTimeout(
+        () => {
+          if (reader.waiters.delete(waiter)) waiter.deliver(undefined);
+        },
+        Math.min(target.timeoutMs, timerMsMax),
+      );
     }
     if (reader.needsLoad) void this.#loader.load(reader);
     return later;

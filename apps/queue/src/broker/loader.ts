@@ -7,22 +7,22 @@ import { type Reader, windowMessages } from '../queue/reader.ts';
 export interface Loader {
   /**
    * Resolves when the reader has been served; false if it was being loaded already, or could not be (then its
-   * waiters were told why). Never rejects.
+   * waiters were told why). Never rejects. `maxMessages`: for a look at the head alone.
    */
-  load(reader: Reader): Promise<boolean>;
+  load(reader: Reader, maxMessages?: number): Promise<boolean>;
 }
 
 /** One read of the store: a few milliseconds of a disk, and of encoding for those who wait. */
 const loadBytes = 1024 * 1024;
 
 export function createLoader(clock: Clock): Loader {
-  async function load(reader: Reader): Promise<boolean> {
+  async function load(reader: Reader, maxMessages = windowMessages / 2): Promise<boolean> {
     if (reader.loading) return false;
     reader.loading = true;
     const queue = queueOf(reader);
     const through = reader.source.lastSequence;
     try {
-      const messages = await queue.stored.read(reader.windowEnd, windowMessages / 2, loadBytes);
+      const messages = await queue.stored.read(reader.windowEnd, maxMessages, loadBytes);
       reader.loaded(messages, through, clock.now());
       queue.discardOverflowAfterLoad();
     } catch (error) {
@@ -30,7 +30,8 @@ export function createLoader(clock: Clock): Loader {
       return false;
     }
     // Those who wait are still there if all that was loaded had expired or was gone.
-    return reader.waiters.size > 0 && reader.needsLoad ? load(reader) : true;
+    const more = reader.waiters.size > 0 || (reader === queue.reader && queue.overflows);
+    return more && reader.needsLoad ? load(reader) : true;
   }
   return { load };
 }

@@ -27,6 +27,8 @@ export class Registry implements QueueSurroundings {
   deletedTotal = 0;
   /** Queues removed because nobody used them. */
   expiredTotal = 0;
+  /** Called when a message has come to a queue by moving. */
+  onMoved: (queue: Queue) => void = () => undefined;
   readonly #store: Store;
   readonly #memory = new MemoryStore();
   readonly #limits: RegistryLimits;
@@ -52,7 +54,10 @@ export class Registry implements QueueSurroundings {
   /** Takes effect on queues that are there too. */
   set configuration(configuration: QueueConfiguration) {
     this.#configuration = configuration;
-    for (const queue of this.queues.values()) queue.settings = this.settingsOf(queue.name);
+    for (const queue of this.queues.values()) {
+      queue.settings = this.settingsOf(queue.name);
+      for (const cursor of this.cursorsOf(queue)?.values() ?? []) cursor.settingsChanged();
+    }
   }
 
   /** Defaults, then the parent's if it is a fanout child, then its own. */
@@ -139,6 +144,7 @@ export class Registry implements QueueSurroundings {
     const target = this.findOrCreate(to, now);
     const properties = { flags: message.flags, addedAt: now, expiresAt: 0 };
     target.arrived(target.stored.moveFrom(from.stored, message, properties), now);
+    this.onMoved(target);
   }
 
   #adopt(stored: StoredQueue, createdAt: number, now: number): Queue {

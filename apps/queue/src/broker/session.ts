@@ -18,16 +18,16 @@ export class Session {
 
   /** The oldest read of the queue that is still held. */
   oldest(reader: Reader): OpenRead | undefined {
-    return this.held(reader)[0];
+    const reads = this.#open.get(reader);
+    if (reads === undefined) return undefined;
+    // Those that timed out meanwhile went back by themselves.
+    while (reads.length > 0 && !reads[0]!.held) this.#shift(reader, reads);
+    return reads[0];
   }
 
   /** The reads of the queue that are still held, oldest first. */
-  held(reader: Reader): readonly OpenRead[] {
-    const reads = this.#open.get(reader);
-    if (reads === undefined) return [];
-    // Those that timed out meanwhile went back by themselves.
-    while (reads.length > 0 && !reads[0]!.held) this.#shift(reader, reads);
-    return reads.every((read) => read.held) ? reads : reads.filter((read) => read.held);
+  held(reader: Reader): OpenRead[] {
+    return this.#open.get(reader)?.filter((read) => read.held) ?? [];
   }
 
   /** Forgets a read that was closed or aborted. */
@@ -50,9 +50,10 @@ export class Session {
     }
   }
 
-  /** All that is held; the session forgets it. */
-  takeAll(): OpenRead[] {
-    const all = [...this.#open.values()].flat().filter((read) => read.held);
+  /** All that is held, by queue; the session forgets it. */
+  takeAll(): Map<Reader, OpenRead[]> {
+    const all = new Map<Reader, OpenRead[]>();
+    for (const reader of this.#open.keys()) all.set(reader, this.held(reader));
     this.#open.clear();
     this.openCount = 0;
     return all;

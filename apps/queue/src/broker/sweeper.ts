@@ -1,6 +1,9 @@
 import type { Clock, Timer } from '@rookery/storage';
+import type { Queue } from '../queue/queue.ts';
 import type { Reader } from '../queue/reader.ts';
+import type { Loader } from './loader.ts';
 import type { Registry } from './registry.ts';
+import { timerMsMax } from './timer.ts';
 
 /** What happens by time alone: expiry, open reads held too long, idle queues. */
 export interface Sweeper {
@@ -14,14 +17,23 @@ const tickMs = 100;
 const ticksPerRound = 10;
 /** A window that nobody used for so long goes back to the store. */
 const evictAfterMs = 5000;
+/** Heads of queues read from the store per tick, to see whether they expired. */
+const loadsPerTick = 100;
 
-export function startSweeper(registry: Registry, clock: Clock, onError: (error: Error) => void): Sweeper {
+export function startSweeper(
+  registry: Registry,
+  loader: Loader,
+  clock: Clock,
+  onError: (error: Error) => void,
+): Sweeper {
   const watched = new Map<Reader, { timer: Timer; deadline: number }>();
   let round = registry.queues.values();
   let tick = clock.setTimeout(sweep, tickMs);
+  let loadsLeft = 0;
 
   function sweep(): void {
     const now = clock.now();
+    loadsLeft = loadsPerTick;
     let left = Math.ceil(registry.queues.size / ticksPerRound);
     while (left > 0) {
       const next = round.next();
@@ -30,19 +42,38 @@ export function startSweeper(registry: Registry, clock: Clock, onError: (error: 
         break;
       }
       left -= 1;
-      const queue = next.value;
       try {
-        queue.expire(now, queue.settings.maxExpireSweep);
-        if (queue.isIdle(now)) registry.removeIdle(queue);
-        else if (now - queue.lastUsedAt > evictAfterMs) {
-          queue.evict();
-          for (const cursor of registry.cursorsOf(queue)?.values() ?? []) cursor.reader.evict();
-        }
+        visit(next.value, now);
       } catch (error) {
         onError(error as Error);
       }
     }
     tick = clock.setTimeout(sweep, tickMs);
+  }
+
+  function visit(queue: Queue, now: number): void {
+    const cursors = [...(registry.cursorsOf(queue)?.values() ?? [])];
+    const expired = queue.expire(now, queue.settings.maxExpireSweep);
+    // What nobody reads must expire too, also when it is no longer, or not yet, in memory.
+    const due = queue.headIsDue(now);
+    const { windowBudget: budget } = registry;
+    if (due !== false && loadsLeft > 0 && budget.bodyBytes < budget.limit) {
+      loadsLeft -= 1;
+      if (due === true || expired > 0) void loader.load(queue.reader);
+      else void loader.load(queue.reader, 1);
+    }
+    if (queue.isIdle(now) && cursors.every(({ reader }) => reader.waiters.size === 0)) {
+      registry.removeIdle(queue);
+      return;
+    }
+    for (const reader of [queue.reader, ...cursors.map((cursor) => cursor.reader)]) {
+      // A timeout that was set while reads were open.
+      const [first] = reader.openReads;
+      if (first !== undefined && first.deadline > 0) watchOpenReads(reader, first.deadline);
+      if (now - queue.lastUsedAt <= evictAfterMs) continue;
+      if (reader === queue.reader) queue.evict();
+      else reader.evict();
+    }
   }
 
   function giveBack(reader: Reader): void {
@@ -57,7 +88,10 @@ export function startSweeper(registry: Registry, clock: Clock, onError: (error: 
       if (known.deadline <= deadline) return;
       clock.clearTimeout(known.timer);
     }
-    const timer = clock.setTimeout(() => giveBack(reader), Math.max(1, deadline - clock.now()));
+    const timer = clock.setTimeout(
+      () => giveBack(reader),
+      Math.min(Math.max(1, deadline - clock.now()), timerMsMax),
+    );
     watched.set(reader, { timer, deadline });
   }
 

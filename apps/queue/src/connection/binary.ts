@@ -56,6 +56,10 @@ function dispatch(connection: Connection, request: BinaryRequest): void {
       writeBinaryError(out, request, 'not_stored');
       return;
     case Opcode.delete: {
+      if (request.cas !== 0) {
+        refuseCas(connection, request, request.key);
+        return;
+      }
       const deleted = broker.delete(request.key);
       if (!deleted && broker.dialect.deletedNothing !== 'DELETED')
         writeBinaryError(out, request, 'not_found');
@@ -75,8 +79,7 @@ function dispatch(connection: Connection, request: BinaryRequest): void {
       return;
     }
     case Opcode.flush:
-      if ((request.exptime ?? 0) === 0) broker.flushAll();
-      else broker.flushAllLater(request.exptime! * 1000);
+      broker.flushAllAt(expiresAt(request.exptime ?? 0, broker.clock.now(), broker.dialect));
       done(connection, request);
       return;
     case Opcode.noop:
@@ -147,6 +150,12 @@ const refusalCodes: Readonly<Record<string, ErrorCode>> = {
   replace: 'not_found',
 };
 
+/** A message never changes, and a queue is no single thing: no cas is ever the one that is there. */
+function refuseCas(connection: Connection, request: BinaryRequest, name: string): void {
+  const missing = storeRefusal(connection, 'cas', name) === 'NOT_FOUND';
+  writeBinaryError(connection.out, request, missing ? 'not_found' : 'exists');
+}
+
 function store(connection: Connection, request: BinaryRequest, verb: 'set' | 'add' | 'replace'): void {
   const { broker, out } = connection;
   const target = broker.writeTarget(request.key);
@@ -156,8 +165,7 @@ function store(connection: Connection, request: BinaryRequest, verb: 'set' | 'ad
     return;
   }
   if (request.cas !== 0) {
-    const missing = storeRefusal(connection, 'cas', name!) === 'NOT_FOUND';
-    writeBinaryError(out, request, missing ? 'not_found' : 'exists');
+    refuseCas(connection, request, name!);
     return;
   }
   // On this wire the exptime is unsigned: what was sent as negative arrives as more than 2^31.

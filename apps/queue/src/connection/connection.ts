@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { createRequestDecoder, Output, type Request, type RequestDecoder } from '@rookery/protocol/memcache';
+import type { Timer } from '@rookery/storage';
 import type { Broker } from '../broker/broker.ts';
 import { Session } from '../broker/session.ts';
 import { handleBinary } from './binary.ts';
@@ -33,16 +34,23 @@ export class Connection {
   /** What the replies now in `out` wait for. */
   #needs = 0;
   #blocked = false;
+  /** The rest of a request that stopped because its replies pile up. */
+  #rest: (() => void) | undefined;
   #pumping = false;
   #inputEnded = false;
   #closing = false;
+  #finished = false;
   #closed = false;
+  #lingering: Timer;
+  /** Not less than what the socket takes before it says that it is full: only after that it says when it is not. */
+  readonly #replyBytesMax: number;
 
   constructor(socket: Duplex, host: Host) {
     this.#socket = socket;
     this.host = host;
     this.broker = host.broker;
     this.#decoder = createRequestDecoder(host.protocolLimits);
+    this.#replyBytesMax = Math.max(host.replyBytesMax, socket.writableHighWaterMark);
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('end', () => this.#receiveEnd());
     socket.on('drain', () => this.#pump());
@@ -60,6 +68,12 @@ export class Connection {
     this.#blocked = true;
   }
 
+  /** The request at hand goes on with `rest` when the client has read what was written for it so far. */
+  whenRead(rest: () => void): void {
+    this.#blocked = true;
+    this.#rest = rest;
+  }
+
   /** Sends what is written so far, of a request that answers bit by bit. */
   flush(): void {
     queueMicrotask(() => this.#pump());
@@ -74,7 +88,7 @@ export class Connection {
 
   /** The client reads slower than it is written to. */
   get repliesPileUp(): boolean {
-    return this.out.bytes + this.#parcelBytes + this.#socket.writableLength >= this.host.replyBytesMax;
+    return this.out.bytes + this.#parcelBytes + this.#socket.writableLength >= this.#replyBytesMax;
   }
 
   get closed(): boolean {
@@ -95,6 +109,7 @@ export class Connection {
   shut(): void {
     this.#closing = true;
     this.#blocked = false;
+    this.#rest = undefined;
     this.session.cancelWait?.();
     this.#pump();
   }
@@ -112,9 +127,16 @@ export class Connection {
 
   #receive(chunk: Buffer): void {
     this.host.counters.bytesRead += chunk.length;
+    // Nobody will carry it out any more.
+    if (this.#closing) return;
     this.#decoder.push(chunk);
-    if (this.#blocked) this.#socket.pause();
-    else this.#pump();
+    if (!this.#blocked) this.#pump();
+    else if (this.#hasEnoughInput) this.#socket.pause();
+  }
+
+  /** While a request is in work, input is read on: so it is heard when the client hangs up. */
+  get #hasEnoughInput(): boolean {
+    return this.#decoder.bufferedBytes >= inputBytesMax;
   }
 
   #receiveEnd(): void {
@@ -126,10 +148,31 @@ export class Connection {
 
   /** Carries out what has been received, as far as it may, and sends what may be sent. */
   #pump(): void {
-    if (this.#pumping || this.#closed) return;
+    if (this.#pumping || this.#finished || this.#closed) return;
     this.#pumping = true;
     this.#send();
-    while (!this.#blocked && !this.#closing && this.#mayGoOn()) {
+    // Once more when it stopped for the replies, and the socket took them all at once: then it won't say `drain`.
+    while (this.#carryOut() && this.#mayGoOn()) {
+      // All is in the condition.
+    }
+    this.#pumping = false;
+    if (this.#closed) return;
+    if (this.#closing && !this.#blocked && this.#parcels.length === 0) this.#finish();
+    else if (this.#blocked ? this.#hasEnoughInput : !this.#mayGoOn()) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  // hot:
+  /** Carries out requests and sends the replies; true if there may be more to do, but replies or writes pile up. */
+  #carryOut(): boolean {
+    let stopped = false;
+    if (this.#rest !== undefined) {
+      stopped = !this.#mayGoOn();
+      if (!stopped) this.#goOn(this.#rest);
+    }
+    while (!this.#blocked && !this.#closing && !this.#closed) {
+      stopped = !this.#mayGoOn();
+      if (stopped) break;
       const request = this.#decoder.next();
       if (request === undefined) {
         if (this.#inputEnded) this.#closing = true;
@@ -139,11 +182,17 @@ export class Connection {
     }
     this.#seal();
     this.#send();
-    this.#pumping = false;
-    if (this.#closed) return;
-    if (this.#closing && !this.#blocked && this.#parcels.length === 0) this.#socket.end();
-    else if (this.#blocked || !this.#mayGoOn()) this.#socket.pause();
-    else if (this.#socket.isPaused()) this.#socket.resume();
+    return stopped || this.#rest !== undefined;
+  }
+
+  #goOn(rest: () => void): void {
+    this.#rest = undefined;
+    this.#blocked = false;
+    try {
+      rest();
+    } catch (error) {
+      this.#defect(error);
+    }
   }
 
   #handle(request: Request): void {
@@ -152,10 +201,14 @@ export class Connection {
       else if (request.wire === 'binary') handleBinary(this, request);
       else handleMeta(this, request);
     } catch (error) {
-      // A bug: this client is cut off and the error told, the others go on.
-      this.host.onDefect(error as Error);
-      this.destroy();
+      this.#defect(error);
     }
+  }
+
+  /** A bug: this client is cut off and the error told, the others go on. */
+  #defect(error: unknown): void {
+    this.host.onDefect(error as Error);
+    this.destroy();
   }
 
   /** Neither the client's replies nor the store's writes are piling up. */
@@ -193,13 +246,30 @@ export class Connection {
     if (this.#parcels.length > 0) this.host.awaitCommit(this);
   }
 
+  /** All is answered: what the client held goes back, and it has a while to read its last replies and hang up. */
+  #finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.broker.end(this.session);
+    this.#socket.end();
+    if (this.#inputEnded) return;
+    this.#socket.resume();
+    this.#lingering = this.broker.clock.setTimeout(() => this.destroy(), lingerMs);
+  }
+
   #end(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.broker.clock.clearTimeout(this.#lingering);
     this.broker.end(this.session);
     this.host.ended(this);
   }
 }
+
+/** Requests read ahead while one is in work; a hang-up behind more than this is heard when their turn comes. */
+const inputBytesMax = 64 * 1024;
+/** Cutting a client off at once would lose the replies that it has not read yet. */
+const lingerMs = 10_000;
 
 /** Replies of one burst of small requests; a larger slab would be mostly empty for a thousand idle clients. */
 const replySlabBytes = 16 * 1024;

@@ -7,10 +7,11 @@ import {
   writeTextStatus,
 } from '@rookery/protocol/memcache';
 import { type ServerStatus, serverStatuses } from '../broker/status.ts';
+import { expiresAt } from '../dialect.ts';
 import { queueStats, serverStats } from '../stats.ts';
 import type { Connection } from './connection.ts';
 import { handleConfirm, handleMonitor } from './monitor.ts';
-import { bitByBit, refuse, wireVersion } from './replies.ts';
+import { bitByBit, refuse, refuseLine, wireVersion } from './replies.ts';
 
 type LineHandler = (connection: Connection, request: TextLine) => void;
 
@@ -18,7 +19,7 @@ type LineHandler = (connection: Connection, request: TextLine) => void;
 const handlers: Readonly<Record<string, LineHandler>> = {
   delete: (connection, request) => {
     const [name] = request.args;
-    if (name === undefined) return writeTextError(connection.out, 'missing_arguments');
+    if (name === undefined) return refuseLine(connection, 'missing_arguments');
     const deleted = connection.broker.delete(name);
     if (deleted) connection.needs(connection.broker.store.position);
     if (!request.noreply) {
@@ -27,8 +28,7 @@ const handlers: Readonly<Record<string, LineHandler>> = {
   },
   touch: (connection, request) => {
     const [key, exptime] = request.args;
-    if (key === undefined || exptime === undefined)
-      return writeTextError(connection.out, 'missing_arguments');
+    if (key === undefined || exptime === undefined) return refuseLine(connection, 'missing_arguments');
     const touched = connection.broker.touch(connection.session, connection.broker.readTarget(key));
     if (!request.noreply) writeTextStatus(connection.out, touched ? 'TOUCHED' : 'NOT_FOUND');
   },
@@ -36,10 +36,9 @@ const handlers: Readonly<Record<string, LineHandler>> = {
   decr: arithmetic,
   flush_all: (connection, request) => {
     const { broker, out } = connection;
-    const delaySeconds = Number(request.args[0] ?? 0);
-    if (!Number.isSafeInteger(delaySeconds) || delaySeconds < 0) return writeTextError(out, 'bad_exptime');
-    if (delaySeconds === 0) broker.flushAll();
-    else broker.flushAllLater(delaySeconds * 1000);
+    const delay = Number(request.args[0] ?? 0);
+    if (!Number.isSafeInteger(delay) || delay < 0) return refuseLine(connection, 'bad_exptime');
+    broker.flushAllAt(expiresAt(delay, broker.clock.now(), broker.dialect));
     connection.needs(broker.store.position);
     if (!request.noreply) writeTextLine(out, broker.dialect.flushedAll);
   },
@@ -78,14 +77,14 @@ const handlers: Readonly<Record<string, LineHandler>> = {
   confirm: handleConfirm,
   flush: (connection, request) => {
     const [name] = request.args;
-    if (name === undefined) return writeTextError(connection.out, 'missing_arguments');
+    if (name === undefined) return refuseLine(connection, 'missing_arguments');
     connection.broker.flush(name);
     connection.needs(connection.broker.store.position);
     writeTextStatus(connection.out, 'END');
   },
   flush_expired: (connection, request) => {
     const [name] = request.args;
-    if (name === undefined) return writeTextError(connection.out, 'missing_arguments');
+    if (name === undefined) return refuseLine(connection, 'missing_arguments');
     countLater(connection, connection.broker.flushExpired(name));
   },
   flush_all_expired: (connection) => countLater(connection, connection.broker.flushAllExpired()),
@@ -134,8 +133,7 @@ const handlers: Readonly<Record<string, LineHandler>> = {
 export function handleLine(connection: Connection, request: TextLine): void {
   const handler = Object.hasOwn(handlers, request.verb) ? handlers[request.verb] : undefined;
   if (handler === undefined) {
-    writeTextLine(connection.out, connection.broker.dialect.unknownCommand);
-    if (connection.broker.dialect.errorsClose) connection.close();
+    refuseLine(connection, 'unknown_command');
     return;
   }
   try {

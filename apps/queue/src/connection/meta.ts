@@ -135,6 +135,12 @@ function manage(
   const { broker, out } = connection;
   try {
     if (request.kind === 'md') {
+      if (request.cas !== undefined) {
+        // A queue is no single thing: no cas is ever the one that is there.
+        const refusal = storeRefusal(connection, 'cas', request.key)!;
+        answer(connection, request, refusalCodes[refusal]!);
+        return;
+      }
       const deleted = broker.delete(request.key);
       if (deleted) connection.needs(broker.store.position);
       answer(connection, request, deleted ? 'HD' : 'NF');

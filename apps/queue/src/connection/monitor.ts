@@ -1,10 +1,10 @@
-import { type TextLine, writeTextError, writeTextStatus, writeTextValue } from '@rookery/protocol/memcache';
+import { type TextLine, writeTextStatus, writeTextValue } from '@rookery/protocol/memcache';
 import { later } from '../broker/broker.ts';
 import { BrokerError } from '../broker/errors.ts';
 import type { ReadTarget } from '../broker/targets.ts';
 import type { Message } from '../store/store.ts';
 import type { Connection } from './connection.ts';
-import { refuse } from './replies.ts';
+import { refuse, refuseLine } from './replies.ts';
 
 /**
  * `monitor QUEUE SECONDS [MAX]`: hands over messages as they come, each an open read and a `VALUE … END` block of its
@@ -16,8 +16,7 @@ export function handleMonitor(connection: Connection, request: TextLine): void {
   const timeSeconds = Number(seconds);
   const most = max === undefined ? Number.POSITIVE_INFINITY : Number(max);
   if (name === undefined || !(timeSeconds >= 0) || !(most >= 1)) {
-    writeTextError(out, 'bad_line');
-    if (broker.dialect.errorsClose) connection.close();
+    refuseLine(connection, 'bad_line');
     return;
   }
   const target = broker.readTarget(name);
@@ -36,9 +35,16 @@ export function handleMonitor(connection: Connection, request: TextLine): void {
   /** Hands over what is there; true when it is over. */
   function go(): boolean {
     for (;;) {
+      if (handed >= most) return true;
+      if (handed > 0 && connection.repliesPileUp) {
+        connection.whenRead(() => {
+          if (go()) finish();
+          else connection.block();
+        });
+        return false;
+      }
       const leftMs = until - broker.clock.now();
-      if (handed >= most || (leftMs <= 0 && handed > 0)) return true;
-      // Even with no time at all what is there already is handed over.
+      // When the time is over, what is there already is handed over all the same.
       const read: ReadTarget = { ...target, open: true, timeoutMs: Math.max(0, Math.ceil(leftMs)) };
       let message: Message | undefined | typeof later;
       try {
@@ -82,9 +88,8 @@ export function handleConfirm(connection: Connection, request: TextLine): void {
   const { broker, session, out } = connection;
   const [name, count] = request.args;
   const many = Number(count);
-  if (name === undefined || !Number.isSafeInteger(many) || many < 0) {
-    writeTextError(out, 'bad_line');
-    if (broker.dialect.errorsClose) connection.close();
+  if (name === undefined || count === undefined || !Number.isSafeInteger(many) || many < 0) {
+    refuseLine(connection, 'bad_line');
     return;
   }
   if (!broker.confirm(session, broker.readTarget(name), many)) {

@@ -1,4 +1,4 @@
-import { type BadRequest, ERRORS, writeTextLine } from '@rookery/protocol/memcache';
+import { type BadRequest, ERRORS, type ErrorCode, writeTextLine } from '@rookery/protocol/memcache';
 import type { ReadTarget } from '../broker/targets.ts';
 import type { Message } from '../store/store.ts';
 import type { Connection } from './connection.ts';
@@ -8,12 +8,16 @@ import { failureOf } from './failures.ts';
 
 /** What the decoder could not take; the same on the text and the meta wire. */
 export function refuseBadRequest(connection: Connection, request: BadRequest): void {
-  if (!request.noreply) {
-    const { dialect } = connection.broker;
-    const { text } = ERRORS[request.reason];
-    writeTextLine(connection.out, text === 'ERROR' ? dialect.unknownCommand : text);
-  }
-  if (request.fatal || connection.broker.dialect.errorsClose) connection.close();
+  refuseLine(connection, request.reason, request.noreply);
+  if (request.fatal) connection.close();
+}
+
+/** A line whose command is unknown or whose arguments make no sense. */
+export function refuseLine(connection: Connection, code: ErrorCode, noreply = false): void {
+  const { dialect } = connection.broker;
+  const { text } = ERRORS[code];
+  if (!noreply) writeTextLine(connection.out, text === 'ERROR' ? dialect.unknownCommand : text);
+  if (dialect.errorsClose) connection.close();
 }
 
 /**

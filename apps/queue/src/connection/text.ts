@@ -38,17 +38,22 @@ function readKeys(connection: Connection, request: TextGet, index: number): void
   const { broker, session, out } = connection;
   const { keys } = request;
   for (let at = index; at < keys.length; at += 1) {
+    if (at > index && connection.repliesPileUp) {
+      connection.whenRead(() => readKeys(connection, request, at));
+      return;
+    }
     const key = keys[at]!;
     let target: ReadTarget;
     let message: Message | undefined | typeof later;
     try {
       target = broker.readTarget(key);
       message = broker.read(session, target, (found, error) => {
+        // First, because the next key may block anew.
+        connection.unblock();
         if (error === undefined) {
           if (found !== undefined) writeMessage(connection, request, key, target, found);
           readKeys(connection, request, at + 1);
         } else refuse(connection, error, false);
-        connection.unblock();
       });
     } catch (error) {
       refuse(connection, error, false);

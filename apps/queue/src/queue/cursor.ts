@@ -19,6 +19,12 @@ export class Cursor implements Source {
     this.reader = new Reader(this, queue.settings.maxMemoryBytes, 0, windowBudget);
   }
 
+  settingsChanged(): void {
+    const { maxMemoryBytes, openReadTimeoutMs } = this.queue.settings;
+    this.reader.maxWindowBytes = maxMemoryBytes;
+    this.reader.setOpenReadTimeout(openReadTimeoutMs);
+  }
+
   get lastSequence(): number {
     return this.queue.lastSequence;
   }

@@ -1,4 +1,4 @@
-import type { Message, StoredQueue } from '../store/store.ts';
+import type { Message, MessageProperties, StoredQueue } from '../store/store.ts';
 import { Reader, type Source } from './reader.ts';
 import type { QueueSettings } from './settings.ts';
 import type { WindowBudget } from './window.ts';
@@ -33,6 +33,8 @@ export class Queue implements Source {
   readonly #surroundings: QueueSurroundings;
   /** Expired messages that could not be moved for want of space; they are tried again at the next sweep. */
   #stranded: Message[] = [];
+  /** What was the head when the window was let go of, and where the window ended then: so long it still is. */
+  #evictedHead: { readonly message: MessageProperties; readonly windowEnd: number } | undefined;
 
   constructor(
     stored: StoredQueue,
@@ -59,9 +61,7 @@ export class Queue implements Source {
   set settings(settings: QueueSettings) {
     this.#settings = settings;
     this.reader.maxWindowBytes = settings.maxMemoryBytes;
-    for (const read of this.reader.openReads) {
-      read.deadline = settings.openReadTimeoutMs > 0 ? read.openedAt + settings.openReadTimeoutMs : 0;
-    }
+    this.reader.setOpenReadTimeout(settings.openReadTimeoutMs);
   }
 
   get lastSequence(): number {
@@ -82,6 +82,8 @@ export class Queue implements Source {
     const settings = this.#settings;
     if (bytes > settings.maxItemBytes) return 'too-large';
     if (!this.#isOver(1, bytes)) return undefined;
+    // No discarding makes room for this one.
+    if (bytes > settings.maxBytes || settings.maxItems < 1) return 'full';
     // Open reads can't be discarded, so a queue that has nothing else is really full.
     const discardable = this.reader.windowSize > 0 || this.reader.behind;
     return settings.discardOldest && discardable ? undefined : 'full';
@@ -126,7 +128,9 @@ export class Queue implements Source {
     else {
       try {
         this.#surroundings.moveExpired(this, message, target, now);
-      } catch {
+      } catch (error) {
+        // So many wait already: who reads is told, and the queue stays as it is.
+        if (this.#stranded.length >= strandedMax) throw error;
         this.#stranded.push(message);
         return true;
       }
@@ -135,7 +139,7 @@ export class Queue implements Source {
     return true;
   }
 
-  isExpired(message: Message, now: number): boolean {
+  isExpired(message: MessageProperties, now: number): boolean {
     const { maxAgeMs } = this.#settings;
     return (
       (message.expiresAt !== 0 && message.expiresAt <= now) ||
@@ -145,10 +149,24 @@ export class Queue implements Source {
 
   /** Expires what is due at the head, at most `limit` messages; returns how many went. @throws StoreError */
   expire(now: number, limit: number): number {
-    const stranded = this.#stranded;
-    this.#stranded = [];
-    for (const message of stranded) this.pass(message, now);
+    if (this.#stranded.length > 0) {
+      const stranded = this.#stranded;
+      this.#stranded = [];
+      // Back in their places: the settings may have changed, and then they have not expired.
+      for (const message of stranded) this.reader.putBack(message);
+    }
     return this.reader.sweep(now, limit);
+  }
+
+  /**
+   * Whether the head is in the store only and is due, so that it must be loaded to expire; `unknown` after a restart,
+   * when nobody has looked yet.
+   */
+  headIsDue(now: number): boolean | 'unknown' {
+    const { reader } = this;
+    if (reader.windowSize > 0 || reader.loading || !reader.behind || this.items === 0) return false;
+    const head = this.#evictedHead;
+    return head?.windowEnd === reader.windowEnd ? this.isExpired(head.message, now) : 'unknown';
   }
 
   /** Drops everything, open reads included. @throws StoreError */
@@ -167,7 +185,11 @@ export class Queue implements Source {
 
   /** See `Reader.evict`. A message that waits to be moved must not be read a second time meanwhile. */
   evict(): void {
-    if (this.#stranded.length === 0) this.reader.evict();
+    const { oldest } = this.reader;
+    if (this.#stranded.length > 0 || oldest === undefined) return;
+    this.reader.evict();
+    const { flags, addedAt, expiresAt } = oldest;
+    this.#evictedHead = { message: { flags, addedAt, expiresAt }, windowEnd: this.reader.windowEnd };
   }
 
   isIdle(now: number): boolean {
@@ -177,6 +199,11 @@ export class Queue implements Source {
       this.reader.waiters.size === 0 &&
       now - this.lastUsedAt >= this.#settings.deleteWhenIdleMs
     );
+  }
+
+  /** Over its limits, and what it should discard is in the store only. */
+  get overflows(): boolean {
+    return this.#settings.discardOldest && this.reader.windowSize === 0 && this.#isOver(0, 0);
   }
 
   /** Called when messages were loaded: what was over the limit then can be discarded now. */
@@ -195,8 +222,22 @@ export class Queue implements Source {
     while (this.#isOver(0, 0)) {
       const oldest = this.reader.takeOldest();
       if (oldest === undefined) return;
-      this.stored.acknowledge(oldest);
+      // The newest was acknowledged to its writer: where open reads fill the queue, it stays all the same.
+      if (oldest.sequence === this.lastSequence) {
+        this.reader.putBack(oldest);
+        return;
+      }
+      try {
+        this.stored.acknowledge(oldest);
+      } catch {
+        // The newest is kept whatever happens to the oldest, and its writer is told so; the next put tries again.
+        this.reader.putBack(oldest);
+        return;
+      }
       this.discardedTotal += 1;
     }
   }
 }
+
+/** Messages, with their bodies, that may wait in memory to be moved. */
+const strandedMax = 1000;

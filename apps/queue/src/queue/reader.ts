@@ -156,23 +156,32 @@ export class Reader {
     this.#release(read);
   }
 
-  /** Gives the message back, to whoever waits. */
-  abort(read: OpenRead, now: number): void {
-    this.#release(read);
-    this.abortedTotal += 1;
-    this.putBack(read.message);
+  /** Gives messages back, to whoever waits: all that come back together before the first is handed out, in order. */
+  abort(reads: readonly OpenRead[], now: number): void {
+    for (const read of reads) {
+      this.#release(read);
+      this.abortedTotal += 1;
+      this.putBack(read.message);
+    }
     if (this.waiters.size > 0) this.serve(now);
   }
 
   /** Gives back what was held too long; returns the next deadline, or 0. */
   abortOverdue(now: number): number {
     let next = 0;
-    for (const read of [...this.openReads]) {
+    const overdue: OpenRead[] = [];
+    for (const read of this.openReads) {
       if (read.deadline === 0) continue;
-      if (read.deadline <= now) this.abort(read, now);
+      if (read.deadline <= now) overdue.push(read);
       else if (next === 0 || read.deadline < next) next = read.deadline;
     }
+    if (overdue.length > 0) this.abort(overdue, now);
     return next;
+  }
+
+  /** For a timeout that was changed. 0: none. */
+  setOpenReadTimeout(timeoutMs: number): void {
+    for (const read of this.openReads) read.deadline = timeoutMs > 0 ? read.openedAt + timeoutMs : 0;
   }
 
   /** Hands messages to those who wait, first come first served. */
@@ -254,6 +263,11 @@ export class Reader {
       passed += 1;
     }
     return passed;
+  }
+
+  /** The oldest ready message, if it is in the window. */
+  get oldest(): Message | undefined {
+    return this.#window.first();
   }
 
   /** The oldest ready message's time of arrival, or 0 if the window is empty. */

@@ -120,7 +120,11 @@ class MemoryQueue implements StoredQueue {
   }
 
   createCursor(name: string): StoredCursor {
-    const cursor = new MemoryCursor(name, () => this.cursors.delete(name));
+    const cursor = new MemoryCursor(
+      name,
+      (sequence) => this.isAcknowledged(sequence),
+      () => this.cursors.delete(name),
+    );
     this.cursors.set(name, cursor);
     return cursor;
   }
@@ -129,19 +133,21 @@ class MemoryQueue implements StoredQueue {
 class MemoryCursor implements StoredCursor {
   readonly name: string;
   readonly #consumed: Set<number> = new Set();
+  readonly #isGone: (sequence: number) => boolean;
   readonly #removed: () => void;
 
-  constructor(name: string, removed: () => void) {
+  constructor(name: string, isGone: (sequence: number) => boolean, removed: () => void) {
     this.name = name;
+    this.#isGone = isGone;
     this.#removed = removed;
   }
 
   acknowledge(sequence: number): void {
-    this.#consumed.add(sequence);
+    if (!this.#isGone(sequence)) this.#consumed.add(sequence);
   }
 
   isAcknowledged(sequence: number): boolean {
-    return this.#consumed.has(sequence);
+    return this.#consumed.has(sequence) || this.#isGone(sequence);
   }
 
   forget(sequence: number): void {
