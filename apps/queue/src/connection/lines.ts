@@ -19,7 +19,8 @@ type LineHandler = (connection: Connection, request: TextLine) => void;
 const handlers: Readonly<Record<string, LineHandler>> = {
   delete: (connection, request) => {
     const [name] = request.args;
-    if (name === undefined) return refuseLine(connection, 'missing_arguments');
+    // Old clients send a time of 0 behind the name; with yet more it isn't known what is meant.
+    if (name === undefined || request.args.length > 2) return refuseLine(connection, 'missing_arguments');
     const deleted = connection.broker.delete(name);
     if (deleted) connection.needs(connection.broker.store.position);
     if (!request.noreply) {
@@ -44,7 +45,9 @@ const handlers: Readonly<Record<string, LineHandler>> = {
   },
   version: (connection) => writeTextLine(connection.out, `VERSION ${wireVersion(connection.host.version)}`),
   verbosity: (connection, request) => {
-    if (!request.noreply) writeTextStatus(connection.out, 'OK');
+    if (request.noreply) return;
+    if (request.args.length === 1) writeTextStatus(connection.out, 'OK');
+    else refuseLine(connection, 'missing_arguments');
   },
   stats: (connection, request) => {
     const [what] = request.args;

@@ -8,13 +8,12 @@ const whyNot = whyUnusable('libmemcached-tools', 'memccp', ['--version']);
 
 /**
  * What memccapable asks of a server that a queue does as well. It leaves out to change a value in place (replace,
- * append, prepend, incr, decr, cas, a set with a cas), and to refuse surplus words behind `stats`, `delete` and
- * `verbosity`.
+ * append, prepend, incr, decr, cas, a set with a cas), and to refuse surplus words behind `stats`.
  */
 const forQueuesToo: Readonly<Record<string, readonly string[]>> = {
   ascii: [
     ...['version', 'quit', 'set', 'set noreply', 'get', 'gets', 'mget', 'flush', 'flush noreply'],
-    ...['add', 'add noreply', 'replace noreply', 'cas noreply'],
+    ...['add', 'add noreply', 'replace noreply', 'cas noreply', 'delete', 'delete noreply', 'verbosity'],
   ],
   binary: [
     ...['noop', 'quit', 'quitq', 'flush', 'flushq', 'add', 'addq', 'replaceq', 'delete', 'deleteq'],
