@@ -25,7 +25,7 @@ export interface InMemoryOptions {
 
 /** A client's end of a connection, in bytes as latin1 strings. */
 export interface Client {
-  /** Sends, and resolves with what came back when nothing more comes. */
+  /** Sends, and resolves with what came back when nothing more comes. With '': only what has come. */
   ask(bytes: string): Promise<string>;
   send(bytes: string): void;
   /** Resolves with what has come since the last call, when it is at least `length` long. */
@@ -107,7 +107,7 @@ export function inMemory(options: InMemoryOptions = {}) {
     return {
       send: (bytes) => void near.write(Buffer.from(bytes, 'latin1')),
       async ask(bytes) {
-        near.write(Buffer.from(bytes, 'latin1'));
+        if (bytes !== '') near.write(Buffer.from(bytes, 'latin1'));
         await quiet();
         const reply = received;
         received = '';
@@ -131,7 +131,8 @@ export function inMemory(options: InMemoryOptions = {}) {
         return near.writableLength;
       },
       end: () => void near.end(),
-      hangUp: () => void near.destroy(),
+      // As a reset does: seen also by who does not read.
+      hangUp: () => void near.destroy(new Error('reset')),
       stopReading: () => void near.pause(),
       readOn: () => void near.resume(),
     };
