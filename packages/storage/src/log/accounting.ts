@@ -59,7 +59,7 @@ export function discount(core: Core, stream: LogStream, part: Part, size: number
   part.liveCount--;
   part.liveBytes -= bytes;
   const { segment } = part;
-  segment.liveCount--;
+  if (--segment.liveCount === 0) core.deadSegments = true;
   segment.liveBytes -= bytes;
   core.liveBytes -= bytes;
   stream.liveCount--;
@@ -80,6 +80,7 @@ export function discountAllBut(
   part.liveBytes = liveBytes;
   const { segment } = part;
   segment.liveCount -= count;
+  if (segment.liveCount === 0) core.deadSegments = true;
   segment.liveBytes -= bytes;
   core.liveBytes -= bytes;
   stream.liveCount -= count;

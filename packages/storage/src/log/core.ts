@@ -95,6 +95,10 @@ export interface Core {
   reserveBytes: number;
 
   liveBytes: number;
+  /** Files of sealed segments. */
+  sealedBytes: number;
+  /** In some sealed segment nothing may live any more. */
+  deadSegments: boolean;
   /** Records whose share of the live bytes is to be counted anew; see accounting.ts. */
   readonly recounts: Set<Part>;
   readonly cache: BlockCache;

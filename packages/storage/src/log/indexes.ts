@@ -28,6 +28,8 @@ export async function loadBlock(
 ): Promise<RecordIndex | undefined> {
   const known = core.cache.get(block);
   if (known !== undefined) return known;
+  // What it held was carried, and has another place now: whoever asks looks anew.
+  if (part.segment.removed) return undefined;
   const bytes = Buffer.allocUnsafeSlow(block.length);
   let index: RecordIndex | undefined;
   try {

@@ -124,6 +124,8 @@ function makeCore(options: LogOptions): Core {
     exhausted: false,
     reserveBytes: 0,
     liveBytes: 0,
+    sealedBytes: 0,
+    deadSegments: true,
     recounts: new Set(),
     cache: makeBlockCache(limits.indexCacheBytes),
     counters: {

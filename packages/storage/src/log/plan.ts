@@ -50,7 +50,8 @@ export function planRead(
     const { length } = index.sequences;
     for (; at < length; at++) {
       const sequence = index.sequences[at]!;
-      if (sequence >= bound) break;
+      // Where another lane may begin with the same one this lane has it: no sequence is in two.
+      if (sequence > bound) break;
       if (acknowledged.has(sequence)) continue;
       const size = index.sizes[at]!;
       if (plan.sequences.length > 0 && (bytes + size > maxBytes || plan.sequences.length >= maxEntries)) {

@@ -91,6 +91,24 @@ export class RangeSet {
     return index < this.#firsts.length && this.#firsts[index]! <= last;
   }
 
+  /** What is in this set and not in the other. */
+  without(other: RangeSet): RangeSet {
+    const rest = new RangeSet();
+    for (let index = 0; index < this.length; index++) {
+      let from = this.first(index);
+      const last = this.last(index);
+      while (from <= last) {
+        const absent = other.nextAbsent(from);
+        if (absent > last) break;
+        const hole = other.#lowerBound(absent);
+        const to = hole < other.length ? Math.min(last, other.first(hole) - 1) : last;
+        rest.addRange(absent, to);
+        from = to + 1;
+      }
+    }
+    return rest;
+  }
+
   clear(): void {
     this.#firsts.length = 0;
     this.#lasts.length = 0;

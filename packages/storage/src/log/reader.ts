@@ -34,19 +34,25 @@ export async function readEntries(
     }
     if (plan.sequences.length === 0) return [];
     const entries = await fetchPlan(core, plan);
+    // A segment went away while others were read: what it held was carried, and has another place now.
+    if (entries === undefined) continue;
     // While the disk worked some may have been consumed, or found damaged and set aside.
     const live = entries.filter((entry) => !stream.acknowledged.has(entry.sequence));
     if (live.length > 0 || stream.removed) return live;
   }
 }
 
-/** The entries of a plan; damaged ones are set aside and left out. @throws LogError `read-failed` */
-export async function fetchPlan(core: Core, plan: Plan): Promise<Entry[]> {
+/**
+ * The entries of a plan; damaged ones are set aside and left out. `undefined` if a segment of it was removed meanwhile.
+ * @throws LogError `read-failed`
+ */
+export async function fetchPlan(core: Core, plan: Plan): Promise<Entry[] | undefined> {
   const entries: Entry[] = [];
   const spans = cutSpans(plan);
   for (let from = 0; from < spans.length; from += SPANS) {
     const group = spans.slice(from, from + SPANS).map((span) => fetchSpan(core, plan, span));
     for (const fetched of await Promise.all(group)) {
+      if (fetched === undefined) return undefined;
       // Not a spread: a span may hold many thousand entries.
       for (const entry of fetched) entries.push(entry);
     }
@@ -88,7 +94,7 @@ function cutSpans(plan: Plan): Span[] {
   return spans;
 }
 
-function fetchSpan(core: Core, plan: Plan, span: Span): Entry[] | Promise<Entry[]> {
+function fetchSpan(core: Core, plan: Plan, span: Span): Entry[] | Promise<Entry[] | undefined> {
   const { segment } = plan.parts[span.from]!;
   const start = plan.offsets[span.from]!;
   if (start >= segment.written) return fetchUnwritten(core, plan, span);
@@ -116,8 +122,15 @@ function fetchUnwritten(core: Core, plan: Plan, span: Span): Entry[] {
   return entries;
 }
 
-async function readSpan(core: Core, plan: Plan, span: Span, start: number, end: number): Promise<Entry[]> {
+async function readSpan(
+  core: Core,
+  plan: Plan,
+  span: Span,
+  start: number,
+  end: number,
+): Promise<Entry[] | undefined> {
   const { segment } = plan.parts[span.from]!;
+  if (segment.removed) return undefined;
   const buffer = await readBytes(core, plan.parts[span.from]!, start, end);
   const entries: Entry[] = [];
   for (let at = span.from; at < span.to; at++) {
@@ -129,6 +142,7 @@ async function readSpan(core: Core, plan: Plan, span: Span, start: number, end: 
     }
     // Once more from the disk: a bit that flipped on the way is none that flipped at rest.
     const offset = plan.offsets[at]!;
+    if (segment.removed) return undefined;
     const again = await readBytes(core, part, offset, offset + part.overhead + plan.sizes[at]!);
     if (intact(again, 0, plan, at)) entries.push(entryAt(plan, at, part, again, 0));
     else await setAside(core, segment, offset, again, part, plan.sequences[at]!, plan.sizes[at]!);

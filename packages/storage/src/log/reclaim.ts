@@ -1,5 +1,92 @@
-import type { Core } from './core.ts';
+/**
+ * Keeps the files small: removes segments in which nothing lives, and carries what lives in mostly dead ones
+ * forward. The bound is 2 x live bytes + 2 segments; see "Reclaim" in docs/internals/storage.md.
+ */
+import { DROPPED, NUMBER_BYTES, putNumber } from '../format/records.ts';
+import { carrySegment } from './carry.ts';
+import { type Core, turn, wake } from './core.ts';
+import { overBound } from './reclaim-due.ts';
+import { closeFile, type Segment, segmentsPath } from './segment.ts';
+import { segmentBytes } from './stats.ts';
+import { durable, writeRecord } from './writer.ts';
 
-export async function reclaimSegments(_core: Core): Promise<void> {
-  // Follows.
+/** A segment that is as full of life as this is not worth carrying. */
+const WORTH = 0.85;
+/** Parts forgotten per turn. */
+const SLICE_PARTS = 2000;
+
+export async function reclaimSegments(core: Core): Promise<void> {
+  // Before the active segment has its snapshot, recovery needs the ones before it.
+  while (core.state === 'open' && core.active.snapshotComplete && !core.stalled) {
+    core.deadSegments = false;
+    const dead = [...core.segments.values()].filter(
+      (segment) => segment.sealed && segment.liveCount === 0 && segment !== core.active,
+    );
+    if (dead.length > 0) {
+      await dropSegments(core, dead);
+      continue;
+    }
+    const next = overBound(core) ? chooseSegment(core) : undefined;
+    if (next === undefined) return;
+    await carrySegment(core, next);
+    await turn(core);
+  }
+}
+
+/** The sealed segment with the lowest live share. */
+function chooseSegment(core: Core): Segment | undefined {
+  const now = core.clock.now();
+  let best: Segment | undefined;
+  let bestShare = WORTH;
+  for (const segment of core.segments.values()) {
+    if (!segment.sealed || segment === core.active || segment.carryNotBefore > now) continue;
+    // On a full disk the copies must fit into what is left of the reserve.
+    if (core.full && segment.liveBytes > core.limits.reserveBytes / 8) continue;
+    const share = segment.liveBytes / segmentBytes(segment);
+    // What was begun is finished first: until then its copies take room twice.
+    if (segment.carryAttempt > 0) return segment;
+    if (share < bestShare) {
+      best = segment;
+      bestShare = share;
+    }
+  }
+  return best;
+}
+
+async function dropSegments(core: Core, dead: readonly Segment[]): Promise<void> {
+  // First what killed them must be durable: acknowledgements, copies, and the snapshot that stands for their records.
+  await durable(core, core.position);
+  for (const segment of dead) {
+    const { number } = segment;
+    writeRecord(core, NUMBER_BYTES, (bytes, at) => putNumber(bytes, at, DROPPED, number));
+    core.dropped.add(number);
+  }
+  // Then their end: if a file comes back after a power loss, it is known as dropped.
+  await durable(core, core.position);
+  for (const segment of dead) {
+    segment.removed = true;
+    core.segments.delete(segment.number);
+    core.sealedBytes -= segmentBytes(segment);
+    await closeFile(segment);
+    await core.disk.remove(segment.path);
+    core.counters.removedSegments++;
+    const { number: removed, carriedBytes } = segment;
+    core.onEvent({ type: 'segment-removed', segment: removed, carriedBytes });
+  }
+  await core.disk.syncDirectory(segmentsPath(core.directory));
+  for (const segment of dead) core.dropped.delete(segment.number);
+  wake(core);
+  for (const segment of dead) await forgetParts(core, segment);
+}
+
+async function forgetParts(core: Core, segment: Segment): Promise<void> {
+  let done = 0;
+  for (const part of segment.parts) {
+    for (const block of part.blocks) core.cache.delete(block);
+    core.recounts.delete(part);
+    const stream = core.streams.get(part.stream);
+    const at = stream?.parts.indexOf(part) ?? -1;
+    if (at >= 0) stream!.parts.splice(at, 1);
+    if (++done % SLICE_PARTS === 0) await turn(core);
+  }
 }

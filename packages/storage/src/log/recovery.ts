@@ -26,6 +26,7 @@ import {
   segmentPath,
   segmentsPath,
 } from './segment.ts';
+import { segmentBytes } from './stats.ts';
 import { LogStream } from './stream.ts';
 
 /** A segment file as it was found. */
@@ -116,7 +117,10 @@ export async function recover(core: Core, files: readonly Found[]): Promise<Reco
   for (const segment of scanned) await segment.file!.sync();
 
   const kept = segments.filter((segment) => !replay.dropped.has(segment.number));
-  for (const segment of kept) core.segments.set(segment.number, segment);
+  for (const segment of kept) {
+    core.segments.set(segment.number, segment);
+    if (segment.sealed) core.sealedBytes += segmentBytes(segment);
+  }
   for (const segment of segments) {
     if (!replay.dropped.has(segment.number)) continue;
     core.dropped.add(segment.number);

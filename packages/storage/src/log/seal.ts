@@ -84,6 +84,8 @@ async function writeFooter(core: Core, segment: Segment, file: DiskFile): Promis
 
   segment.footerBytes = offset - segment.end;
   segment.sealed = true;
+  core.sealedBytes += offset;
+  core.deadSegments ||= segment.liveCount === 0;
   for (let at = 0; at < summaries.length; at++) {
     const part = segment.parts[at]!;
     part.blocks = summaries[at]!.blocks;

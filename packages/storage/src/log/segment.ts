@@ -30,11 +30,14 @@ export interface Segment {
   /** All streams alive stand in it: recovery need not look further back. */
   snapshotComplete: boolean;
   snapshotBytes: number;
+  /** `Log.position` when it became active. */
+  rolledAt: number;
   readonly parts: Part[];
   liveCount: number;
   liveBytes: number;
   /** Number of the try to carry it, while it is carried. */
   carryAttempt: number;
+  carriedBytes: number;
   /** Highest attempt that copies on disk tell of. */
   lastAttempt: number;
   /** A read of it failed: not to be carried before that time. */
@@ -152,10 +155,12 @@ export function makeSegment(
     dirty: false,
     snapshotComplete: false,
     snapshotBytes: 0,
+    rolledAt: 0,
     parts: [],
     liveCount: 0,
     liveBytes: 0,
     carryAttempt: 0,
+    carriedBytes: 0,
     lastAttempt: 0,
     carryNotBefore: 0,
   };

@@ -15,7 +15,7 @@ import {
 } from '../format/records.ts';
 import { type Core, turn } from './core.ts';
 import type { LogStream } from './stream.ts';
-import { allot, finishFrame, writeRanges, writeRecord } from './writer.ts';
+import { allot, durable, finishFrame, writeRanges, writeRecord } from './writer.ts';
 
 const COPIES = 2;
 /** What one turn writes at most (and one more stream). */
@@ -25,6 +25,10 @@ const SLICE_BYTES = 128 * 1024;
 export async function writeSnapshot(core: Core): Promise<void> {
   const { active } = core;
   if (active.snapshotComplete) return;
+  // What it tells of the segments before must not outlive them: a message that was moved there would be in neither
+  // place. See snapshotRanges for what happens from here on.
+  await durable(core, active.rolledAt);
+  if (core.state !== 'open') return;
   for (let copy = 1; copy <= COPIES; copy++) {
     for (const segment of core.dropped) {
       writeRecord(core, NUMBER_BYTES, (bytes, at) => putNumber(bytes, at, DROPPED, segment));
@@ -60,7 +64,7 @@ function writeStream(core: Core, stream: LogStream): void {
     name: stream.nameBytes,
     attributes: stream.attributes,
   };
-  const ranges = stream.acknowledged;
+  const ranges = stream.snapshotRanges;
   const to = Math.min(ranges.length, RANGES_PER_RECORD);
   const length = streamBytes(record, ranges, to);
   const at = allot(core, FRAME_HEADER + length);

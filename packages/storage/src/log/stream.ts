@@ -17,7 +17,7 @@ import { addPart, currentPart, discount, discountAllBut, discountRange, enter } 
 import { type Core, refusal } from './core.ts';
 import { RangeSet } from './ranges.ts';
 import { readEntries } from './reader.ts';
-import type { Part } from './segment.ts';
+import type { Part, Segment } from './segment.ts';
 import type { Entry, Stream } from './types.ts';
 import { allot, finishFrame, schedule, writeRecord } from './writer.ts';
 
@@ -43,6 +43,9 @@ export class LogStream implements Stream {
   // Where the next message of each kind goes, while its segment is active.
   #dataPart: Part | undefined;
   #movedPart: Part | undefined;
+  // Entries that MOVED records in that segment took away.
+  #movedAway: RangeSet = NO_RANGES;
+  #movedIn: Segment | undefined;
 
   constructor(core: Core, id: number, name: string, nameBytes: Uint8Array, attributes: Uint8Array) {
     this.core = core;
@@ -86,7 +89,7 @@ export class LogStream implements Stream {
     core.position++;
     core.counters.appendedRecords++;
     // The MOVED record itself tells of this acknowledgement: no other does.
-    if (moved !== undefined) (moved.stream as LogStream).settle(moved.entry);
+    if (moved !== undefined) (moved.stream as LogStream).#settleMoved(moved.entry);
     return { sequence, buffer, start, end: start + size, part };
   }
 
@@ -130,6 +133,23 @@ export class LogStream implements Stream {
     if (!this.acknowledged.add(sequence)) return;
     discount(this.core, this, currentPart(part, sequence), size);
     this.#tell(sequence, sequence);
+  }
+
+  #settleMoved(entry: Entry): void {
+    if (!this.settle(entry)) return;
+    const { active } = this.core;
+    // A snapshot must not tell of it: it could survive a power loss that takes the record which holds the message.
+    if (active.snapshotComplete) return;
+    if (this.#movedIn !== active) this.#movedAway = new RangeSet();
+    this.#movedIn = active;
+    this.#movedAway.add(entry.sequence);
+  }
+
+  /** What a snapshot in the active segment tells: all but what MOVED records in the same segment tell themselves. */
+  get snapshotRanges(): RangeSet {
+    return this.#movedIn === this.core.active
+      ? this.acknowledged.without(this.#movedAway)
+      : this.acknowledged;
   }
 
   acknowledgeThrough(sequence: number): void {

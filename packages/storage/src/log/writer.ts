@@ -5,6 +5,7 @@ import { FRAME_HEADER, sealFrame } from '../format/frame.ts';
 import { acknowledgedBytes, putAcknowledged, RANGES_PER_RECORD } from '../format/records.ts';
 import { type Chunk, type Core, fail, refusal, rejectWaiters, updateRefusals } from './core.ts';
 import type { RangeSet } from './ranges.ts';
+import { reclaimDue } from './reclaim-due.ts';
 import type { Segment } from './segment.ts';
 
 /** Offsets have 32 bits; a segment gets near only if no new one can be made for gigabytes. */
@@ -79,6 +80,7 @@ function roll(core: Core, bytes: number): void {
   core.spare = undefined;
   core.active = spare;
   core.segments.set(spare.number, spare);
+  spare.rolledAt = core.position;
   core.workers.snapshot.poke();
   core.workers.spare.poke();
   core.workers.seal.poke();
@@ -243,7 +245,11 @@ function synced(core: Core, position: number): void {
   while (ready < core.waiters.length && core.waiters[ready]!.position <= position) ready++;
   for (const waiter of core.waiters.splice(0, ready)) waiter.resolve();
   if (core.sync === 'always') commit(core, position);
-  if (core.sync === 'always' ? core.pendingBytes > 0 || core.marked.length > 0 : core.waiters.length > 0) {
+  if (
+    core.sync === 'always'
+      ? core.pendingBytes > 0 || core.marked.length > 0 || core.waiters.length > 0
+      : core.waiters.length > 0
+  ) {
     schedule(core);
   }
   armSyncTimer(core);
@@ -258,7 +264,7 @@ function commit(core: Core, position: number): void {
     // A reply that the owner could not send is not ours to lose silently.
     fail(core, error as Error);
   }
-  core.workers.reclaim.poke();
+  if (reclaimDue(core)) core.workers.reclaim.poke();
 }
 
 /** Resolves when all up to the position is on the device, whatever the mode. */

@@ -1,0 +1,113 @@
+/** Copies what lives in a segment to the active one, a slice per turn. Until it is dropped the copies don't count. */
+import { LogError } from '../errors.ts';
+import type { RecordIndex } from '../format/footer.ts';
+import { FRAME_HEADER } from '../format/frame.ts';
+import { CARRIED, CARRIED_FIELDS, putCarried } from '../format/records.ts';
+import { addPart, discount, discountAllBut, enter } from './accounting.ts';
+import { type Core, turn } from './core.ts';
+import { loadBlock } from './indexes.ts';
+import { blockFrom, lowerBound, type Plan } from './plan.ts';
+import { fetchPlan } from './reader.ts';
+import type { Part, Segment } from './segment.ts';
+import type { LogStream } from './stream.ts';
+import type { Entry } from './types.ts';
+import { allot, durable, finishFrame } from './writer.ts';
+
+/** What one turn copies at most (and one more record). */
+const SLICE_BYTES = 256 * 1024;
+const SLICE_RECORDS = 1000;
+/** A segment that could not be read is left alone for so long. */
+const REST_MS = 60_000;
+
+export async function carrySegment(core: Core, segment: Segment): Promise<void> {
+  // The number of the try tells its copies from those of one that a crash cut off.
+  if (segment.carryAttempt === 0) segment.carryAttempt = ++segment.lastAttempt;
+  const pace: Pace = { bytes: 0, records: 0 };
+  try {
+    for (const part of segment.parts) {
+      const stream = core.streams.get(part.stream);
+      if (part.void || stream === undefined) continue;
+      if (part.liveCount > 0) await carryPart(core, stream, part, pace);
+      if (core.state !== 'open' || core.stalled || !segment.sealed) return;
+      // All that was not copied was consumed, whatever a recount may still have to say.
+      if (!stream.removed) discountAllBut(core, stream, part, 0, 0);
+    }
+  } catch (error) {
+    if (!(error instanceof LogError) || error.code !== 'read-failed') throw error;
+    segment.carryNotBefore = core.clock.now() + REST_MS;
+  }
+}
+
+/** What was copied in this turn. */
+interface Pace {
+  bytes: number;
+  records: number;
+}
+
+async function carryPart(core: Core, stream: LogStream, part: Part, pace: Pace): Promise<void> {
+  while (part.carriedThrough < part.last) {
+    if (core.state !== 'open' || core.stalled || stream.removed || !part.segment.sealed) return;
+    const from = stream.acknowledged.nextAbsent(Math.max(part.first, part.carriedThrough + 1));
+    const block = blockFrom(part, from);
+    if (block === undefined) return;
+    const index = await loadBlock(core, part, block);
+    // Its index was damaged and is being made anew: the segment will be carried when it is sealed again.
+    if (index === undefined) return;
+    const plan = planSlice(stream, part, index, from);
+    const entries = plan.sequences.length === 0 ? [] : await fetchPlan(core, plan);
+    if (core.state !== 'open' || stream.removed) return;
+    for (const entry of entries ?? []) {
+      if (!stream.acknowledged.has(entry.sequence)) copy(core, stream, part, entry);
+    }
+    part.carriedThrough = plan.sequences.at(-1) ?? block.last;
+    for (const size of plan.sizes) pace.bytes += size;
+    pace.records += plan.sizes.length;
+    if (pace.bytes < SLICE_BYTES && pace.records < SLICE_RECORDS) continue;
+    pace.bytes = 0;
+    pace.records = 0;
+    if (core.pendingBytes > core.limits.backlogBytes / 4) await durable(core, core.position);
+    else await turn(core);
+  }
+}
+
+function planSlice(stream: LogStream, part: Part, index: RecordIndex, from: number): Plan {
+  const plan: Plan = { parts: [], sequences: [], offsets: [], sizes: [] };
+  let bytes = 0;
+  for (let at = lowerBound(index, from); at < index.sequences.length; at++) {
+    const sequence = index.sequences[at]!;
+    if (stream.acknowledged.has(sequence)) continue;
+    if (bytes >= SLICE_BYTES || plan.sequences.length >= SLICE_RECORDS) break;
+    plan.parts.push(part);
+    plan.sequences.push(sequence);
+    plan.offsets.push(index.offsets[at]!);
+    plan.sizes.push(index.sizes[at]!);
+    bytes += index.sizes[at]!;
+  }
+  return plan;
+}
+
+function copy(core: Core, stream: LogStream, part: Part, entry: Entry): void {
+  const { segment } = part;
+  const size = entry.end - entry.start;
+  const at = allot(core, FRAME_HEADER + CARRIED_FIELDS + size);
+  const chunk = core.chunk!;
+  const body = at + FRAME_HEADER;
+  putCarried(chunk.buffer, body, stream.id, entry.sequence, segment.number, segment.carryAttempt);
+  chunk.buffer.set(entry.buffer.subarray(entry.start, entry.end), body + CARRIED_FIELDS);
+  finishFrame(core, at, CARRIED_FIELDS + size);
+  core.position++;
+
+  part.successors ??= [];
+  const heirs = part.successors;
+  let heir = heirs.at(-1);
+  if (heir?.segment !== core.active) {
+    heir = addPart(core.active, stream, CARRIED, segment.number, segment.carryAttempt);
+    heirs.push(heir);
+  }
+  enter(core, stream, heir, entry.sequence, chunk.offset + at - chunk.start, size);
+  discount(core, stream, part, size);
+  part.carriedThrough = entry.sequence;
+  const bytes = FRAME_HEADER + CARRIED_FIELDS + size;
+  segment.carriedBytes += bytes;
+  core.counters.carriedBytes += bytes;
+}
