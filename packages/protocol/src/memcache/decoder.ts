@@ -1,9 +1,10 @@
 /** One connection's requests, whichever wire the client speaks: its first byte tells. */
+
+import { ByteSource } from '../bytes/source.ts';
 import { REQUEST_MAGIC } from './binary/opcodes.ts';
 import { BinaryRequestDecoder } from './binary/request-decoder.ts';
 import { type Limits, withDefaults } from './limits.ts';
 import type { Request } from './requests.ts';
-import { ByteSource } from './source.ts';
 import { TextRequestDecoder } from './text/request-decoder.ts';
 
 interface WireDecoder {

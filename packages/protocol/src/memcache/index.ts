@@ -7,6 +7,8 @@
  * - Client: `writeTextRequest`, `writeMetaRequest` and `writeBinaryRequest` into an `Output`,
  *   `createTextReplyDecoder()` or `createBinaryReplyDecoder()` for what comes back.
  */
+
+export { Output, REFERENCE_BYTES } from '../bytes/output.ts';
 export { isQuietOpcode, loudOpcode, Opcode, type OpcodeValue } from './binary/opcodes.ts';
 export * from './binary/replies.ts';
 export { BinaryReplyDecoder, createBinaryReplyDecoder } from './binary/reply-decoder.ts';
@@ -17,7 +19,6 @@ export { checkKey } from './keys.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export * from './meta/replies.ts';
 export { type MetaCommand, writeMetaRequest } from './meta/requests.ts';
-export { Output, REFERENCE_BYTES } from './output.ts';
 export type * from './replies.ts';
 export type * from './requests.ts';
 export * from './text/replies.ts';

@@ -1,6 +1,7 @@
 /** The server's half of the binary wire. Quiet requests: see `isQuietOpcode`; what to leave out is the server's to do. */
+
+import type { Output } from '../../bytes/output.ts';
 import { ERRORS, type ErrorCode, Status } from '../errors.ts';
-import type { Output } from '../output.ts';
 import type { Uint64 } from '../requests.ts';
 import { Opcode, RESPONSE_MAGIC } from './opcodes.ts';
 

@@ -1,11 +1,12 @@
 /** Binary replies from bytes, for a client. */
+
+import { ByteSource } from '../../bytes/source.ts';
 import { type BadReason, Status } from '../errors.ts';
 import { latin1Key } from '../keys.ts';
 import { type Limits, withDefaults } from '../limits.ts';
 import { readUint32, readUint64 } from '../numbers.ts';
 import type { Reply } from '../replies.ts';
 import type { Uint64 } from '../requests.ts';
-import { ByteSource } from '../source.ts';
 import { Extras, extrasShape, HEADER_BYTES, RESPONSE_MAGIC } from './opcodes.ts';
 
 const At = { header: 0, body: 1, dead: 2 } as const;

@@ -1,11 +1,12 @@
 /** Binary requests from bytes: a header of 24 bytes says how much follows. */
+
+import type { ByteSource } from '../../bytes/source.ts';
 import { badFrame } from '../bad.ts';
 import type { BadReason } from '../errors.ts';
 import { latin1Key } from '../keys.ts';
 import type { Limits } from '../limits.ts';
 import { readUint32, readUint64 } from '../numbers.ts';
 import type { Request, Uint64 } from '../requests.ts';
-import type { ByteSource } from '../source.ts';
 import { Extras, extrasFit, extrasShape, HEADER_BYTES, isRead, needsKey, REQUEST_MAGIC } from './opcodes.ts';
 
 const At = { header: 0, body: 1, swallow: 2, dead: 3 } as const;

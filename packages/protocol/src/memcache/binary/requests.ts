@@ -1,7 +1,8 @@
 /** The client's half of the binary wire. Throws `EncodeError` on what can't be sent. */
+
+import type { Output } from '../../bytes/output.ts';
 import { EncodeError } from '../errors.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
-import type { Output } from '../output.ts';
 import type { Uint64 } from '../requests.ts';
 import { Extras, extrasShape, isRead, needsKey, REQUEST_MAGIC } from './opcodes.ts';
 

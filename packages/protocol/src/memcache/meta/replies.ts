@@ -1,5 +1,5 @@
 /** The server's half of the meta wire (memcached's doc/protocol.txt, "Meta Commands"). Errors go out as on the text wire: `writeTextError`. */
-import type { Output } from '../output.ts';
+import type { Output } from '../../bytes/output.ts';
 import type { MetaRequest, Uint64 } from '../requests.ts';
 
 /**

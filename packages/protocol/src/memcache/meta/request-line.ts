@@ -2,13 +2,14 @@
  * What a meta line means: `mg key flags*`, `ms key bytes flags*`, `md`, `ma`, `mn`, `me`
  * (memcached's doc/protocol.txt, "Meta Commands").
  */
+
+import { EMPTY } from '../../bytes/source.ts';
 import { badLine } from '../bad.ts';
 import type { BadReason } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { MAX_ANNOUNCED_BODY } from '../limits.ts';
 import { parseInteger, parseUint64 } from '../numbers.ts';
 import type { MetaArithmeticMode, MetaStoreMode, Request, Uint64 } from '../requests.ts';
-import { EMPTY } from '../source.ts';
 import type { Expect } from '../text/lines.ts';
 import type { Tokens } from '../text/tokens.ts';
 

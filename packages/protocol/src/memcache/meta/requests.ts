@@ -1,8 +1,9 @@
 /** The client's half of the meta wire. Throws `EncodeError` on what can't be sent. */
+
+import type { Output } from '../../bytes/output.ts';
 import { EncodeError } from '../errors.ts';
 import { checkKey } from '../keys.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
-import type { Output } from '../output.ts';
 import type { Body } from '../requests.ts';
 import { checkToken } from '../text/requests.ts';
 

@@ -1,4 +1,6 @@
 /** What a text line means. Lines with a body (`set` and its like, `ms`) come back as `Expect`. */
+
+import { EMPTY } from '../../bytes/source.ts';
 import { badLine } from '../bad.ts';
 import type { BadReason } from '../errors.ts';
 import type { Limits } from '../limits.ts';
@@ -6,7 +8,6 @@ import { MAX_ANNOUNCED_BODY } from '../limits.ts';
 import { parseMeta } from '../meta/request-line.ts';
 import { parseInteger, parseUint64 } from '../numbers.ts';
 import type { GetVerb, MetaSet, Request, StoreVerb, TextStore, Uint64, Wire } from '../requests.ts';
-import { EMPTY } from '../source.ts';
 import { type Tokens, tokenize } from './tokens.ts';
 
 /** A request that waits for its body. */

@@ -1,6 +1,7 @@
 /** The server's half of the text wire: replies written into an `Output`. Strings must be latin1, and without line ends. */
+
+import type { Output } from '../../bytes/output.ts';
 import { ERRORS, type ErrorCode } from '../errors.ts';
-import type { Output } from '../output.ts';
 import type { Uint64 } from '../requests.ts';
 
 const line = (text: string): Buffer => Buffer.from(`${text}\r\n`, 'latin1');

@@ -1,10 +1,10 @@
 /** Text and meta replies from bytes, for a client. */
 
+import { ByteSource, EMPTY } from '../../bytes/source.ts';
 import type { BadReason } from '../errors.ts';
 import { type Limits, withDefaults } from '../limits.ts';
 import { parseInteger, parseUint64 } from '../numbers.ts';
 import type { MetaValueReply, Reply, TextValue } from '../replies.ts';
-import { ByteSource, EMPTY } from '../source.ts';
 import { parseReplyLine } from './reply-line.ts';
 import { tokenize } from './tokens.ts';
 

@@ -1,11 +1,12 @@
 /** Text and meta requests from bytes: finds lines and bodies. What a line means is in `lines.ts`. */
+
+import type { ByteSource } from '../../bytes/source.ts';
+import { EMPTY } from '../../bytes/source.ts';
 import { badLine } from '../bad.ts';
 import { latin1Key } from '../keys.ts';
 import type { Limits } from '../limits.ts';
 import { parseUnsigned } from '../numbers.ts';
 import type { GetVerb, Request } from '../requests.ts';
-import type { ByteSource } from '../source.ts';
-import { EMPTY } from '../source.ts';
 import { type Awaiting, type Expect, isGetStart, parseLine, storeRequest } from './lines.ts';
 
 /** Where the next byte belongs. A `const` object and not an enum: the sources must run with types stripped. */

@@ -1,8 +1,9 @@
 /** The client's half of the text wire: requests written into an `Output`. Throws `EncodeError` on what can't be sent. */
+
+import type { Output } from '../../bytes/output.ts';
 import { EncodeError } from '../errors.ts';
 import { checkKey } from '../keys.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
-import type { Output } from '../output.ts';
 import type { TextRequest, TextStore } from '../requests.ts';
 
 const CRLF: Buffer = Buffer.from('\r\n');

@@ -186,6 +186,27 @@ export class Output {
     this.#at = at + 4;
   }
 
+  /** Little-endian, for the wires that a peer's byte order decides. */
+  uint32le(value: number): void {
+    const at = this.#room(4);
+    const slab = this.#slab;
+    slab[at] = value;
+    slab[at + 1] = value >>> 8;
+    slab[at + 2] = value >>> 16;
+    slab[at + 3] = value >>> 24;
+    this.#at = at + 4;
+  }
+
+  /** A string with one byte per char in a field of `width` bytes, filled up with zeros. It must fit. */
+  padded(text: string, width: number): void {
+    const at = this.#room(width);
+    const slab = this.#slab;
+    const length = text.length;
+    for (let index = 0; index < width; index++)
+      slab[at + index] = index < length ? text.charCodeAt(index) : 0;
+    this.#at = at + width;
+  }
+
   uint64(value: number | bigint): void {
     if (typeof value === 'bigint') {
       this.uint32(Number((value >> 32n) & 0xffff_ffffn));
