@@ -338,7 +338,9 @@ class Simulation {
     const { sync, syncMs } = this.options;
     if (sync === 'always') return this.#committed;
     if (sync === 'never') return this.#synced;
-    const untilMs = this.#clock.elapsedMs - sync.everyMs - SYNCS_AFTER_INTERVAL * syncMs[1] - 1;
+    // Time may have gone on since the machine went down.
+    const endMs = this.#disk.down ? this.#disk.crashedAtMs : this.#clock.elapsedMs;
+    const untilMs = endMs - sync.everyMs - SYNCS_AFTER_INTERVAL * syncMs[1] - 1;
     const old = this.#commits.findLast((commit) => commit.atMs <= untilMs);
     return Math.max(this.#synced, old?.position ?? 0);
   }

@@ -91,6 +91,8 @@ export class SimulatedDisk {
   /** Operations begun and completed so far: what `crashAfter` counts. */
   operations = 0;
   crashes = 0;
+  /** When the last crash was, by the clock's `elapsedMs`. */
+  crashedAtMs = Number.NEGATIVE_INFINITY;
   /** What a program did that goes wrong on real systems, such as closing a file that is being read. */
   readonly misuses: string[] = [];
 
@@ -413,6 +415,7 @@ export class SimulatedDisk {
     this.#down = true;
     this.#life++;
     this.crashes++;
+    this.crashedAtMs = this.#clock.elapsedMs;
   }
 
   #fault(operation: DiskOperation, path: string): DiskFault | undefined {
