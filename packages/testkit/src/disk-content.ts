@@ -8,7 +8,7 @@ import type { Random } from './random.ts';
  */
 
 /** What a device writes whole or not at all. */
-export const PIECE_BYTES = 512;
+const PIECE_BYTES = 512;
 /** 32 pieces, so that the dirty ones of a page fit a 32-bit mask. */
 const PAGE_BYTES = 32 * PIECE_BYTES;
 const ZEROS = Buffer.alloc(PAGE_BYTES);

@@ -168,7 +168,7 @@ export class Registry implements QueueSurroundings {
 const cursorsMax = 100;
 
 /** `orders` for `orders+audit`. */
-export function parentOf(name: string): string | undefined {
+function parentOf(name: string): string | undefined {
   const plus = name.indexOf('+');
   return plus > 0 ? name.slice(0, plus) : undefined;
 }

@@ -98,7 +98,7 @@ export function parseWriteTarget(key: string, dialect: Dialect): WriteTarget {
 }
 
 /** @throws BrokerError `bad-name` */
-export function checkName(name: string, dialect: Dialect): void {
+function checkName(name: string, dialect: Dialect): void {
   if (name.length === 0) throw new BrokerError('bad-name', 'the queue has no name');
   if (name.length > nameBytesMax) {
     throw new BrokerError('bad-name', `a queue's name has ${nameBytesMax} bytes at most`);

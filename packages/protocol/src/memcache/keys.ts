@@ -30,7 +30,7 @@ export function latin1Key(buffer: Buffer, start: number, end: number): string {
 }
 
 /** Whether every byte may be in a key of the text wire: nothing up to the space, so no line can be broken by it. */
-export function isKeyBytes(buffer: Buffer, start: number, end: number): boolean {
+function isKeyBytes(buffer: Buffer, start: number, end: number): boolean {
   for (let at = start; at < end; at++) if (buffer[at]! <= 32) return false;
   return end > start;
 }

@@ -73,7 +73,7 @@ export function parseLine(buffer: Buffer, start: number, end: number, limits: Li
 }
 
 /** Whether a line, seen from its first bytes, is a read with keys, which may be long. */
-export function isGetLine(buffer: Buffer, start: number, end: number): boolean {
+function isGetLine(buffer: Buffer, start: number, end: number): boolean {
   return (
     end - start >= 4 && isGetStart(buffer[start]!, buffer[start + 1]!, buffer[start + 2]!, buffer[start + 3]!)
   );
