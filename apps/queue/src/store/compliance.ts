@@ -1,0 +1,446 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { MemoryStore } from './memory-store.ts';
+import type { Message, MessageProperties, Store, StoredQueue } from './store.ts';
+
+/** One store under test, and how to come back to what it kept. */
+export interface StoreUnderTest {
+  readonly store: Store;
+  /** Closes the store and opens it again on the same place; left out by stores that forget. */
+  readonly reopen?: () => Promise<Store>;
+  /** The same, but it ends without being closed, as by a power loss. What was synced must be there. */
+  readonly crash?: () => Promise<Store>;
+  /** For stores on a simulated clock: lets time pass until the promise is settled. */
+  settle?<T>(promise: Promise<T>): Promise<T>;
+}
+
+/**
+ * What every implementation of `Store` must do; each runs it in a dozen lines.
+ *
+ *     storeCompliance('MemoryStore', async () => ({ store: new MemoryStore() }));
+ */
+export function storeCompliance(name: string, make: () => Promise<StoreUnderTest>): void {
+  describe(name, () => {
+    let close: () => Promise<void> = async () => undefined;
+    afterEach(() => close());
+
+    async function open(): Promise<StoreUnderTest> {
+      const made = await make();
+      let { store } = made;
+      close = () => settle(made, store.close());
+      const keep = (again: () => Promise<Store>) => async () => {
+        store = await again();
+        return store;
+      };
+      return {
+        ...made,
+        ...(made.reopen === undefined ? {} : { reopen: keep(made.reopen) }),
+        ...(made.crash === undefined ? {} : { crash: keep(made.crash) }),
+      };
+    }
+
+    test('is empty at first', async () => {
+      const { store } = await open();
+      expect([...store.queues.keys()]).toEqual([]);
+      expect([store.full, store.congested]).toEqual([false, false]);
+      expect(store.committedPosition).toBeLessThanOrEqual(store.position);
+    });
+
+    test('a new queue has its name and attributes and nothing in it', async () => {
+      const { store } = await open();
+      const queue = store.createQueue('q', '{"a":1}');
+      expect(store.queues.get('q')).toBe(queue);
+      expect(facts(queue)).toEqual({
+        name: 'q',
+        attributes: '{"a":1}',
+        lastSequence: 0,
+        count: 0,
+        bodyBytes: 0,
+      });
+      expect([...queue.cursors.keys()]).toEqual([]);
+      queue.setAttributes('{"a":2}');
+      expect(queue.attributes).toBe('{"a":2}');
+    });
+
+    test('there is one queue of a name', async () => {
+      const { store } = await open();
+      store.createQueue('q', '');
+      expect(() => store.createQueue('q', '')).toThrow(expect.objectContaining({ code: 'queue-exists' }));
+    });
+
+    test('a message gets the next sequence, and comes back as it went, by append and by read', async () => {
+      const made = await open();
+      const queue = made.store.createQueue('q', '');
+      const properties = { flags: 0xffff_ffff, addedAt: 1_800_000_000_123, expiresAt: 2 ** 48 - 1 };
+      const source = Buffer.from('xhellox');
+      const message = queue.append(properties, source, 1, 6);
+      source.fill(0);
+      expect(shown(message)).toEqual({ sequence: 1, body: 'hello', ...properties });
+      expect(message.position).toBeLessThanOrEqual(made.store.position);
+      expect((await readAll(made, queue)).map(shown)).toEqual([shown(message)]);
+      expect(facts(queue)).toMatchObject({ lastSequence: 1, count: 1, bodyBytes: 5 });
+    });
+
+    test.each([0, 1, 16, 17, 1000, 70_000, 1_000_000])('a body of %i bytes', async (length) => {
+      const made = await open();
+      const queue = made.store.createQueue('q', '');
+      const body = Buffer.from(Array.from({ length }, (_, index) => (index * 7) & 255));
+      queue.append(plain, body, 0, length);
+      const [message] = await readAll(made, queue);
+      expect(message!.buffer.subarray(message!.start, message!.end).equals(body)).toBe(true);
+      expect(queue.bodyBytes).toBe(length);
+    });
+
+    test.each(['__proto__', 'constructor', '../../x', '/', 'a+b', '\0\r\n "', '\xff'.repeat(250), 'q:c'])(
+      'a queue may be called %j',
+      async (called) => {
+        const made = await open();
+        fill(made.store.createQueue(called, ''), 'a');
+        const kept = made.reopen === undefined ? made.store : await made.reopen();
+        expect(await bodies(made, kept.queues.get(called)!)).toEqual(['a']);
+        expect([...kept.queues.keys()]).toEqual([called]);
+      },
+    );
+
+    test('queues don’t mix', async () => {
+      const made = await open();
+      const [p, q] = [made.store.createQueue('p', ''), made.store.createQueue('q', '')];
+      fill(p, 'a');
+      fill(q, 'b');
+      fill(p, 'c');
+      expect(await bodies(made, p)).toEqual(['a', 'c']);
+      expect(await bodies(made, q)).toEqual(['b']);
+      expect([p.lastSequence, q.lastSequence]).toEqual([2, 1]);
+    });
+
+    describe('read', () => {
+      test('gives what comes after the sequence, in order', async () => {
+        const made = await open();
+        const queue = made.store.createQueue('q', '');
+        fill(queue, 'a', 'b', 'c');
+        expect(sequences(await read(made, queue, 1))).toEqual([2, 3]);
+        expect(sequences(await read(made, queue, 3))).toEqual([]);
+      });
+
+      test('gives no more messages and bytes than asked for, but at least one message', async () => {
+        const made = await open();
+        const queue = made.store.createQueue('q', '');
+        fill(queue, 'aaaa', 'bbbb', 'cccc');
+        expect(sequences(await read(made, queue, 0, 2))).toEqual([1, 2]);
+        const some = sequences(await read(made, queue, 0, 100, 9));
+        expect([[1], [1, 2]]).toContainEqual(some);
+        expect(sequences(await read(made, queue, 0, 100, 1))).toEqual([1]);
+        expect(sequences(await read(made, queue, 1, 1, 1))).toEqual([2]);
+      });
+
+      test('skips what is acknowledged, wherever it lies', async () => {
+        const made = await open();
+        const queue = made.store.createQueue('q', '');
+        const messages = fill(queue, 'a', 'b', 'c', 'd', 'e');
+        for (const index of [0, 2, 4]) queue.acknowledge(messages[index]!);
+        expect(sequences(await read(made, queue, 0))).toEqual([2, 4]);
+        expect(sequences(await read(made, queue, 2))).toEqual([4]);
+        expect(sequences(await read(made, queue, 4))).toEqual([]);
+      });
+
+      test('goes through many, page by page, while more are put and others acknowledged', async () => {
+        const made = await open();
+        const queue = made.store.createQueue('q', '');
+        const total = 5000;
+        fill(queue, ...Array.from({ length: total }, (_, index) => `${index}`));
+        let after = 0;
+        const seen: number[] = [];
+        while (seen.length < total) {
+          const page = await read(made, queue, after, 700);
+          expect(page.length).toBeGreaterThan(0);
+          for (const message of page) {
+            seen.push(message.sequence);
+            if (message.sequence % 2 === 0) queue.acknowledge(message);
+          }
+          after = seen.at(-1)!;
+          if (after < total) fill(queue, 'later');
+        }
+        expect(seen.slice(0, total)).toEqual(Array.from({ length: total }, (_, index) => index + 1));
+      });
+    });
+
+    describe('acknowledge', () => {
+      test('takes away what was appended and what was read alike; a second time is nothing', async () => {
+        const made = await open();
+        const queue = made.store.createQueue('q', '');
+        const [first] = fill(queue, 'aa', 'b');
+        queue.acknowledge(first!);
+        queue.acknowledge(first!);
+        expect(facts(queue)).toMatchObject({ count: 1, bodyBytes: 1, lastSequence: 2 });
+        const [second] = await read(made, queue, 0);
+        queue.acknowledge(second!);
+        expect(facts(queue)).toMatchObject({ count: 0, bodyBytes: 0, lastSequence: 2 });
+        expect([0, 1, 2, 3].slice(1).map((sequence) => queue.isAcknowledged(sequence))).toEqual([
+          true,
+          true,
+          false,
+        ]);
+      });
+    });
+
+    describe('purge', () => {
+      test('acknowledges all so far, and what is acknowledged later is nothing new', async () => {
+        const made = await open();
+        const queue = made.store.createQueue('q', '');
+        const [held] = fill(queue, 'a', 'b');
+        queue.purge();
+        expect(facts(queue)).toMatchObject({ count: 0, bodyBytes: 0, lastSequence: 2 });
+        queue.acknowledge(held!);
+        fill(queue, 'c');
+        expect(sequences(await read(made, queue, 0))).toEqual([3]);
+        expect(queue.count).toBe(1);
+      });
+
+      test('of an empty queue is fine', async () => {
+        const { store } = await open();
+        const queue = store.createQueue('q', '');
+        queue.purge();
+        expect(queue.count).toBe(0);
+      });
+    });
+
+    describe('moveFrom', () => {
+      test('puts the message at the tail of one queue and takes it from the other', async () => {
+        const made = await open();
+        const [from, to] = [made.store.createQueue('from', ''), made.store.createQueue('to', '')];
+        const [message] = fill(from, 'moved', 'stays');
+        fill(to, 'before');
+        const moved = to.moveFrom(from, message!, { flags: 7, addedAt: 8, expiresAt: 9 });
+        expect(shown(moved)).toEqual({ sequence: 2, body: 'moved', flags: 7, addedAt: 8, expiresAt: 9 });
+        expect(await bodies(made, from)).toEqual(['stays']);
+        expect((await readAll(made, to)).map(shown).at(-1)).toEqual(shown(moved));
+        expect([from.count, to.count, to.bodyBytes]).toEqual([1, 2, 11]);
+      });
+
+      test('works from another store', async () => {
+        const made = await open();
+        const from = new MemoryStore().createQueue('from', '');
+        const to = made.store.createQueue('to', '');
+        const [message] = fill(from, 'x');
+        to.moveFrom(from, message!, plain);
+        expect(from.count).toBe(0);
+        expect(await bodies(made, to)).toEqual(['x']);
+      });
+    });
+
+    describe('remove', () => {
+      test('takes the queue away with all it holds; a new one of its name starts empty', async () => {
+        const made = await open();
+        const queue = made.store.createQueue('q', 'old');
+        fill(queue, 'a', 'b');
+        queue.createCursor('c');
+        queue.remove();
+        expect(made.store.queues.has('q')).toBe(false);
+        const anew = made.store.createQueue('q', 'new');
+        expect(facts(anew)).toMatchObject({ attributes: 'new', count: 0, bodyBytes: 0 });
+        expect([...anew.cursors.keys()]).toEqual([]);
+        fill(anew, 'c');
+        expect(await bodies(made, anew)).toEqual(['c']);
+      });
+    });
+
+    describe('a cursor', () => {
+      test('remembers what it was told, and changes nothing of the queue', async () => {
+        const made = await open();
+        const queue = made.store.createQueue('q', '');
+        fill(queue, 'a', 'b', 'c');
+        const cursor = queue.createCursor('c');
+        expect(queue.cursors.get('c')).toBe(cursor);
+        cursor.acknowledge(1);
+        cursor.acknowledge(3);
+        cursor.acknowledge(3);
+        expect([1, 2, 3, 4].map((sequence) => cursor.isAcknowledged(sequence))).toEqual([
+          true,
+          false,
+          true,
+          false,
+        ]);
+        expect(queue.count).toBe(3);
+        expect(await bodies(made, queue)).toEqual(['a', 'b', 'c']);
+        cursor.remove();
+        expect(queue.cursors.has('c')).toBe(false);
+      });
+
+      test('may be told of what the queue has lost meanwhile', async () => {
+        const made = await open();
+        const queue = made.store.createQueue('q', '');
+        const [message] = fill(queue, 'a', 'b');
+        const cursor = queue.createCursor('c');
+        queue.acknowledge(message!);
+        cursor.acknowledge(1);
+        expect(cursor.isAcknowledged(2)).toBe(false);
+      });
+    });
+
+    describe('positions', () => {
+      test('sync resolves when all that was changed before is committed, and each commit is told', async () => {
+        const made = await open();
+        const { store } = made;
+        const told: number[] = [];
+        store.onCommit = (position) => told.push(position);
+        const queue = store.createQueue('q', '');
+        const [message] = fill(queue, 'a', 'b');
+        queue.acknowledge(message!);
+        const changed = store.position;
+        await settle(made, store.sync());
+        expect(store.committedPosition).toBeGreaterThanOrEqual(changed);
+        expect(told.length === 0 ? changed : told.at(-1)).toBe(store.committedPosition);
+        expect([...told].sort((a, b) => a - b)).toEqual(told);
+      });
+
+      test('a commit comes by itself, without a sync', async () => {
+        const made = await open();
+        const { store } = made;
+        const changed = new Promise<void>((resolve) => {
+          store.onCommit = (position) => {
+            if (position >= store.position) resolve();
+          };
+        });
+        fill(store.createQueue('q', ''), 'a');
+        if (store.committedPosition < store.position) await settle(made, changed);
+        expect(store.committedPosition).toBe(store.position);
+      });
+    });
+
+    describe('after a restart', () => {
+      for (const way of ['reopen', 'crash'] as const) {
+        test(`(${way}) all is as it was`, async (context) => {
+          const made = await open();
+          const again = made[way];
+          if (again === undefined) return context.skip(`this store has no ${way}`);
+          const { store } = made;
+
+          const order = store.createQueue('order', '{"createdAt":1}');
+          fill(order, 'a', 'b');
+          const gaps = store.createQueue('gaps', '');
+          const messages = fill(gaps, '1', '2', '3', '4', '5');
+          for (const index of [1, 3]) gaps.acknowledge(messages[index]!);
+          const changed = store.createQueue('changed', 'old');
+          changed.setAttributes('new');
+          const purged = store.createQueue('purged', '');
+          fill(purged, 'gone', 'gone');
+          purged.purge();
+          fill(purged, 'kept');
+          const emptied = store.createQueue('emptied', '');
+          for (const message of fill(emptied, 'x', 'y')) emptied.acknowledge(message);
+          fill(store.createQueue('removed', ''), 'gone');
+          store.queues.get('removed')!.remove();
+          fill(store.createQueue('anew', ''), 'gone');
+          store.queues.get('anew')!.remove();
+          fill(store.createQueue('anew', ''), 'fresh');
+          const [from, to] = [store.createQueue('from', ''), store.createQueue('to', '')];
+          const [moving] = fill(from, 'moved', 'stays');
+          to.moveFrom(from, moving!, { flags: 3, addedAt: 4, expiresAt: 5 });
+          const followed = store.createQueue('followed', '');
+          fill(followed, 'a', 'b', 'c');
+          const cursor = followed.createCursor('c"\xff');
+          cursor.acknowledge(1);
+          cursor.acknowledge(3);
+          followed.createCursor('gone').remove();
+          const properties = { flags: 0x8000_0001, addedAt: 1_800_000_000_000, expiresAt: 1_800_000_060_000 };
+          store.createQueue('properties', '').append(properties, Buffer.from('body'), 0, 4);
+          await settle(made, store.sync());
+
+          const kept = await again();
+          const { queues } = kept;
+          const all = { ...made, store: kept };
+          expect([...queues.keys()].sort()).toEqual([
+            'anew',
+            'changed',
+            'emptied',
+            'followed',
+            'from',
+            'gaps',
+            'order',
+            'properties',
+            'purged',
+            'to',
+          ]);
+          const found = async (queue: string): Promise<string[]> => bodies(all, queues.get(queue)!);
+          expect(await found('order')).toEqual(['a', 'b']);
+          expect(queues.get('order')!.attributes).toBe('{"createdAt":1}');
+          expect(await found('gaps')).toEqual(['1', '3', '5']);
+          expect(facts(queues.get('gaps')!)).toMatchObject({ count: 3, bodyBytes: 3, lastSequence: 5 });
+          expect(queues.get('gaps')!.isAcknowledged(2)).toBe(true);
+          expect(queues.get('gaps')!.isAcknowledged(3)).toBe(false);
+          expect(queues.get('changed')!.attributes).toBe('new');
+          expect(await found('purged')).toEqual(['kept']);
+          expect(await found('emptied')).toEqual([]);
+          expect(await found('anew')).toEqual(['fresh']);
+          expect(await found('from')).toEqual(['stays']);
+          expect((await readAll(all, queues.get('to')!)).map(shown)).toEqual([
+            { sequence: 1, body: 'moved', flags: 3, addedAt: 4, expiresAt: 5 },
+          ]);
+          expect((await readAll(all, queues.get('properties')!)).map(shown)).toEqual([
+            { sequence: 1, body: 'body', ...properties },
+          ]);
+          const { cursors } = queues.get('followed')!;
+          expect([...cursors.keys()]).toEqual(['c"\xff']);
+          const [back] = cursors.values();
+          expect([1, 2, 3].map((sequence) => back!.isAcknowledged(sequence))).toEqual([true, false, true]);
+
+          // It goes on: no sequence comes twice, and what was read back can be acknowledged.
+          const [next] = fill(queues.get('emptied')!, 'z');
+          expect(next!.sequence).toBeGreaterThan(2);
+          const [first] = await readAll(all, queues.get('gaps')!);
+          queues.get('gaps')!.acknowledge(first!);
+          expect(await found('gaps')).toEqual(['3', '5']);
+        });
+      }
+    });
+  });
+}
+
+const plain: MessageProperties = { flags: 0, addedAt: 1, expiresAt: 0 };
+
+function fill(queue: StoredQueue, ...contents: string[]): Message[] {
+  return contents.map((content) => {
+    const body = Buffer.from(content, 'latin1');
+    return queue.append(plain, body, 0, body.length);
+  });
+}
+
+function settle<T>(made: StoreUnderTest, promise: Promise<T>): Promise<T> {
+  return made.settle === undefined ? promise : made.settle(promise);
+}
+
+function read(
+  made: StoreUnderTest,
+  queue: StoredQueue,
+  after: number,
+  maxMessages = 10_000,
+  maxBytes = 1e9,
+): Promise<Message[]> {
+  return settle(made, queue.read(after, maxMessages, maxBytes));
+}
+
+async function readAll(made: StoreUnderTest, queue: StoredQueue): Promise<Message[]> {
+  const all: Message[] = [];
+  for (;;) {
+    const page = await read(made, queue, all.at(-1)?.sequence ?? 0);
+    if (page.length === 0) return all;
+    all.push(...page);
+  }
+}
+
+async function bodies(made: StoreUnderTest, queue: StoredQueue): Promise<string[]> {
+  return (await readAll(made, queue)).map((message) => shown(message).body);
+}
+
+function sequences(messages: readonly Message[]): number[] {
+  return messages.map((message) => message.sequence);
+}
+
+function shown(message: Message): MessageProperties & { readonly sequence: number; readonly body: string } {
+  const { sequence, flags, addedAt, expiresAt, buffer, start, end } = message;
+  return { sequence, flags, addedAt, expiresAt, body: buffer.toString('latin1', start, end) };
+}
+
+function facts(queue: StoredQueue): Record<string, unknown> {
+  const { name, attributes, lastSequence, count, bodyBytes } = queue;
+  return { name, attributes, lastSequence, count, bodyBytes };
+}
