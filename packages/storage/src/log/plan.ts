@@ -27,7 +27,7 @@ interface Lane {
 export function planRead(
   parts: readonly Part[],
   acknowledged: RangeSet,
-  cache: BlockCache,
+  cache: Pick<BlockCache, 'get'>,
   afterSequence: number,
   maxEntries: number,
   maxBytes: number,

@@ -1,5 +1,6 @@
 /** Reading entries: plan, read what lies close together in one go, check each record, hand out. */
 import { LogError } from '../errors.ts';
+import type { BlockSummary, RecordIndex } from '../format/footer.ts';
 import { bodyIntact, FRAME_HEADER, frameLength } from '../format/frame.ts';
 import { message } from '../format/records.ts';
 import { type Core, refusal } from './core.ts';
@@ -24,14 +25,19 @@ export async function readEntries(
   maxEntries: number,
   maxBytes: number,
 ): Promise<Entry[]> {
+  // However small the cache is: what this read has loaded it keeps until it has made its plan.
+  const pinned = new Map<BlockSummary, RecordIndex>();
+  const lookup = { get: (block: BlockSummary) => pinned.get(block) ?? core.cache.get(block) };
   for (;;) {
     if (core.state !== 'open') throw refusal(core);
     if (stream.removed) throw new LogError('stream-removed', `The stream ${stream.name} was removed.`);
-    const plan = planRead(stream.parts, stream.acknowledged, core.cache, afterSequence, maxEntries, maxBytes);
+    const plan = planRead(stream.parts, stream.acknowledged, lookup, afterSequence, maxEntries, maxBytes);
     if ('block' in plan) {
-      await loadBlock(core, plan.part, plan.block);
+      const index = await loadBlock(core, plan.part, plan.block);
+      if (index !== undefined) pinned.set(plan.block, index);
       continue;
     }
+    pinned.clear();
     if (plan.sequences.length === 0) return [];
     const entries = await fetchPlan(core, plan);
     // A segment went away while others were read: what it held was carried, and has another place now.
@@ -71,6 +77,7 @@ function cutSpans(plan: Plan): Span[] {
   let span: Span | undefined;
   let start = 0;
   let end = 0;
+  let written = false;
   for (let at = 0; at < plan.sequences.length; at++) {
     const part = plan.parts[at]!;
     const offset = plan.offsets[at]!;
@@ -79,7 +86,7 @@ function cutSpans(plan: Plan): Span[] {
       span !== undefined &&
       plan.parts[span.from]!.segment === part.segment &&
       // What is in a write buffer and what is in the file don't mix.
-      offset < part.segment.written === start < part.segment.written &&
+      written === after <= part.segment.written &&
       offset >= end &&
       offset - end <= GAP_BYTES &&
       after - start <= SPAN_BYTES;
@@ -88,6 +95,7 @@ function cutSpans(plan: Plan): Span[] {
       span = { from: at, to: at + 1 };
       spans.push(span);
       start = offset;
+      written = after <= part.segment.written;
     }
     end = after;
   }
@@ -97,9 +105,9 @@ function cutSpans(plan: Plan): Span[] {
 function fetchSpan(core: Core, plan: Plan, span: Span): Entry[] | Promise<Entry[] | undefined> {
   const { segment } = plan.parts[span.from]!;
   const start = plan.offsets[span.from]!;
-  if (start >= segment.written) return fetchUnwritten(core, plan, span);
   const last = span.to - 1;
   const end = plan.offsets[last]! + plan.parts[last]!.overhead + plan.sizes[last]!;
+  if (end > segment.written) return fetchUnwritten(core, plan, span);
   return readSpan(core, plan, span, start, end);
 }
 
@@ -111,7 +119,7 @@ function fetchUnwritten(core: Core, plan: Plan, span: Span): Entry[] {
     const chunk = core.chunks.find(
       (candidate) =>
         candidate.segment === part.segment &&
-        offset >= candidate.offset &&
+        offset >= candidate.offset - (candidate.start - candidate.begin) &&
         offset < candidate.offset + candidate.end - candidate.start,
     );
     if (chunk === undefined)

@@ -2,7 +2,7 @@
  * Keeps the files small: removes segments in which nothing lives, and carries what lives in mostly dead ones
  * forward. The bound is 2 x live bytes + 2 segments; see "Reclaim" in docs/internals/storage.md.
  */
-import { DROPPED, NUMBER_BYTES, putNumber } from '../format/records.ts';
+import { CARRIED, DROPPED, NUMBER_BYTES, putNumber } from '../format/records.ts';
 import { carrySegment } from './carry.ts';
 import { type Core, turn, wake } from './core.ts';
 import { overBound } from './reclaim-due.ts';
@@ -42,15 +42,21 @@ function chooseSegment(core: Core): Segment | undefined {
     if (!segment.sealed || segment === core.active || segment.carryNotBefore > now) continue;
     // On a full disk the copies must fit into what is left of the reserve.
     if (core.full && segment.liveBytes > core.limits.reserveBytes / 8) continue;
-    const share = segment.liveBytes / segmentBytes(segment);
     // What was begun is finished first: until then its copies take room twice.
     if (segment.carryAttempt > 0) return segment;
-    if (share < bestShare) {
-      best = segment;
-      bestShare = share;
-    }
+    const share = segment.liveBytes / segmentBytes(segment);
+    if (share >= bestShare || holdsUnfinished(core, segment)) continue;
+    best = segment;
+    bestShare = share;
   }
   return best;
+}
+
+/** Copies whose original isn't dropped yet: a copy of such a copy would count beside the original after a crash. */
+function holdsUnfinished(core: Core, segment: Segment): boolean {
+  return segment.parts.some(
+    (part) => part.kind === CARRIED && part.liveCount > 0 && core.segments.has(part.source),
+  );
 }
 
 async function dropSegments(core: Core, dead: readonly Segment[]): Promise<void> {

@@ -210,7 +210,7 @@ async function scanSegment(
 /** Streams from what the records said. */
 function bringBack(core: Core, replay: Replay): void {
   const decoder = new TextDecoder();
-  let highest = replay.snapshotNext - 1;
+  let highest = Math.max(0, replay.snapshotNext - 1);
   for (const known of [...replay.streams.values()].sort((left, right) => left.id - right.id)) {
     highest = Math.max(highest, known.id);
     if (replay.removed.has(known.id)) continue;

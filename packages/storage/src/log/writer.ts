@@ -41,6 +41,7 @@ function nextChunk(core: Core, bytes: number): Chunk {
     segment: active,
     offset: active.end,
     buffer: shared?.buffer ?? Buffer.allocUnsafeSlow(Math.max(bytes, core.limits.bufferBytes)),
+    begin: start,
     start,
     end: start,
   };
@@ -145,7 +146,10 @@ function writeChunks(core: Core): boolean {
   } catch (error) {
     core.chunks = chunks.slice(done);
     if (error instanceof DiskError && error.code === 'ENOSPC') stall(core);
-    else fail(core, error as Error);
+    else {
+      fail(core, error as Error);
+      syncLast(core);
+    }
     return false;
   }
   const last = core.chunk;
@@ -157,6 +161,7 @@ function writeChunks(core: Core): boolean {
       segment: last.segment,
       offset: last.offset,
       buffer: last.buffer,
+      begin: last.end,
       start: last.end,
       end: last.end,
     };
@@ -182,6 +187,14 @@ function writeChunk(core: Core, chunk: Chunk): void {
     }
     if (written === 0) throw new DiskError('EIO', `${segment.path} takes no bytes.`);
   }
+}
+
+/**
+ * What was committed before a write failed was promised to be on the device some time later: this keeps the promise.
+ * Nothing hangs on how it ends, for nothing more is committed.
+ */
+function syncLast(core: Core): void {
+  for (const segment of core.dirty) syncSegment(core, segment).catch(() => undefined);
 }
 
 /** The disk is full: the batch waits where it stopped; the space worker gives up the reserve and goes on. */
