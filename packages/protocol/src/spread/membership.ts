@@ -1,0 +1,92 @@
+/**
+ * The body of a regular membership message: the group's id, how many sets there are, where the receiver's own
+ * begins (in bytes from the first), and the sets, each a count and so many names.
+ */
+import type { Output } from '../bytes/output.ts';
+import { EncodeError } from './errors.ts';
+import type { GroupId } from './frames.ts';
+import { NAME_FIELD_BYTES, readNames } from './names.ts';
+import { type ByteOrder, readInt32, writeInt32 } from './order.ts';
+
+export const GROUP_ID_BYTES = 12;
+const SETS_AT = 20;
+const COUNT_BYTES = 4;
+
+/**
+ * The largest body for so many members. Two more sets than members: one for a member that left, and an empty
+ * one, which Spread sends for a daemon whose only member is just joining.
+ */
+export function bodyBytesMax(members: number): number {
+  return SETS_AT + (members + 2) * (COUNT_BYTES + NAME_FIELD_BYTES);
+}
+
+export function readGroupId(buffer: Buffer, at: number, order: ByteOrder): GroupId {
+  return {
+    daemon: readInt32(buffer, at, order),
+    time: readInt32(buffer, at + 4, order),
+    index: readInt32(buffer, at + 8, order),
+  };
+}
+
+export function writeGroupId(out: Output, id: GroupId, order: ByteOrder): void {
+  writeInt32(out, id.daemon, order);
+  writeInt32(out, id.time, order);
+  writeInt32(out, id.index, order);
+}
+
+export interface MembershipBody {
+  readonly id: GroupId;
+  readonly sets: string[][];
+  readonly mine: number;
+}
+
+/** `undefined` if the sets don't fill the bytes from `start` to `end`, or the receiver's isn't one of them. */
+export function readMembershipBody(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  order: ByteOrder,
+): MembershipBody | undefined {
+  if (end - start < SETS_AT) return undefined;
+  const count = readInt32(buffer, start + 12, order) >>> 0;
+  const offset = readInt32(buffer, start + 16, order) >>> 0;
+  const first = start + SETS_AT;
+  const sets: string[][] = [];
+  let mine = -1;
+  let at = first;
+  while (sets.length < count) {
+    if (end - at < COUNT_BYTES) return undefined;
+    const members = readInt32(buffer, at, order) >>> 0;
+    if (members * NAME_FIELD_BYTES > end - at - COUNT_BYTES) return undefined;
+    if (at - first === offset) mine = sets.length;
+    sets.push(readNames(buffer, at + COUNT_BYTES, members));
+    at += COUNT_BYTES + members * NAME_FIELD_BYTES;
+  }
+  return at === end && mine >= 0 ? { id: readGroupId(buffer, start, order), sets, mine } : undefined;
+}
+
+/** Bytes of the body with these sets. */
+export function membershipBodyBytes(sets: readonly (readonly string[])[]): number {
+  let bytes = SETS_AT;
+  for (const set of sets) bytes += COUNT_BYTES + set.length * NAME_FIELD_BYTES;
+  return bytes;
+}
+
+export function writeMembershipBody(
+  out: Output,
+  id: GroupId,
+  sets: readonly (readonly string[])[],
+  mine: number,
+  order: ByteOrder,
+): void {
+  if (sets[mine] === undefined) {
+    throw new EncodeError('invalid_sets', `set ${mine} is not one of the ${sets.length} sets`);
+  }
+  writeGroupId(out, id, order);
+  writeInt32(out, sets.length, order);
+  writeInt32(out, membershipBodyBytes(sets.slice(0, mine)) - SETS_AT, order);
+  for (const set of sets) {
+    writeInt32(out, set.length, order);
+    for (const member of set) out.padded(member, NAME_FIELD_BYTES);
+  }
+}
