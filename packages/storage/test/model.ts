@@ -62,6 +62,8 @@ export function payloadOf(entry: Entry): Buffer {
 export class Model {
   /** By number, also removed ones as long as the removal isn't certain. */
   readonly streams = new Map<number, ModelStream>();
+  /** All payloads that were ever appended under a stream's number and a sequence. */
+  readonly #archive = new Map<string, Buffer[]>();
   /** Appends taken into account over the whole life, for reports. */
   appended = 0;
   lost = 0;
@@ -92,11 +94,19 @@ export class Model {
     const message = { stream, sequence, payload, position, acknowledged: undefined, entry };
     stream.messages.set(sequence, message);
     this.appended++;
+    const key = `${stream.id}/${sequence}`;
+    const earlier = this.#archive.get(key);
+    if (earlier === undefined) this.#archive.set(key, [payload]);
+    else earlier.push(payload);
     return message;
   }
 
   acknowledge(message: ModelMessage, position: number, by?: ModelMessage): void {
     message.acknowledged ??= { position, by };
+  }
+
+  wasAppended(stream: number, sequence: number, payload: Buffer): boolean {
+    return this.#archive.get(`${stream}/${sequence}`)?.some((known) => known.equals(payload)) ?? false;
   }
 
   live(stream: ModelStream): ModelMessage[] {
