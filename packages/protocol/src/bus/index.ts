@@ -1,0 +1,11 @@
+/**
+ * The wire of the bus's ring: datagrams <-> packets. No I/O, no clock. What the packets mean:
+ * docs/internals/ring.md. `decodePacket` never throws; what it gives is well formed.
+ */
+export { type ChunkCursor, chunkCursor, nextChunk, putChunk } from './chunks.ts';
+export { decodePacket, decodeRecovered } from './decode.ts';
+export { encodeControl, sealData, wrapRecovered } from './encode.ts';
+export { CHUNK_HEADER_BYTES, CHUNK_TOTAL_BYTES, DATA_HEADER_BYTES, OBLIGATION_BYTES } from './layout.ts';
+export { LIMITS } from './limits.ts';
+export * from './packets.ts';
+export { SAFE_CODE, SERVICES, type Service, serviceCode } from './services.ts';
