@@ -638,6 +638,8 @@ class Simulation {
       }
     }
     const entries = await this.#wait(reading, 'a read');
+    // After a failed sync the system may have thrown away what was written.
+    if (this.#failed) return;
     const known = new Map(before.map((message) => [message.sequence, message]));
     let previous = after;
     for (const entry of entries) {
@@ -670,11 +672,9 @@ class Simulation {
     const { position } = log;
     const syncing = log.sync();
     syncing.catch(() => undefined);
-    // On a full disk it may wait for room.
-    if (log.full) {
-      await this.#advance(100);
-      this.#endEpisode();
-    }
+    // On a full disk it waits for room.
+    await this.#advance(100);
+    if (log.full) this.#endEpisode();
     await this.#wait(syncing, 'a sync');
     this.#note(() => `synced @${position}`);
     this.#synced = Math.max(this.#synced, position);
