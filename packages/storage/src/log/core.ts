@@ -179,7 +179,16 @@ export function fail(core: Core, error: Error): void {
   updateRefusals(core);
   stopTimers(core);
   rejectWaiters(core, 'log-failed', error);
+  syncLast(core);
   core.onEvent({ type: 'failed', error });
+}
+
+/**
+ * What was committed before a write failed was promised to be on the device some time later: this keeps the promise.
+ * Nothing hangs on how it ends, for nothing more is committed.
+ */
+function syncLast(core: Core): void {
+  for (const segment of core.dirty) segment.file?.sync().catch(() => undefined);
 }
 
 export function stopTimers(core: Core): void {

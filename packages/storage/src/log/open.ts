@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { systemClock } from '../clock.ts';
 import { DiskError } from '../disk/disk.ts';
 import { LogError } from '../errors.ts';
-import { IDENTITY_BYTES } from '../format/header.ts';
+import { IDENTITY_BYTES, SEGMENT_HEADER } from '../format/header.ts';
 import { makeBlockCache } from './block-cache.ts';
 import { closeLog } from './close.ts';
 import { type Core, makeWorker, refusal, type Workers } from './core.ts';
@@ -177,7 +177,8 @@ async function openSegments(core: Core, options: LogOptions): Promise<void> {
 async function removeUnborn(core: Core, files: readonly Found[]): Promise<Found[]> {
   const born: Found[] = [];
   for (const found of files) {
-    if (!found.headerDamaged || found.size > 128) born.push(found);
+    if (found.size >= SEGMENT_HEADER && !(found.headerDamaged && found.size === SEGMENT_HEADER))
+      born.push(found);
     else {
       await closeAll([found]);
       await core.disk.remove(found.path);

@@ -1,5 +1,5 @@
 /** Opens what is there: see "Recovery" in docs/internals/storage.md, whose steps these are. */
-import type { Disk, DiskFile } from '../disk/disk.ts';
+import { type Disk, DiskError, type DiskFile } from '../disk/disk.ts';
 import { LogError } from '../errors.ts';
 import { decodeHeader, SEGMENT_HEADER } from '../format/header.ts';
 import { CARRIED, type MessageKind } from '../format/records.ts';
@@ -28,6 +28,9 @@ import {
 } from './segment.ts';
 import { segmentBytes } from './stats.ts';
 import { LogStream } from './stream.ts';
+
+/** Rewritten in one turn. */
+const REWRITE_BYTES = 1024 * 1024;
 
 /** A segment file as it was found. */
 export interface Found {
@@ -114,7 +117,11 @@ export async function recover(core: Core, files: readonly Found[]): Promise<Reco
     if (!indexed) scanned.push(segment);
   }
   // Nothing is handed out, and nothing removed, that a second crash could take back.
-  for (const segment of scanned) await segment.file!.sync();
+  for (const segment of scanned) {
+    await rewrite(segment.file!, segment.end);
+    await segment.file!.sync();
+  }
+  await core.disk.syncDirectory(segmentsPath(core.directory));
 
   const kept = segments.filter((segment) => !replay.dropped.has(segment.number));
   for (const segment of kept) {
@@ -205,6 +212,26 @@ async function scanSegment(
     }
   }
   return size;
+}
+
+/**
+ * Writes the bytes where they are. If a sync failed before the last process ended, the operating system may hold
+ * pages that it takes for synced and that the device never got: a sync alone would not bring them there.
+ */
+async function rewrite(file: DiskFile, end: number): Promise<void> {
+  const window = Buffer.allocUnsafeSlow(Math.min(end, REWRITE_BYTES));
+  for (let offset = 0; offset < end; ) {
+    const filled = await file.read(window.subarray(0, Math.min(window.length, end - offset)), offset);
+    if (filled === 0) return;
+    try {
+      for (let at = 0; at < filled; ) at += file.write(window, at, filled - at, offset + at);
+    } catch (error) {
+      // Some file systems need room to write over what is there: then it stays as it is.
+      if (error instanceof DiskError && error.code === 'ENOSPC') return;
+      throw error;
+    }
+    offset += filled;
+  }
 }
 
 /** Streams from what the records said. */

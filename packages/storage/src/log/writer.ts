@@ -146,10 +146,7 @@ function writeChunks(core: Core): boolean {
   } catch (error) {
     core.chunks = chunks.slice(done);
     if (error instanceof DiskError && error.code === 'ENOSPC') stall(core);
-    else {
-      fail(core, error as Error);
-      syncLast(core);
-    }
+    else fail(core, error as Error);
     return false;
   }
   const last = core.chunk;
@@ -187,14 +184,6 @@ function writeChunk(core: Core, chunk: Chunk): void {
     }
     if (written === 0) throw new DiskError('EIO', `${segment.path} takes no bytes.`);
   }
-}
-
-/**
- * What was committed before a write failed was promised to be on the device some time later: this keeps the promise.
- * Nothing hangs on how it ends, for nothing more is committed.
- */
-function syncLast(core: Core): void {
-  for (const segment of core.dirty) syncSegment(core, segment).catch(() => undefined);
 }
 
 /** The disk is full: the batch waits where it stopped; the space worker gives up the reserve and goes on. */
