@@ -2,6 +2,7 @@
 
 import type { MessageKind } from '../format/records.ts';
 import type { Core } from './core.ts';
+import { replacement } from './reindex.ts';
 import { addToIndex, makePart, type Part, type Segment } from './segment.ts';
 import type { LogStream } from './stream.ts';
 
@@ -40,21 +41,23 @@ export function addPart(
   return part;
 }
 
-/** Where an entry counts now: its part, or the one its record was carried to since. */
+/** Where an entry counts now: its part, or the one its record was carried to since. `undefined`: nowhere, it was damaged. */
 // hot: the loop isn't entered unless the segment was carried.
-export function currentPart(part: Part, sequence: number): Part {
-  let current = part;
-  while (current.successors !== undefined && sequence <= current.carriedThrough) {
-    const next = current.successors.find((heir) => heir.first <= sequence && sequence <= heir.last);
-    if (next === undefined) return current;
-    current = next;
+export function currentPart(part: Part, sequence: number): Part | undefined {
+  let current: Part | undefined = part;
+  while (current !== undefined) {
+    if (current.successors !== undefined && sequence <= current.carriedThrough) {
+      current = current.successors.find((heir) => heir.first <= sequence && sequence <= heir.last);
+    } else if (current.replacedBy !== undefined) current = replacement(current, sequence);
+    else return current;
   }
-  return current;
+  return undefined;
 }
 
 /** Takes one message off the live ones. */
 // hot
-export function discount(core: Core, stream: LogStream, part: Part, size: number): void {
+export function discount(core: Core, stream: LogStream, part: Part | undefined, size: number): void {
+  if (part === undefined) return;
   const bytes = part.overhead + size;
   part.liveCount--;
   part.liveBytes -= bytes;

@@ -23,12 +23,13 @@ export async function carrySegment(core: Core, segment: Segment): Promise<void> 
   // The number of the try tells its copies from those of one that a crash cut off.
   if (segment.carryAttempt === 0) segment.carryAttempt = ++segment.lastAttempt;
   const pace: Pace = { bytes: 0, records: 0 };
+  const { indexings } = segment;
   try {
-    for (const part of segment.parts) {
+    for (const part of [...segment.parts]) {
       const stream = core.streams.get(part.stream);
       if (part.void || stream === undefined) continue;
       if (part.liveCount > 0) await carryPart(core, stream, part, pace);
-      if (core.state !== 'open' || core.stalled || !segment.sealed) return;
+      if (core.state !== 'open' || core.stalled || segment.indexings !== indexings) return;
       // All that was not copied was consumed, whatever a recount may still have to say.
       if (!stream.removed) discountAllBut(core, stream, part, 0, 0);
     }
@@ -46,12 +47,12 @@ interface Pace {
 
 async function carryPart(core: Core, stream: LogStream, part: Part, pace: Pace): Promise<void> {
   while (part.carriedThrough < part.last) {
-    if (core.state !== 'open' || core.stalled || stream.removed || !part.segment.sealed) return;
+    if (core.state !== 'open' || core.stalled || stream.removed) return;
     const from = stream.acknowledged.nextAbsent(Math.max(part.first, part.carriedThrough + 1));
-    const block = blockFrom(part, from);
-    if (block === undefined) return;
-    const index = await loadBlock(core, part, block);
-    // Its index was damaged and is being made anew: the segment will be carried when it is sealed again.
+    const block = part.index === undefined ? blockFrom(part, from) : undefined;
+    if (from > part.last || (part.index === undefined && block === undefined)) return;
+    const index = part.index ?? (await loadBlock(core, part, block!));
+    // The index was damaged: the segment has other parts now, and is begun anew with them.
     if (index === undefined) return;
     const plan = planSlice(stream, part, index, from);
     const entries = plan.sequences.length === 0 ? [] : await fetchPlan(core, plan);
@@ -59,7 +60,7 @@ async function carryPart(core: Core, stream: LogStream, part: Part, pace: Pace):
     for (const entry of entries ?? []) {
       if (!stream.acknowledged.has(entry.sequence)) copy(core, stream, part, entry);
     }
-    part.carriedThrough = plan.sequences.at(-1) ?? block.last;
+    part.carriedThrough = plan.sequences.at(-1) ?? block?.last ?? part.last;
     for (const size of plan.sizes) pace.bytes += size;
     pace.records += plan.sizes.length;
     if (pace.bytes < SLICE_BYTES && pace.records < SLICE_RECORDS) continue;

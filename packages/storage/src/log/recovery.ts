@@ -274,9 +274,11 @@ async function countAll(core: Core): Promise<void> {
   }
   for (const segment of core.segments.values()) {
     for (const part of segment.parts) {
-      const stream = core.streams.get(part.stream);
-      if (stream === undefined || !counts(core, part, attempts)) part.void = true;
-      else await countPart(core, stream, part);
+      part.void = !core.streams.has(part.stream) || !counts(core, part, attempts);
+    }
+    for (const part of [...segment.parts]) {
+      // One whose index turned out damaged was replaced, and its replacement counted.
+      if (!part.void && part.replacedBy === undefined) await countPart(core, part);
     }
   }
 }
@@ -287,8 +289,11 @@ function counts(core: Core, part: Part, attempts: ReadonlyMap<number, number>): 
   return !core.segments.has(part.source) && attempts.get(part.source) === part.attempt;
 }
 
-async function countPart(core: Core, stream: LogStream, part: Part): Promise<void> {
+async function countPart(core: Core, part: Part): Promise<void> {
+  const stream = core.streams.get(part.stream)!;
+  const { indexings } = part.segment;
   const indexes = await cutIndexes(core, part, stream.acknowledged);
+  if (part.segment.indexings !== indexings) return;
   const live = countLive(part, stream.acknowledged, indexes) ?? { count: 0, bytes: 0 };
   const { segment } = part;
   part.liveCount = live.count;

@@ -88,7 +88,7 @@ export function replayRecord(
       const from = knownStream(replay, message.fromOf(bytes, start));
       from.acknowledged.add(message.fromSequenceOf(bytes, start));
     }
-    if (index) indexMessage(replay, segment, type, bytes, start, end, offset);
+    if (index) indexMessage(replay, segment, segment.parts, type, bytes, start, end, offset);
     return;
   }
   const cursor: Cursor = { bytes, at: start + 1, end };
@@ -112,9 +112,11 @@ export function replayRecord(
   else if (type === SNAPSHOT_END) ends.push({ offset, nextStreamId: getU32(bytes, start + 1) });
 }
 
-function indexMessage(
+/** Enters a message in one of the parts, or in a new one. */
+export function indexMessage(
   replay: Replay,
   segment: Segment,
+  parts: Part[],
   kind: MessageKind,
   bytes: Buffer,
   start: number,
@@ -134,7 +136,7 @@ function indexMessage(
   }
   if (part === undefined) {
     part = makePart(segment, known.id, kind, source, attempt);
-    segment.parts.push(part);
+    parts.push(part);
     known.parts.push(part);
   }
   addToIndex(part, sequence, offset, end - start - messageFields(kind));

@@ -40,6 +40,8 @@ export interface Segment {
   carriedBytes: number;
   /** Highest attempt that copies on disk tell of. */
   lastAttempt: number;
+  /** How often its parts were made anew. */
+  indexings: number;
   /** A read of it failed: not to be carried before that time. */
   carryNotBefore: number;
 }
@@ -67,6 +69,8 @@ export interface Part {
   /** Doesn't count: of a removed stream, or a copy whose original is still there. */
   void: boolean;
   successors: Part[] | undefined;
+  /** Since its index turned out damaged: the parts that were made anew. */
+  replacedBy: Part[] | undefined;
 }
 
 export interface GrowingIndex extends RecordIndex {
@@ -101,6 +105,7 @@ export function makePart(
     carriedThrough: 0,
     void: false,
     successors: undefined,
+    replacedBy: undefined,
   };
 }
 
@@ -162,6 +167,7 @@ export function makeSegment(
     carryAttempt: 0,
     carriedBytes: 0,
     lastAttempt: 0,
+    indexings: 0,
     carryNotBefore: 0,
   };
 }
