@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createTextReplyDecoder, type Reply } from '@rookery/protocol/memcache';
 
 /** One message as a get answered it. */
@@ -14,7 +15,8 @@ export interface TextClient {
   line(bytes: string): Promise<string>;
   /** Resolves with the messages before `END`. A line in the place of values rejects. */
   values(bytes: string): Promise<Received[]>;
-  readonly closed: Promise<void>;
+  /** Resolves with whether the connection has ended, at the latest after so many milliseconds. */
+  ended(withinMs: number): Promise<boolean>;
   destroy(): void;
 }
 
@@ -75,7 +77,8 @@ export async function connectText(port: number, host = '127.0.0.1'): Promise<Tex
   return {
     line: (bytes) => ask<string>(bytes, undefined),
     values: (bytes) => ask<Received[]>(bytes, []),
-    closed,
+    ended: (withinMs) =>
+      Promise.race([closed.then(() => true), delay(withinMs, failure !== undefined, { ref: false })]),
     destroy: () => socket.destroy(),
   };
 }

@@ -23,14 +23,12 @@ export interface Ledger {
 type State = 'sent' | 'stored';
 type Fate = 'none' | 'closing' | 'closed';
 
-/** `atMostOnce`: read by plain gets, so nothing may come twice, and what was on its way at a kill may be gone. */
-export function createLedger(queue: string, options: { readonly atMostOnce: boolean }): Ledger {
+export function createLedger(queue: string): Ledger {
   const states = new Map<string, State>();
   const fates = new Map<string, Fate>();
   const next = new Map<number, number>();
   /** The last number received of each writer in this life. */
   let last = new Map<number, number>();
-  const everReceived = new Set<string>();
   const violations: string[] = [];
   const counts = { stored: 0, received: 0, closed: 0 };
 
@@ -53,9 +51,6 @@ export function createLedger(queue: string, options: { readonly atMostOnce: bool
       if (!states.has(body)) violations.push(`${queue}: "${body}" was never put`);
       if (fates.get(body) === 'closed')
         violations.push(`${queue}: ${body} came again after its acknowledged close`);
-      if (options.atMostOnce && everReceived.has(body))
-        violations.push(`${queue}: ${body} came twice by plain gets`);
-      everReceived.add(body);
       const [writer, number] = body.split(':').map(Number) as [number, number];
       const before = last.get(writer) ?? 0;
       if (number <= before) violations.push(`${queue}: ${body} came after ${writer}:${before}`);
