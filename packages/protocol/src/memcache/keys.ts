@@ -29,12 +29,6 @@ export function latin1Key(buffer: Buffer, start: number, end: number): string {
   return made;
 }
 
-/** Whether every byte may be in a key of the text wire: nothing up to the space, so no line can be broken by it. */
-function isKeyBytes(buffer: Buffer, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (buffer[at]! <= 32) return false;
-  return end > start;
-}
-
 /**
  * Throws `EncodeError` `invalid_key` unless `key` can stand in a text or meta line: 1 to `max` chars, each
  * one byte above the space. Pass UTF-8 as `Buffer.from(key).toString('latin1')`.
