@@ -14,9 +14,11 @@ export async function closeLog(core: Core, lock: { release(): Promise<void> }): 
       await durable(core, core.position).catch(() => undefined);
       stopTimers(core);
     }
-    await Promise.all(core.tasks);
+    // One may begin another.
+    while (core.tasks.size > 0) await Promise.all(core.tasks);
     // A worker may have been in the middle of a record.
     if (core.state === 'closing') await durable(core, core.position).catch(() => undefined);
+    while (core.tasks.size > 0) await Promise.all(core.tasks);
     if (core.state === 'closing') core.state = 'closed';
     updateRefusals(core);
     stopTimers(core);

@@ -142,9 +142,7 @@ export function makeWorker(core: Core, work: (core: Core) => Promise<void>): Wor
       again = true;
       if (running || core.state !== 'open') return;
       running = true;
-      const task = run();
-      core.tasks.add(task);
-      void task.then(() => core.tasks.delete(task));
+      track(core, run());
     },
   };
 }
@@ -188,7 +186,19 @@ export function fail(core: Core, error: Error): void {
  * Nothing hangs on how it ends, for nothing more is committed.
  */
 function syncLast(core: Core): void {
-  for (const segment of core.dirty) segment.file?.sync().catch(() => undefined);
+  for (const segment of core.dirty) {
+    if (segment.file === undefined) continue;
+    track(
+      core,
+      segment.file.sync().catch(() => undefined),
+    );
+  }
+}
+
+/** The close waits for it: no file is closed under a call. The work must not reject. */
+export function track(core: Core, work: Promise<void>): void {
+  core.tasks.add(work);
+  void work.then(() => core.tasks.delete(work));
 }
 
 export function stopTimers(core: Core): void {

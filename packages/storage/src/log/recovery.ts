@@ -186,9 +186,10 @@ async function scanSegment(
   index: boolean,
 ): Promise<number> {
   const ends: SnapshotEnd[] = [];
+  const wanted = { index, control: replay.snapshotNext === 0 };
   const size = index ? found.size : segment.end;
   const result = await scanFrames(found.file, size, segment.salt, (bytes, start, end, offset) =>
-    replayRecord(replay, segment, ends, index, bytes, start, end, offset),
+    replayRecord(replay, segment, ends, wanted, bytes, start, end, offset),
   );
   for (const place of result.damaged) {
     const bytes = Buffer.allocUnsafeSlow(place.bytes);

@@ -69,13 +69,20 @@ export interface SnapshotEnd {
   readonly nextStreamId: number;
 }
 
-/** Takes in one record. With `index`, messages are entered in the parts of the segment. */
+export interface Wanted {
+  /** Messages are entered in the parts of the segment. */
+  readonly index: boolean;
+  /** What the records say of streams counts. Not so in segments older than a complete snapshot, which says it all. */
+  readonly control: boolean;
+}
+
+/** Takes in one record. */
 // hot: recovery does this half a million times for a full segment.
 export function replayRecord(
   replay: Replay,
   segment: Segment,
   ends: SnapshotEnd[],
-  index: boolean,
+  wanted: Wanted,
   bytes: Buffer,
   start: number,
   end: number,
@@ -84,13 +91,14 @@ export function replayRecord(
   replay.records++;
   const type = bytes[start]!;
   if (type === DATA || type === MOVED || type === CARRIED) {
-    if (type === MOVED) {
+    if (type === MOVED && wanted.control) {
       const from = knownStream(replay, message.fromOf(bytes, start));
       from.acknowledged.add(message.fromSequenceOf(bytes, start));
     }
-    if (index) indexMessage(replay, segment, segment.parts, type, bytes, start, end, offset);
+    if (wanted.index) indexMessage(replay, segment, segment.parts, type, bytes, start, end, offset);
     return;
   }
+  if (!wanted.control) return;
   const cursor: Cursor = { bytes, at: start + 1, end };
   if (type === ACKNOWLEDGED) {
     takeAcknowledged(cursor, (stream, first, last) =>

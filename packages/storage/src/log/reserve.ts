@@ -28,7 +28,7 @@ export async function makeRoom(core: Core): Promise<void> {
         core.full = false;
         updateRefusals(core);
         core.onEvent({ type: 'writable' });
-        core.workers.spare.poke();
+        for (const worker of Object.values(core.workers)) worker.poke();
         return;
       }
       if (core.stalled) continue;

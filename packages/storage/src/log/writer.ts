@@ -3,7 +3,7 @@ import { DiskError } from '../disk/disk.ts';
 import { LogError } from '../errors.ts';
 import { FRAME_HEADER, sealFrame } from '../format/frame.ts';
 import { acknowledgedBytes, putAcknowledged, RANGES_PER_RECORD } from '../format/records.ts';
-import { type Chunk, type Core, fail, refusal, rejectWaiters, updateRefusals } from './core.ts';
+import { type Chunk, type Core, fail, refusal, rejectWaiters, track, updateRefusals } from './core.ts';
 import type { RangeSet } from './ranges.ts';
 import { reclaimDue } from './reclaim-due.ts';
 import type { Segment } from './segment.ts';
@@ -223,12 +223,16 @@ function beginSync(core: Core): void {
   const { dirty } = core;
   core.dirty = [];
   for (const segment of dirty) segment.dirty = false;
-  Promise.all(dirty.map((segment) => syncSegment(core, segment))).then(
-    () => synced(core, position),
-    (error: Error) => {
+  // Settled, not all: the close must not pull a file from under the slower of two.
+  const settled = Promise.allSettled(dirty.map((segment) => syncSegment(core, segment)));
+  track(
+    core,
+    settled.then((results) => {
+      const failed = results.find((result) => result.status === 'rejected');
       core.syncing = false;
-      fail(core, error);
-    },
+      if (failed === undefined) synced(core, position);
+      else fail(core, failed.reason as Error);
+    }),
   );
 }
 
@@ -240,7 +244,6 @@ function syncSegment(core: Core, segment: Segment): Promise<void> {
 }
 
 function synced(core: Core, position: number): void {
-  core.syncing = false;
   if (core.state === 'failed' || core.state === 'closed') return;
   core.syncedPosition = position;
   let ready = 0;
