@@ -97,6 +97,8 @@ class SlowQueue implements StoredQueue {
   }
 
   moveFrom(source: StoredQueue, message: Message, properties: MessageProperties): Message {
+    // Both or neither.
+    if (this.#store.failures.acknowledge !== undefined) throw this.#store.failures.acknowledge;
     const moved = this.append(properties, message.buffer, message.start, message.end);
     source.acknowledge(message);
     return moved;

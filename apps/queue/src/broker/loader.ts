@@ -21,8 +21,10 @@ export function createLoader(clock: Clock): Loader {
     reader.loading = true;
     const queue = queueOf(reader);
     const through = reader.source.lastSequence;
+    // A window is loaded when it is at most half full, so this much has room in it.
+    const maxBytes = Math.min(loadBytes, queue.settings.maxMemoryBytes / 2);
     try {
-      const messages = await queue.stored.read(reader.windowEnd, maxMessages, loadBytes);
+      const messages = await queue.stored.read(reader.windowEnd, maxMessages, maxBytes);
       reader.loaded(messages, through, clock.now());
       queue.discardOverflowAfterLoad();
     } catch (error) {

@@ -159,12 +159,13 @@ export class Queue implements Source {
   }
 
   /**
-   * Whether the head is in the store only and is due, so that it must be loaded to expire; `unknown` after a restart,
-   * when nobody has looked yet.
+   * Whether the head is in the store only and is due, so that it must be loaded to expire or to be discarded;
+   * `unknown` after a restart, when nobody has looked yet.
    */
   headIsDue(now: number): boolean | 'unknown' {
     const { reader } = this;
     if (reader.windowSize > 0 || reader.loading || !reader.behind || this.items === 0) return false;
+    if (this.overflows) return true;
     const head = this.#evictedHead;
     return head?.windowEnd === reader.windowEnd ? this.isExpired(head.message, now) : 'unknown';
   }

@@ -147,7 +147,7 @@ class MemoryCursor implements StoredCursor {
   }
 
   isAcknowledged(sequence: number): boolean {
-    return this.#consumed.has(sequence) || this.#isGone(sequence);
+    return this.#consumed.has(sequence);
   }
 
   forget(sequence: number): void {
