@@ -102,6 +102,7 @@ export type BadReplyReason =
 /** What an encoder throws when its caller asks for bytes that the protocol can't carry. */
 export type EncodeErrorCode =
   | 'invalid_version'
+  | 'invalid_priority'
   | 'invalid_name'
   | 'invalid_group'
   | 'invalid_groups'

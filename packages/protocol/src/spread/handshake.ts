@@ -9,14 +9,16 @@ export function isMethodName(text: string): boolean {
   return text.length <= METHOD_NAME_BYTES && /^[\x21-\x7e]+$/.test(text);
 }
 
-export function writeVersion(out: Output, version: Version, patch: boolean): void {
-  const { major, minor } = version;
-  for (const part of [major, minor, version.patch]) {
+export function checkVersion(version: Version): void {
+  for (const part of [version.major, version.minor, version.patch]) {
     if (!Number.isInteger(part) || part < 0 || part > 0x7f) {
       throw new EncodeError('invalid_version', 'each number of a version is 0 to 127');
     }
   }
-  out.byte(major);
-  out.byte(minor);
+}
+
+export function writeVersion(out: Output, version: Version, patch: boolean): void {
+  out.byte(version.major);
+  out.byte(version.minor);
   if (patch) out.byte(version.patch);
 }

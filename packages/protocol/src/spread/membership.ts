@@ -3,7 +3,6 @@
  * begins (in bytes from the first), and the sets, each a count and so many names.
  */
 import type { Output } from '../bytes/output.ts';
-import { EncodeError } from './errors.ts';
 import type { GroupId } from './frames.ts';
 import { NAME_FIELD_BYTES, readNames } from './names.ts';
 import { type ByteOrder, readInt32, writeInt32 } from './order.ts';
@@ -72,6 +71,7 @@ export function membershipBodyBytes(sets: readonly (readonly string[])[]): numbe
   return bytes;
 }
 
+/** `mine` is the index of the receiver's own set. */
 export function writeMembershipBody(
   out: Output,
   id: GroupId,
@@ -79,9 +79,6 @@ export function writeMembershipBody(
   mine: number,
   order: ByteOrder,
 ): void {
-  if (sets[mine] === undefined) {
-    throw new EncodeError('invalid_sets', `set ${mine} is not one of the ${sets.length} sets`);
-  }
   writeGroupId(out, id, order);
   writeInt32(out, sets.length, order);
   writeInt32(out, membershipBodyBytes(sets.slice(0, mine)) - SETS_AT, order);

@@ -2,7 +2,7 @@
 import type { Output } from '../../bytes/output.ts';
 import { EncodeError } from '../errors.ts';
 import type { Version } from '../frames.ts';
-import { isMethodName, writeVersion } from '../handshake.ts';
+import { checkVersion, isMethodName, writeVersion } from '../handshake.ts';
 import { METHOD_NAME_BYTES, METHODS } from '../limits.ts';
 import { isPrivateName } from '../names.ts';
 import { atLeast, SENDS_PATCH } from '../versions.ts';
@@ -28,8 +28,9 @@ export function writeConnect(out: Output, connecting: Connecting): void {
     throw new EncodeError('invalid_name', `${JSON.stringify(name)} is no private name`);
   }
   if (!Number.isInteger(priority) || priority < 0 || priority > 15) {
-    throw new EncodeError('invalid_type', 'a priority is 0 to 15');
+    throw new EncodeError('invalid_priority', 'a priority is 0 to 15');
   }
+  checkVersion(version);
   writeVersion(out, version, atLeast(version.major, version.minor, SENDS_PATCH));
   out.byte((priority << 4) | (membership ? 1 : 0));
   out.byte(name.length);

@@ -2,7 +2,7 @@
 import type { Output } from '../../bytes/output.ts';
 import { EncodeError, REFUSAL_CODES, type Refusal, ResultCode } from '../errors.ts';
 import type { Version } from '../frames.ts';
-import { isMethodName, writeVersion } from '../handshake.ts';
+import { checkVersion, isMethodName, writeVersion } from '../handshake.ts';
 import { METHOD_LIST_BYTES } from '../limits.ts';
 import { parsePrivateGroup } from '../names.ts';
 import { atLeast, SENDS_PATCH } from '../versions.ts';
@@ -28,6 +28,7 @@ export function writeAccept(out: Output, version: Version, group: string, client
   if (parsePrivateGroup(group) === undefined) {
     throw new EncodeError('invalid_name', `${JSON.stringify(group)} is no private group`);
   }
+  checkVersion(version);
   out.byte(ResultCode.acceptSession);
   writeVersion(out, version, atLeast(client.major, client.minor, SENDS_PATCH));
   out.byte(group.length);
