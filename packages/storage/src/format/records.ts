@@ -205,17 +205,20 @@ export function takeStream(
   };
 }
 
-/** REMOVED (a stream) and DROPPED (a segment) hold one number. */
-export const NUMBER_BYTES = 5;
+export const REMOVED_BYTES = 5;
 
-export function putNumber(
-  bytes: Uint8Array,
-  at: number,
-  type: typeof REMOVED | typeof DROPPED,
-  value: number,
-): void {
-  bytes[at] = type;
-  putU32(bytes, at + 1, value);
+export function putRemoved(bytes: Uint8Array, at: number, stream: number): void {
+  bytes[at] = REMOVED;
+  putU32(bytes, at + 1, stream);
+}
+
+export const DROPPED_BYTES = 9;
+
+/** `attempt`: which copies of the segment count, 0 for none. */
+export function putDropped(bytes: Uint8Array, at: number, segment: number, attempt: number): void {
+  bytes[at] = DROPPED;
+  putU32(bytes, at + 1, segment);
+  putU32(bytes, at + 5, attempt);
 }
 
 export const SNAPSHOT_END_BYTES = 9;

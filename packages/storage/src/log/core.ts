@@ -62,8 +62,11 @@ export interface Core {
   /** Made and synced ahead of time, so that no append waits for a file. */
   spare: Segment | undefined;
   nextSegment: number;
-  /** Dropped segments whose files might still come back: named again in each snapshot. */
-  readonly dropped: Set<number>;
+  /**
+   * Dropped segments and the attempt whose copies count, as long as the file might come back or copies of another
+   * attempt are about: told again in each snapshot.
+   */
+  readonly dropped: Map<number, number>;
 
   /** By number of the stream. */
   readonly streams: Map<number, LogStream>;

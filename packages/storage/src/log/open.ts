@@ -101,7 +101,7 @@ function makeCore(options: LogOptions): Core {
     active: undefined as unknown as Segment,
     spare: undefined,
     nextSegment: 1,
-    dropped: new Set(),
+    dropped: new Map(),
     streams: new Map(),
     byName: new Map(),
     nextStreamId: 1,

@@ -2,7 +2,7 @@
  * Keeps the files small: removes segments in which nothing lives, and carries what lives in mostly dead ones
  * forward. The bound is 2 x live bytes + 2 segments; see "Reclaim" in docs/internals/storage.md.
  */
-import { CARRIED, DROPPED, NUMBER_BYTES, putNumber } from '../format/records.ts';
+import { CARRIED, DROPPED_BYTES, putDropped } from '../format/records.ts';
 import { carrySegment } from './carry.ts';
 import { type Core, turn, wake } from './core.ts';
 import { overBound } from './reclaim-due.ts';
@@ -63,9 +63,9 @@ async function dropSegments(core: Core, dead: readonly Segment[]): Promise<void>
   // First what killed them must be durable: acknowledgements, copies, and the snapshot that stands for their records.
   await durable(core, core.position);
   for (const segment of dead) {
-    const { number } = segment;
-    writeRecord(core, NUMBER_BYTES, (bytes, at) => putNumber(bytes, at, DROPPED, number));
-    core.dropped.add(number);
+    const { number, carryAttempt } = segment;
+    writeRecord(core, DROPPED_BYTES, (bytes, at) => putDropped(bytes, at, number, carryAttempt));
+    core.dropped.set(number, carryAttempt);
   }
   // Then their end: if a file comes back after a power loss, it is known as dropped.
   await durable(core, core.position);
@@ -80,9 +80,21 @@ async function dropSegments(core: Core, dead: readonly Segment[]): Promise<void>
     core.onEvent({ type: 'segment-removed', segment: removed, carriedBytes });
   }
   await core.disk.syncDirectory(segmentsPath(core.directory));
-  for (const segment of dead) core.dropped.delete(segment.number);
+  forgetDropped(core);
   wake(core);
   for (const segment of dead) await forgetParts(core, segment);
+}
+
+/** Once the files can't come back, only copies of an attempt that was cut off need the drop to be known. */
+export function forgetDropped(core: Core): void {
+  const voided = new Set<number>();
+  if (core.dropped.size === 0) return;
+  for (const segment of core.segments.values()) {
+    for (const part of segment.parts) {
+      if (part.kind === CARRIED && core.dropped.get(part.source) !== part.attempt) voided.add(part.source);
+    }
+  }
+  for (const number of core.dropped.keys()) if (!voided.has(number)) core.dropped.delete(number);
 }
 
 async function forgetParts(core: Core, segment: Segment): Promise<void> {

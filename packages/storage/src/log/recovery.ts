@@ -6,6 +6,7 @@ import { CARRIED, type MessageKind } from '../format/records.ts';
 import type { Core } from './core.ts';
 import { quarantine } from './damage.ts';
 import { readFooter } from './indexes.ts';
+import { forgetDropped } from './reclaim.ts';
 import { countLive, cutIndexes } from './recount.ts';
 import {
   completeSnapshot,
@@ -130,16 +131,14 @@ export async function recover(core: Core, files: readonly Found[]): Promise<Reco
   }
   for (const segment of segments) {
     if (!replay.dropped.has(segment.number)) continue;
-    core.dropped.add(segment.number);
     await closeFile(segment);
     await core.disk.remove(segment.path);
   }
-  if (core.dropped.size > 0) {
-    await core.disk.syncDirectory(segmentsPath(core.directory));
-    core.dropped.clear();
-  }
+  await core.disk.syncDirectory(segmentsPath(core.directory));
+  for (const [number, attempt] of replay.dropped) core.dropped.set(number, attempt);
   bringBack(core, replay);
   await countAll(core);
+  forgetDropped(core);
   return { segments: kept, scannedBytes, records: replay.records };
 }
 
@@ -284,10 +283,12 @@ async function countAll(core: Core): Promise<void> {
   }
 }
 
-/** A copy counts only when its original was dropped; of several attempts only the last was finished. */
+/** A copy counts only when its original was dropped, and only that of the attempt that was finished. */
 function counts(core: Core, part: Part, attempts: ReadonlyMap<number, number>): boolean {
   if (part.kind !== CARRIED) return true;
-  return !core.segments.has(part.source) && attempts.get(part.source) === part.attempt;
+  if (core.segments.has(part.source)) return false;
+  // No longer told of: then there are copies of one attempt only.
+  return (core.dropped.get(part.source) ?? attempts.get(part.source)) === part.attempt;
 }
 
 async function countPart(core: Core, part: Part): Promise<void> {

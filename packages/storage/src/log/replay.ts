@@ -37,14 +37,15 @@ export interface Known {
 export interface Replay {
   readonly streams: Map<number, Known>;
   readonly removed: Set<number>;
-  readonly dropped: Set<number>;
+  /** Segment to the attempt whose copies count. */
+  readonly dropped: Map<number, number>;
   /** Streams with numbers below that are not known were removed. 0: no complete snapshot was found. */
   snapshotNext: number;
   records: number;
 }
 
 export function makeReplay(): Replay {
-  return { streams: new Map(), removed: new Set(), dropped: new Set(), snapshotNext: 0, records: 0 };
+  return { streams: new Map(), removed: new Set(), dropped: new Map(), snapshotNext: 0, records: 0 };
 }
 
 export function knownStream(replay: Replay, id: number): Known {
@@ -116,7 +117,7 @@ export function replayRecord(
       known.offset = offset;
     }
   } else if (type === REMOVED) replay.removed.add(getU32(bytes, start + 1));
-  else if (type === DROPPED) replay.dropped.add(getU32(bytes, start + 1));
+  else if (type === DROPPED) replay.dropped.set(getU32(bytes, start + 1), getU32(bytes, start + 5));
   else if (type === SNAPSHOT_END) ends.push({ offset, nextStreamId: getU32(bytes, start + 1) });
 }
 

@@ -4,9 +4,8 @@
  */
 import { FRAME_HEADER } from '../format/frame.ts';
 import {
-  DROPPED,
-  NUMBER_BYTES,
-  putNumber,
+  DROPPED_BYTES,
+  putDropped,
   putSnapshotEnd,
   putStream,
   RANGES_PER_RECORD,
@@ -30,8 +29,8 @@ export async function writeSnapshot(core: Core): Promise<void> {
   await durable(core, active.rolledAt);
   if (core.state !== 'open') return;
   for (let copy = 1; copy <= COPIES; copy++) {
-    for (const segment of core.dropped) {
-      writeRecord(core, NUMBER_BYTES, (bytes, at) => putNumber(bytes, at, DROPPED, segment));
+    for (const [segment, attempt] of core.dropped) {
+      writeRecord(core, DROPPED_BYTES, (bytes, at) => putDropped(bytes, at, segment, attempt));
     }
     const streams = [...core.streams.values()];
     let start = active.end;

@@ -5,12 +5,11 @@ import {
   DATA_FIELDS,
   MOVED,
   MOVED_FIELDS,
-  NUMBER_BYTES,
   putData,
   putMoved,
-  putNumber,
+  putRemoved,
   putStream,
-  REMOVED,
+  REMOVED_BYTES,
   streamBytes,
 } from '../format/records.ts';
 import { addPart, currentPart, discount, discountAllBut, discountRange, enter } from './accounting.ts';
@@ -220,7 +219,7 @@ export class LogStream implements Stream {
     this.parts = [];
     core.streams.delete(this.id);
     if (core.byName.get(this.name) === this) core.byName.delete(this.name);
-    writeRecord(core, NUMBER_BYTES, (bytes, at) => putNumber(bytes, at, REMOVED, this.id));
+    writeRecord(core, REMOVED_BYTES, (bytes, at) => putRemoved(bytes, at, this.id));
   }
 
   #refuse(size: number): never {
