@@ -94,6 +94,9 @@ const SYNCS_AFTER_INTERVAL = 2;
 /** How long an idle log may take until all is settled: retries after a full disk come each second. */
 const SETTLE_MS = 4_000;
 
+/** What a frame adds to a payload: least and most. */
+const FRAME_BYTES = [25, 50] as const;
+
 /** Thrown by the simulation itself when the machine went down under it. */
 class Down extends Error {}
 
@@ -696,15 +699,23 @@ class Simulation {
     }
     if (log.full) throw new Violation('still full, though there has been room for a while');
     if (log.congested) throw new Violation('congested, though nothing is in flight');
+    let payloads = 0;
+    let messages = 0;
     for (const [model, stream] of streams) {
       const live = this.#model.live(model);
       const bytes = live.reduce((sum, message) => sum + message.payload.length, 0);
+      payloads += bytes;
+      messages += live.length;
       if (stream.liveCount !== live.length || stream.livePayloadBytes !== bytes) {
         throw new Violation(
           `${told(model)} counts ${stream.liveCount} live messages of ${stream.livePayloadBytes} bytes; ` +
             `there are ${live.length} of ${bytes}`,
         );
       }
+    }
+    const { liveBytes } = log.stats;
+    if (liveBytes < payloads + messages * FRAME_BYTES[0] || liveBytes > payloads + messages * FRAME_BYTES[1]) {
+      throw new Violation(`stats say ${liveBytes} live bytes, for ${messages} messages of ${payloads} bytes`);
     }
     this.#checkDiskUse(log);
   }
