@@ -10,7 +10,7 @@ import { closeFile, type Segment, segmentsPath } from './segment.ts';
 import { segmentBytes } from './stats.ts';
 import { durable, writeRecord } from './writer.ts';
 
-/** A segment that is as full of life as this is not worth carrying. */
+/** A segment of which so much would be there again, were it carried, is left as it is. */
 const WORTH = 0.85;
 /** Parts forgotten per turn. */
 const SLICE_PARTS = 2000;
@@ -44,12 +44,19 @@ function chooseSegment(core: Core): Segment | undefined {
     if (core.full && segment.liveBytes > core.limits.reserveBytes / 8) continue;
     // What was begun is finished first: until then its copies take room twice.
     if (segment.carryAttempt > 0) return segment;
-    const share = segment.liveBytes / segmentBytes(segment);
+    const share = shareKept(core, segment);
     if (share >= bestShare || holdsUnfinished(core, segment)) continue;
     best = segment;
     bestShare = share;
   }
   return best;
+}
+
+/** What carrying a segment would write, to what it would free. Not only messages: snapshot and footer come again. */
+function shareKept(core: Core, segment: Segment): number {
+  const { active } = core;
+  const again = 1 + active.snapshotBytes / active.limit + segment.footerBytes / segment.end;
+  return (segment.liveBytes * again) / segmentBytes(segment);
 }
 
 /** Copies whose original isn't dropped yet: a copy of such a copy would count beside the original after a crash. */

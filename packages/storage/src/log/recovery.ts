@@ -119,8 +119,14 @@ export async function recover(core: Core, files: readonly Found[]): Promise<Reco
   }
   // Nothing is handed out, and nothing removed, that a second crash could take back.
   for (const segment of scanned) {
-    await rewrite(segment.file!, segment.end);
+    await rewrite(segment.file!, 0, segment.end);
     await segment.file!.sync();
+  }
+  // Of the sealed ones only the last was sealed when the process ended; its footer may be in the page cache alone.
+  const sealed = segments.findLast((segment) => segment.sealed);
+  if (sealed !== undefined) {
+    await rewrite(sealed.file!, sealed.end, segmentBytes(sealed));
+    await sealed.file!.sync();
   }
   await core.disk.syncDirectory(segmentsPath(core.directory));
 
@@ -134,7 +140,7 @@ export async function recover(core: Core, files: readonly Found[]): Promise<Reco
     await closeFile(segment);
     await core.disk.remove(segment.path);
   }
-  await core.disk.syncDirectory(segmentsPath(core.directory));
+  if (kept.length < segments.length) await core.disk.syncDirectory(segmentsPath(core.directory));
   for (const [number, attempt] of replay.dropped) core.dropped.set(number, attempt);
   bringBack(core, replay);
   await countAll(core);
@@ -197,6 +203,7 @@ async function scanSegment(
   }
   const snapshot = completeSnapshot(ends, result.damaged);
   if (snapshot !== undefined) {
+    segment.snapshotBytes = ends.at(-1)!.offset - SEGMENT_HEADER;
     segment.snapshotComplete = true;
     if (replay.snapshotNext === 0) replay.snapshotNext = snapshot.nextStreamId;
   }
@@ -218,9 +225,9 @@ async function scanSegment(
  * Writes the bytes where they are. If a sync failed before the last process ended, the operating system may hold
  * pages that it takes for synced and that the device never got: a sync alone would not bring them there.
  */
-async function rewrite(file: DiskFile, end: number): Promise<void> {
-  const window = Buffer.allocUnsafeSlow(Math.min(end, REWRITE_BYTES));
-  for (let offset = 0; offset < end; ) {
+async function rewrite(file: DiskFile, start: number, end: number): Promise<void> {
+  const window = Buffer.allocUnsafeSlow(Math.min(end - start, REWRITE_BYTES));
+  for (let offset = start; offset < end; ) {
     const filled = await file.read(window.subarray(0, Math.min(window.length, end - offset)), offset);
     if (filled === 0) return;
     try {
