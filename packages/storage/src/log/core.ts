@@ -74,6 +74,8 @@ export interface Core {
   nextStreamId: number;
   /** Streams that recovery gave a name: their births are to be written. */
   orphans: LogStream[];
+  /** Streams whose removal was lost, though their names were used again: it is to be written once more. */
+  superseded: number[];
   /** Streams with acknowledgements that no record tells of yet. */
   marked: LogStream[];
 

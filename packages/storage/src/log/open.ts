@@ -8,17 +8,19 @@ import { makeBlockCache } from './block-cache.ts';
 import { closeLog } from './close.ts';
 import { type Core, makeWorker, refusal, type Workers } from './core.ts';
 import { quarantinePath } from './damage.ts';
+import { closeAll, type Found, findSegments } from './found.ts';
 import { limitsOf, MAX_NAME_BYTES } from './limits.ts';
 import { reclaimSegments } from './reclaim.ts';
 import { recountParts } from './recount.ts';
-import { closeAll, type Found, findSegments, recover, resumeParts } from './recovery.ts';
+import { recover } from './recovery.ts';
 import { makeReserve, makeRoom } from './reserve.ts';
+import { resumeParts } from './revive.ts';
 import { sealSegments } from './seal.ts';
 import { closeFile, type Segment, segmentsPath } from './segment.ts';
 import { writeSnapshot } from './snapshot.ts';
 import { createSegment, makeSpare } from './spare.ts';
 import { logStats } from './stats.ts';
-import { LogStream } from './stream.ts';
+import { LogStream, writeRemoval } from './stream.ts';
 import type { Log, LogOptions } from './types.ts';
 import { durable } from './writer.ts';
 
@@ -106,6 +108,7 @@ function makeCore(options: LogOptions): Core {
     byName: new Map(),
     nextStreamId: 1,
     orphans: [],
+    superseded: [],
     marked: [],
     chunks: [],
     chunk: undefined,
@@ -170,6 +173,7 @@ async function openSegments(core: Core, options: LogOptions): Promise<void> {
     durationMs: core.clock.now() - started,
   });
   for (const stream of core.orphans.splice(0)) stream.writeBirth();
+  for (const id of core.superseded.splice(0)) writeRemoval(core, id);
   for (const worker of Object.values(core.workers)) worker.poke();
 }
 
@@ -206,7 +210,9 @@ async function chooseActive(core: Core, segments: readonly Segment[]): Promise<v
   }
 }
 
-function createStream(core: Core, name: string, attributes?: Uint8Array): LogStream {
+function createStream(core: Core, asked: string, attributes?: Uint8Array): LogStream {
+  // As it will be read back: a half of a surrogate pair has no UTF-8.
+  const name = asked.toWellFormed();
   if (core.appendsRefused) throw refusal(core);
   const nameBytes = Buffer.from(name);
   if (nameBytes.length > MAX_NAME_BYTES) {

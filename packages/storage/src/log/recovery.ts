@@ -1,13 +1,12 @@
 /** Opens what is there: see "Recovery" in docs/internals/storage.md, whose steps these are. */
-import { type Disk, DiskError, type DiskFile } from '../disk/disk.ts';
-import { LogError } from '../errors.ts';
-import { decodeHeader, SEGMENT_HEADER } from '../format/header.ts';
-import { CARRIED, type MessageKind } from '../format/records.ts';
+import { DiskError, type DiskFile } from '../disk/disk.ts';
+import { SEGMENT_HEADER } from '../format/header.ts';
+import type { MessageKind } from '../format/records.ts';
 import type { Core } from './core.ts';
 import { quarantine } from './damage.ts';
+import type { Found } from './found.ts';
 import { readFooter } from './indexes.ts';
 import { forgetDropped } from './reclaim.ts';
-import { countLive, cutIndexes } from './recount.ts';
 import {
   completeSnapshot,
   knownStream,
@@ -16,84 +15,13 @@ import {
   replayRecord,
   type SnapshotEnd,
 } from './replay.ts';
+import { bringBack, countAll } from './revive.ts';
 import { scanFrames } from './scan.ts';
-import {
-  closeFile,
-  makePart,
-  makeSegment,
-  type Part,
-  type Segment,
-  segmentNumber,
-  segmentPath,
-  segmentsPath,
-} from './segment.ts';
+import { closeFile, makePart, makeSegment, type Segment, segmentsPath } from './segment.ts';
 import { segmentBytes } from './stats.ts';
-import { LogStream } from './stream.ts';
 
 /** Rewritten in one turn. */
 const REWRITE_BYTES = 1024 * 1024;
-
-/** A segment file as it was found. */
-export interface Found {
-  readonly number: number;
-  readonly path: string;
-  readonly file: DiskFile;
-  readonly size: number;
-  readonly headerDamaged: boolean;
-}
-
-export interface FoundLog {
-  /** `undefined`: there is no log yet. */
-  readonly identity: Uint8Array | undefined;
-  /** By number, ascending. */
-  readonly files: Found[];
-}
-
-/** Opens the segment files and says whose they are. @throws LogError `log-foreign`, `log-version` */
-export async function findSegments(disk: Disk, directory: string): Promise<FoundLog> {
-  const numbers: number[] = [];
-  for (const name of await disk.list(segmentsPath(directory))) {
-    const number = segmentNumber(name);
-    if (number !== undefined) numbers.push(number);
-  }
-  numbers.sort((left, right) => left - right);
-  const files: Found[] = [];
-  let identity: Uint8Array | undefined;
-  try {
-    for (const number of numbers) {
-      const path = segmentPath(directory, number);
-      const file = await disk.open(path, { create: false });
-      const size = await file.size();
-      const bytes = Buffer.alloc(Math.min(size, SEGMENT_HEADER));
-      files.push({ number, path, file, size, headerDamaged: false });
-      await file.read(bytes, 0);
-      const header = decodeHeader(bytes);
-      if (header === 'version') {
-        throw new LogError('log-version', `${path} was written by a newer version; use that one.`);
-      }
-      if (header === 'damaged') {
-        files[files.length - 1] = { number, path, file, size, headerDamaged: true };
-        continue;
-      }
-      identity ??= header.identity;
-      if (Buffer.compare(identity, header.identity) !== 0 || header.number !== number) {
-        throw new LogError('log-foreign', `${path} belongs to another log; move it out of the folder.`);
-      }
-    }
-    // Nothing is ever written behind a header that isn't on the device: such a file is a creation that was cut off.
-    if (identity === undefined && files.some((found) => found.size > SEGMENT_HEADER)) {
-      throw new LogError('log-foreign', `No segment in ${directory} has a readable header; this is no log.`);
-    }
-  } catch (error) {
-    await closeAll(files);
-    throw error;
-  }
-  return { identity, files };
-}
-
-export async function closeAll(files: readonly Found[]): Promise<void> {
-  for (const found of files) await found.file.close();
-}
 
 export interface Recovered {
   readonly segments: Segment[];
@@ -238,87 +166,5 @@ async function rewrite(file: DiskFile, start: number, end: number): Promise<void
       throw error;
     }
     offset += filled;
-  }
-}
-
-/** Streams from what the records said. */
-function bringBack(core: Core, replay: Replay): void {
-  const decoder = new TextDecoder();
-  let highest = Math.max(0, replay.snapshotNext - 1);
-  for (const known of [...replay.streams.values()].sort((left, right) => left.id - right.id)) {
-    highest = Math.max(highest, known.id);
-    if (replay.removed.has(known.id)) continue;
-    if (known.record === undefined && known.id < replay.snapshotNext) continue;
-    const { record, acknowledged } = known;
-    // A stream whose birth was lost keeps what it holds, under a name that says so.
-    let name = record === undefined ? `recovered-${known.id}` : decoder.decode(record.name);
-    while (core.byName.has(name)) name = `${name}-${known.id}`;
-    const nameBytes = record?.name ?? Buffer.from(name);
-    const stream = new LogStream(core, known.id, name, nameBytes, record?.attributes ?? new Uint8Array(0));
-    stream.nextSequence = Math.max(known.nextSequence, acknowledged.highest + 1);
-    for (let at = 0; at < acknowledged.length; at++) {
-      stream.acknowledged.addRange(acknowledged.first(at), acknowledged.last(at));
-    }
-    core.streams.set(known.id, stream);
-    core.byName.set(name, stream);
-    if (record === undefined) core.orphans.push(stream);
-  }
-  for (const id of replay.removed) highest = Math.max(highest, id);
-  core.nextStreamId = highest + 1;
-}
-
-/** Joins parts to their streams and counts what lives. */
-async function countAll(core: Core): Promise<void> {
-  const attempts = new Map<number, number>();
-  for (const segment of core.segments.values()) {
-    for (const { kind, source, attempt } of segment.parts) {
-      if (kind === CARRIED) attempts.set(source, Math.max(attempt, attempts.get(source) ?? 0));
-    }
-  }
-  for (const [source, attempt] of attempts) {
-    const segment = core.segments.get(source);
-    if (segment !== undefined) segment.lastAttempt = attempt;
-  }
-  for (const segment of core.segments.values()) {
-    for (const part of segment.parts) {
-      part.void = !core.streams.has(part.stream) || !counts(core, part, attempts);
-    }
-    for (const part of [...segment.parts]) {
-      // One whose index turned out damaged was replaced, and its replacement counted.
-      if (!part.void && part.replacedBy === undefined) await countPart(core, part);
-    }
-  }
-}
-
-/** A copy counts only when its original was dropped, and only that of the attempt that was finished. */
-function counts(core: Core, part: Part, attempts: ReadonlyMap<number, number>): boolean {
-  if (part.kind !== CARRIED) return true;
-  if (core.segments.has(part.source)) return false;
-  // No longer told of: then there are copies of one attempt only.
-  return (core.dropped.get(part.source) ?? attempts.get(part.source)) === part.attempt;
-}
-
-async function countPart(core: Core, part: Part): Promise<void> {
-  const stream = core.streams.get(part.stream)!;
-  const { indexings } = part.segment;
-  const indexes = await cutIndexes(core, part, stream.acknowledged);
-  if (part.segment.indexings !== indexings) return;
-  const live = countLive(part, stream.acknowledged, indexes) ?? { count: 0, bytes: 0 };
-  const { segment } = part;
-  part.liveCount = live.count;
-  part.liveBytes = live.bytes;
-  segment.liveCount += live.count;
-  segment.liveBytes += live.bytes;
-  core.liveBytes += live.bytes;
-  stream.liveCount += live.count;
-  stream.livePayloadBytes += live.bytes - live.count * part.overhead;
-  // A dead part has nothing to read; the segment keeps it for its footer.
-  if (live.count > 0 || part.index !== undefined) stream.parts.push(part);
-}
-
-/** The newest streams' parts in the segment that goes on are appended to. */
-export function resumeParts(core: Core): void {
-  for (const part of core.active.parts) {
-    if (!part.void) core.streams.get(part.stream)?.resumePart(part);
   }
 }

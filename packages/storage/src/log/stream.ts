@@ -219,7 +219,7 @@ export class LogStream implements Stream {
     this.parts = [];
     core.streams.delete(this.id);
     if (core.byName.get(this.name) === this) core.byName.delete(this.name);
-    writeRecord(core, REMOVED_BYTES, (bytes, at) => putRemoved(bytes, at, this.id));
+    writeRemoval(core, this.id);
   }
 
   #refuse(size: number): never {
@@ -230,4 +230,8 @@ export class LogStream implements Stream {
       `A payload of ${size} bytes is over the limit of ${this.core.limits.maxPayloadBytes}.`,
     );
   }
+}
+
+export function writeRemoval(core: Core, stream: number): void {
+  writeRecord(core, REMOVED_BYTES, (bytes, at) => putRemoved(bytes, at, stream));
 }
