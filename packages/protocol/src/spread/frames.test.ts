@@ -5,6 +5,7 @@ import {
   type BadReason,
   EncodeError,
   isDestination,
+  type Limits,
   Output,
   parsePrivateGroup,
   privateGroup,
@@ -75,6 +76,7 @@ describe('what a session may not send', () => {
     ['a kill of another session', 'bad_sender', { ...typed(TypeBit.kill), sender: '#aa#localhost' }],
     ['a hint with low bits', 'bad_hint', { hint: 0x8000_0081 }],
     ['a hint with high bits', 'bad_hint', { hint: 0x8100_0080 }],
+    ['a hint with any other bit', 'bad_hint', { hint: 0xc000_0080 }],
     ['a hint of half an order', 'bad_hint', { hint: 0x80 }],
     ['101 groups', 'bad_group_count', { count: 101 }],
     ['fewer than no groups', 'bad_group_count', { count: -1 }],
@@ -223,6 +225,44 @@ describe('what a client takes from a daemon', () => {
     expect(clientReads(Buffer.concat([bytes, wire]))).toEqual([{ kind: 'bad', reason }]);
   });
 
+  it('not bytes behind the last set, nor a count that is cut off', () => {
+    const extra = Buffer.concat([wire, Buffer.alloc(36)]);
+    extra.writeInt32LE(wire.length - BODY + 36, 44);
+    extra.writeUInt32LE(0, BODY + 16);
+    expect(clientReads(extra)).toEqual([{ kind: 'bad', reason: 'bad_membership' }]);
+    const cut = Buffer.from(wire.subarray(0, BODY + 20 + 36 + 3));
+    cut.writeInt32LE(20 + 36 + 3, 44);
+    expect(clientReads(cut)).toEqual([{ kind: 'bad', reason: 'bad_membership' }]);
+  });
+
+  it('a membership up to its limit, with every member alone, one that left and an empty set', () => {
+    const full = { ...membership, sets: [['#a#x'], ['#b#y'], ['#c#z'], []] };
+    const bytes = bytesOf((out) => writeMembership(out, full));
+    expect(clientReads(bytes, [], { members: 2 })).toEqual([{ kind: 'membership', ...full }]);
+    expect(clientReads(bytes, [], { members: 1 })).toEqual([{ kind: 'bad', reason: 'bad_group_count' }]);
+  });
+
+  it('a message up to its limits, and with a proper hint', () => {
+    const sent = {
+      service: 'fifo',
+      selfDiscard: false,
+      sender: '#a#x',
+      groups: ['a', 'b'],
+      messageType: 1,
+      messageOrder: 'big',
+      buffer: Buffer.from('abc'),
+      start: 0,
+      end: 3,
+    } as const;
+    const bytes = bytesOf((out) => writeMessage(out, sent));
+    const reads = (limits: Partial<Limits>): unknown => clientReads(bytes, [], limits)[0];
+    expect(reads({ groups: 2, data: 3 })).toMatchObject({ kind: 'message', groups: ['a', 'b'], data: 'abc' });
+    expect(reads({ groups: 1 })).toEqual({ kind: 'bad', reason: 'bad_group_count' });
+    expect(reads({ data: 2 })).toEqual({ kind: 'bad', reason: 'data_too_large' });
+    bytes.writeUInt8(1, 40);
+    expect(reads({})).toEqual({ kind: 'bad', reason: 'bad_hint' });
+  });
+
   it('not a transition or a self-leave of another length', () => {
     const id = { daemon: 1, time: 2, index: 3 };
     for (const write of [
@@ -251,20 +291,20 @@ describe('what a client takes from a daemon', () => {
 
   it('a rejected message of a hundred groups has the sender in the place of the last', () => {
     const groups = Array.from({ length: 100 }, (_, index) => `g${index}`);
-    const [seen] = clientReads(
-      bytesOf((out) =>
-        writeReject(out, {
-          type: TypeBit.safe | TypeBit.selfDiscard,
-          sender: ME,
-          groups,
-          messageType: 7,
-          messageOrder: 'big',
-          buffer: Buffer.from('data'),
-          start: 0,
-          end: 4,
-        }),
-      ),
+    const bytes = bytesOf((out) =>
+      writeReject(out, {
+        type: TypeBit.safe | TypeBit.selfDiscard,
+        sender: ME,
+        groups,
+        messageType: 7,
+        messageOrder: 'big',
+        buffer: Buffer.from('data'),
+        start: 0,
+        end: 4,
+      }),
     );
+    expect(bytes.subarray(0, 4)).toEqual(hex('c0004080'));
+    const [seen] = clientReads(bytes);
     expect(seen).toEqual({
       kind: 'reject',
       rejected: 'multicast',

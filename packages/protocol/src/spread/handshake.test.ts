@@ -116,14 +116,29 @@ describe('before it is admitted', () => {
 
   it('one that pours bytes is cut off', () => {
     const decoder = createDaemonDecoder({ early: 100 });
-    decoder.push(Buffer.concat([HELLO, CHOICE, Buffer.alloc(101)]));
+    decoder.push(Buffer.concat([HELLO, CHOICE, Buffer.alloc(100)]));
     decoder.next();
     decoder.next();
+    expect(decoder.next()).toBeUndefined();
+    decoder.push(Buffer.alloc(1));
     expect(decoder.next()).toMatchObject({ kind: 'bad', reason: 'too_early', ends: true });
     expect(BAD.too_early.refusal).toBeUndefined();
     decoder.push(Buffer.alloc(1000));
     expect(decoder.next()).toBeUndefined();
     expect(decoder.bufferedBytes).toBe(0);
+  });
+
+  it('it is admitted once: its name stays', () => {
+    const decoder = createDaemonDecoder();
+    const join = bytesOf((out) => writeJoin(out, ME, 'g'));
+    decoder.push(Buffer.concat([HELLO, CHOICE, join.subarray(0, 60)]));
+    decoder.next();
+    decoder.next();
+    decoder.admit(ME);
+    expect(decoder.next()).toBeUndefined();
+    decoder.admit('#other#one');
+    decoder.push(join.subarray(60));
+    expect(decoder.next()).toEqual({ kind: 'join', group: 'g' });
   });
 
   it('an old client is admitted by its first words, and its frames follow', () => {
@@ -141,6 +156,7 @@ describe('a daemon that a client does not understand', () => {
   it.each([
     ['a list of methods too long for libspread', 'bad_methods', '5b'],
     ['a version before 3', 'version', '00 01 020000 05'],
+    ['a version below zero', 'version', '00 01 800000 05'],
     ['a private group of 32 bytes', 'bad_private_group', '00 01 050001 20'],
     ['a private group that is none', 'bad_private_group', '00 01 050001 02 7a7a'],
   ])('%s', (_, reason, bytes) => {

@@ -54,7 +54,7 @@ export function readMembershipBody(
   let mine = -1;
   let at = first;
   while (sets.length < count) {
-    if (end - at < COUNT_BYTES) return undefined;
+    // Of a count that is cut off, too, the set is larger than what is left.
     const members = readInt32(buffer, at, order) >>> 0;
     if (members * NAME_FIELD_BYTES > end - at - COUNT_BYTES) return undefined;
     if (at - first === offset) mine = sets.length;
