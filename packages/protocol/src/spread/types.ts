@@ -33,7 +33,7 @@ export const TypeBit = {
 export const ENDIAN_BITS = 0x8000_0080;
 
 export const SERVICES: readonly Service[] = ['unreliable', 'reliable', 'fifo', 'causal', 'agreed', 'safe'];
-export const CAUSES: readonly Cause[] = ['join', 'leave', 'disconnect', 'network'];
+const CAUSES: readonly Cause[] = ['join', 'leave', 'disconnect', 'network'];
 
 export const SERVICE_BITS: Readonly<Record<Service, number>> = {
   unreliable: TypeBit.unreliable,
