@@ -9,6 +9,7 @@ import {
   settingsForLog,
 } from '@rookery/service';
 import { Command } from 'commander';
+import { verify } from './cli/verify.ts';
 import { QueueServer, version } from './server.ts';
 import { settingsDefinition } from './settings.ts';
 
@@ -26,6 +27,22 @@ function program(): Command {
     settingsDefinition,
   );
   serve.action(async () => setExitCode(root, await runServer(serve.optsWithGlobals())));
+  root
+    .command('verify')
+    .description('Read every byte of a data folder that no server has open, and say what is whole.')
+    .argument('<directory>', 'what serve has as --data')
+    .option('--json', 'for programs')
+    .action(async (directory: string, { json = false }: { json?: boolean }) => {
+      const progress = process.stderr.isTTY && !json;
+      const { text, whole } = await verify(directory, {
+        json,
+        onProgress: (done, of) => {
+          if (progress) process.stderr.write(`\r${done} of ${of} segments${done === of ? '\r\x1b[K' : ''}`);
+        },
+      });
+      process.stdout.write(text);
+      if (!whole) setExitCode(root, 1);
+    });
   return root;
 }
 

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import {
   type Admin,
   createAdmin,
@@ -24,7 +23,7 @@ import type { Host, ServerCounters } from './connection/host.ts';
 import { dialects } from './dialect.ts';
 import { createListeners, type Listeners } from './listeners.ts';
 import { type ServerSettings, settingsDefinition } from './settings.ts';
-import { type LogStore, openLogStore } from './store/log-store.ts';
+import { type LogStore, logDirectory, openLogStore } from './store/log-store.ts';
 
 export const version: string = packageJson.version;
 
@@ -153,7 +152,7 @@ export class QueueServer {
     const store = await openLogStore({
       disk: nodeDisk,
       clock: systemClock,
-      directory: join(settings.data, 'log'),
+      directory: logDirectory(settings.data),
       sync: settings.sync,
       segmentBytes: settings.segmentBytes,
       maxPayloadBytes,

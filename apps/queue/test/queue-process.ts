@@ -21,19 +21,20 @@ export interface QueueProcessOptions {
 
 const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
 
-/** Starts a real queue server, from source, on free ports. */
+/** What runs `rookery-queue` with these arguments, from source. */
+export function queueCommand(...args: string[]): { command: string; args: string[] } {
+  const run = `const { main } = await import(${JSON.stringify(cli)}); await main(['', '', ...process.argv.slice(1)])`;
+  return { command: process.execPath, args: ['--conditions=@rookery/source', '--eval', run, '--', ...args] };
+}
+
+/** Starts a real queue server on free ports. */
 export async function startQueue(options: QueueProcessOptions): Promise<QueueProcess> {
   const running = await startProcess({
-    command: process.execPath,
-    args: [
-      '--conditions=@rookery/source',
-      '--eval',
-      `const { main } = await import(${JSON.stringify(cli)}); await main(['', '', ...process.argv.slice(1)])`,
-      '--',
+    ...queueCommand(
       'serve',
       ...['--port', '0', '--admin-port', '0', '--data', options.dataDirectory, '--log-format', 'json'],
       ...(options.flags ?? []),
-    ],
+    ),
     ...(options.env === undefined ? {} : { env: options.env }),
     readyPattern: /^.*"msg":"listening on .*$/m,
   });

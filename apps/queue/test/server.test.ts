@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startProcess, type TemporaryFolder, temporaryFolder } from '@rookery/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { QueueServer } from '../src/index.ts';
-import { type QueueProcess, startQueue } from './queue-process.ts';
+import { type QueueProcess, queueCommand, startQueue } from './queue-process.ts';
 import { connectText } from './text-client.ts';
 
 let folder: TemporaryFolder;
@@ -217,13 +217,6 @@ test('called wrongly, the command says so and exits with 2', async () => {
   await expect(startQueue({ dataDirectory: folder.path, flags: ['--prot', '1'] })).rejects.toThrow(
     /exit code 2/,
   );
-  await using version = await startProcess({
-    command: process.execPath,
-    args: [
-      '--conditions=@rookery/source',
-      '--eval',
-      `const { main } = await import(${JSON.stringify(new URL('../src/cli.ts', import.meta.url).href)}); await main(['', '', '--version'])`,
-    ],
-  });
+  await using version = await startProcess(queueCommand('--version'));
   expect((await version.waitForExit()).code).toBe(0);
 });

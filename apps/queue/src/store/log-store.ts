@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import {
   type Entry,
   type Log,
@@ -32,6 +33,11 @@ const head = Buffer.alloc(headBytes);
 head[0] = headVersion;
 
 export type LogStoreOptions = Omit<LogOptions, 'onCommit'>;
+
+/** Where the log lies in the folder that `serve` has as `--data`. */
+export function logDirectory(dataDirectory: string): string {
+  return join(dataDirectory, 'log');
+}
 
 /** @throws StoreError `store-locked`, or LogError for a folder that is not a log of this version */
 export async function openLogStore(options: LogStoreOptions): Promise<LogStore> {
