@@ -1,4 +1,5 @@
 /** What a log owes after bits flipped at rest: only what was hit may be missing, it must have been told, nothing is invented. */
+import type { Random, SimulatedDisk } from '@rookery/testkit';
 import type { LogEvent } from '../src/index.ts';
 import { type Model, type Observed, payloadOf, told, Violation } from './model.ts';
 
@@ -6,6 +7,31 @@ export interface Flip {
   readonly path: string;
   readonly position: number;
   readonly mask: number;
+}
+
+export interface FlipReport {
+  readonly flips: number;
+  readonly missing: number;
+  readonly told: number;
+}
+
+/** Flips one to three bits anywhere in the segments. */
+export function drawFlips(random: Random, disk: SimulatedDisk): Flip[] {
+  const files = disk.files().filter((file) => file.path.includes('/segments/') && file.bytes > 0);
+  return Array.from({ length: random.between(1, 3) }, () => {
+    const { path, bytes } = random.pick(files);
+    const flip = { path, position: random.below(bytes), mask: 1 << random.below(8) };
+    disk.flip(path, flip.position, flip.mask);
+    return flip;
+  });
+}
+
+/** All that can be read, in short. */
+export function summary(observed: readonly Observed[]): string {
+  return observed
+    .map((stream) => `${stream.id}:${stream.entries.map((entry) => entry.sequence).join(',')}`)
+    .sort()
+    .join(' ');
 }
 
 /** The model must be settled: all it holds is certain. Returns how many messages are missing. */

@@ -215,9 +215,8 @@ function checkStream(stream: ModelStream, found: Observed, floor: number): void 
     throw new Violation(`${told(stream)} came back after its removal was durable`);
   }
   // Only what was not promised yet may be lost, and its name with it.
-  const nameUncertain = stream.born > floor || stream.removed !== undefined;
-  const rescued = found.name.startsWith('recovered-') || found.name.startsWith(`${stream.name}-`);
-  if (found.name !== stream.name && !(nameUncertain && rescued)) {
+  const rescued = stream.born > floor && found.name.startsWith('recovered-');
+  if (found.name !== stream.name && !rescued) {
     throw new Violation(`${told(stream)} is now called ${found.name}`);
   }
   const must = stream.attributes.findLastIndex((version) => version.position <= floor);

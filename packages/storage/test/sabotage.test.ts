@@ -1,7 +1,8 @@
 /** The simulator is worth something only if it can fail: each of these broken logs or disks must be found out. */
 import { expect, test } from 'vitest';
 import { type Disk, type DiskFile, type Log, openLog, type Stream } from '../src/index.ts';
-import { type Sabotage, SimulationFailure, simulate } from './simulation.ts';
+import { SimulationFailure } from './failure.ts';
+import { type Sabotage, simulate } from './simulation.ts';
 
 const SEEDS = 200;
 
