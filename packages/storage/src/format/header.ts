@@ -23,7 +23,7 @@ export function encodeHeader(header: SegmentHeader): Buffer {
   bytes.set(header.identity, 16);
   putU64(bytes, 32, header.number);
   putU64(bytes, 40, header.createdMs);
-  putU32(bytes, 12, crc32(bytes.subarray(16, COPY)));
+  putU32(bytes, 12, headerCrc(bytes, 0));
   bytes.copyWithin(COPY, 0, COPY);
   return bytes;
 }
@@ -35,11 +35,11 @@ export function decodeHeader(bytes: Uint8Array): SegmentHeader | 'damaged' | 've
     if (bytes.length < at + COPY) break;
     const intact =
       MAGIC.every((byte, index) => bytes[at + index] === byte) &&
-      crc32(bytes.subarray(at + 16, at + COPY)) === getU32(bytes, at + 12);
+      headerCrc(bytes, at) === getU32(bytes, at + 12);
     if (!intact) continue;
     if (getU32(bytes, at + 8) === VERSION) {
       return {
-        identity: bytes.slice(at + 16, at + 16 + IDENTITY_BYTES),
+        identity: new Uint8Array(bytes.subarray(at + 16, at + 16 + IDENTITY_BYTES)),
         number: getU64(bytes, at + 32),
         createdMs: getU64(bytes, at + 40),
       };
@@ -47,6 +47,11 @@ export function decodeHeader(bytes: Uint8Array): SegmentHeader | 'damaged' | 've
     newer = true;
   }
   return newer ? 'version' : 'damaged';
+}
+
+/** Of all but itself: a bit that flipped in the version must not pass for a newer one. */
+function headerCrc(bytes: Uint8Array, at: number): number {
+  return crc32(bytes.subarray(at + 16, at + COPY), crc32(bytes.subarray(at, at + 12)));
 }
 
 /** What ties the frames of a segment to it. */
