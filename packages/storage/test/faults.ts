@@ -23,6 +23,7 @@ export class Faults {
   readonly #world: FaultWorld;
   #fullUntilMs = Number.NEGATIVE_INFINITY;
   #endings: (() => void)[] = [];
+  #readEndings: (() => void)[] = [];
 
   constructor(world: FaultWorld) {
     this.#world = world;
@@ -31,6 +32,7 @@ export class Faults {
   /** Another life: what was injected ends, a full disk stays full. */
   begin(): void {
     for (const end of this.#endings.splice(0)) end();
+    this.endReads();
     this.reads = false;
     this.fatal = false;
   }
@@ -49,7 +51,7 @@ export class Faults {
     }
     if (random.chance(faults.read)) {
       this.reads = true;
-      this.#endings.push(disk.inject({ operation: 'read', times: random.between(1, 5) }));
+      this.#readEndings.push(disk.inject({ operation: 'read', times: random.between(1, 5) }));
     }
     for (const operation of ['write', 'sync'] as const) {
       if (this.fatal || !random.chance(faults[operation])) continue;
@@ -58,6 +60,11 @@ export class Faults {
       if (operation === 'sync') this.#world.beforeSyncFails();
       this.#endings.push(disk.inject({ operation, after: random.below(3) }));
     }
+  }
+
+  /** What can't be read now can be read again. */
+  endReads(): void {
+    for (const end of this.#readEndings.splice(0)) end();
   }
 
   /** Whether a log may say that it is full. */

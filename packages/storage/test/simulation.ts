@@ -451,6 +451,7 @@ class Simulation {
   async #settle(): Promise<void> {
     const { log, streams } = this.#life!;
     this.#faults.makeRoom();
+    this.#faults.endReads();
     await this.#advance(SETTLE_MS);
     if (this.#disk.down) throw new Down();
     if (this.#failed) return;
