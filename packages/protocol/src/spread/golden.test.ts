@@ -1,6 +1,6 @@
 /**
- * Bytes on the wire: the handshake, the join and its reply as libspread and Spread's daemon exchanged them
- * (5.0.1, x86-64), the others put together by hand from the protocol's layout.
+ * Bytes on the wire: the handshake, the refusals and the reply to a join as libspread and Spread's daemon exchanged
+ * them (5.0.1, x86-64), the others put together by hand from the protocol's layout.
  */
 import { describe, expect, it } from 'vitest';
 import {
