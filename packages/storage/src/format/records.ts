@@ -200,8 +200,8 @@ export function takeStream(
   return {
     stream,
     nextSequence,
-    name: Uint8Array.prototype.slice.call(bytes, nameAt, nameAt + nameLength),
-    attributes: Uint8Array.prototype.slice.call(bytes, attributesAt, attributesAt + attributesLength),
+    name: new Uint8Array(bytes.subarray(nameAt, nameAt + nameLength)),
+    attributes: new Uint8Array(bytes.subarray(attributesAt, attributesAt + attributesLength)),
   };
 }
 

@@ -219,13 +219,7 @@ function createStream(core: Core, asked: string, attributes?: Uint8Array): LogSt
     throw new LogError('name-too-long', `A stream's name has ${MAX_NAME_BYTES} bytes at most.`);
   }
   if (core.byName.has(name)) throw new LogError('stream-exists', `There is a stream ${name} already.`);
-  const stream = new LogStream(
-    core,
-    core.nextStreamId++,
-    name,
-    nameBytes,
-    attributes?.slice() ?? new Uint8Array(0),
-  );
+  const stream = new LogStream(core, core.nextStreamId++, name, nameBytes, new Uint8Array(attributes ?? []));
   core.streams.set(stream.id, stream);
   core.byName.set(name, stream);
   stream.writeBirth();

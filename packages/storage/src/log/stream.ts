@@ -190,7 +190,7 @@ export class LogStream implements Stream {
     if (this.core.appendsRefused || this.removed || attributes.length > this.core.limits.maxPayloadBytes) {
       this.#refuse(attributes.length);
     }
-    this.attributes = attributes.slice();
+    this.attributes = new Uint8Array(attributes);
     this.writeBirth();
   }
 
