@@ -203,6 +203,7 @@ class Simulation {
         this.#model.reconcile(observed, floor);
         this.#startLife(log, clock);
         this.#disk.crashAfter(Number.POSITIVE_INFINITY, kind);
+        if (this.#random.chance(0.05)) await this.#openSecond();
         return;
       } catch (error) {
         if (error instanceof LogError && error.code === 'log-full' && this.#disk.capacityBytes < Infinity) {
@@ -221,6 +222,17 @@ class Simulation {
   }
 
   #lastCrash: CrashKind | 'closed' = 'closed';
+
+  /** While one has it open, nobody else gets it. */
+  async #openSecond(): Promise<void> {
+    try {
+      await this.#wait(this.#openLog(this.#clock.life()), 'the refusal of a second log');
+    } catch (error) {
+      if (error instanceof LogError && error.code === 'log-locked') return;
+      throw error;
+    }
+    throw new Violation('two logs have the folder open');
+  }
 
   #begin(): void {
     this.#promises = new Promises(this.options);
