@@ -1,17 +1,24 @@
 /**
- * What the log costs by itself: `npm exec -- node --conditions=@rookery/source bench/storage-append.ts [MESSAGES]`.
- * One queue-like stream of 100-byte messages on the real disk, in a folder under the system's temporary one
- * (ROOKERY_BENCH_DIR puts it elsewhere).
+ * What the log costs by itself: `npm exec -- node --conditions=@rookery/source bench/storage-append.ts [MESSAGES] [FOLDER]`.
+ * One queue-like stream of 100-byte messages on the real disk, under the system's temporary folder unless told.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Entry, type Log, type LogStats, nodeDisk, openLog, type Stream, type SyncMode } from '@rookery/storage';
+import {
+  type Entry,
+  type Log,
+  type LogStats,
+  nodeDisk,
+  openLog,
+  type Stream,
+  type SyncMode,
+} from '@rookery/storage';
 
 const COUNT = Number(process.argv[2] ?? 5_000_000);
 const BODY = Buffer.alloc(100, 'm');
 const HEAD = new Uint8Array(0);
-const root = await mkdtemp(join(process.env['ROOKERY_BENCH_DIR'] ?? tmpdir(), 'rookery-bench-'));
+const root = await mkdtemp(join(process.argv[3] ?? tmpdir(), 'rookery-bench-'));
 
 function open(directory: string, sync: SyncMode): Promise<Log> {
   return openLog({ disk: nodeDisk, directory: join(root, directory), sync });
@@ -31,6 +38,8 @@ async function timed(work: () => Promise<void> | void): Promise<number> {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+let worst = 0;
+
 /** Appends in turns of so many; returns the time within `append` and that of all, the disk included. */
 async function fill(stream: Stream, log: Log, count: number, perTurn: number): Promise<[number, number]> {
   let inside = 0;
@@ -39,7 +48,9 @@ async function fill(stream: Stream, log: Log, count: number, perTurn: number): P
       const start = performance.now();
       for (let i = 0; i < perTurn; i++) stream.append(HEAD, BODY, 0, BODY.length);
       inside += performance.now() - start;
+      const ended = performance.now();
       await turn();
+      worst = Math.max(worst, performance.now() - ended);
       while (log.congested) await turn();
     }
     await log.sync();
@@ -54,19 +65,8 @@ stream.acknowledgeThrough(stream.nextSequence - 1);
 const [inside, all] = await fill(stream, log, COUNT, 500);
 report('append, 500 a turn: within the call', inside, COUNT);
 report('append, 500 a turn: with its writes and footers', all, COUNT);
-let worst = 0;
-let watched = true;
-let last = performance.now();
-const watch = (): void => {
-  const now = performance.now();
-  worst = Math.max(worst, now - last);
-  last = now;
-  if (watched) setImmediate(watch);
-};
-setImmediate(watch);
 await log.close();
-watched = false;
-console.log(`longest turn while closing: ${worst.toFixed(1)} ms`);
+console.log(`longest turn beside the appends themselves: ${worst.toFixed(1)} ms`);
 
 globalThis.gc?.();
 const before = process.memoryUsage();
@@ -77,7 +77,9 @@ const opening = await timed(async () => {
 globalThis.gc?.();
 const after = process.memoryUsage();
 const added = (after.heapUsed + after.external - before.heapUsed - before.external) / 1e6;
-console.log(`reopen with ${COUNT.toLocaleString('en')} waiting: ${opening.toFixed(0)} ms, ${added.toFixed(1)} MB more memory`);
+console.log(
+  `reopen with ${COUNT.toLocaleString('en')} waiting: ${opening.toFixed(0)} ms, ${added.toFixed(1)} MB more memory`,
+);
 
 const deep = again.streams.get('queue')!;
 if (deep.liveCount !== COUNT) throw new Error(`${deep.liveCount} of ${COUNT} are there`);

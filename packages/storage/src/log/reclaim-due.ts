@@ -2,8 +2,8 @@
 import type { Core } from './core.ts';
 
 /** Sealed files may be so much larger than what lives in them, plus that part of a segment. */
-const FACTOR = 1.6;
-const SLACK = 0.5;
+const FACTOR = 1.5;
+const SLACK = 0.25;
 
 /** Whether there may be something to do: cheap enough for each commit. */
 export function reclaimDue(core: Core): boolean {
