@@ -28,11 +28,6 @@ export function encodeHeader(header: SegmentHeader): Buffer {
   return bytes;
 }
 
-/** Of the whole copy but for itself: a flip in the version is damage, not another version. */
-function headerCrc(bytes: Uint8Array, at: number): number {
-  return crc32(bytes.subarray(at + 16, at + COPY), crc32(bytes.subarray(at, at + 12)));
-}
-
 /** What stands in the header; `damaged` when neither copy is whole; `version` when a newer log wrote it. */
 export function decodeHeader(bytes: Uint8Array): SegmentHeader | 'damaged' | 'version' {
   let newer = false;
