@@ -13,7 +13,7 @@ import type { LogStream } from './stream.ts';
 import type { Entry } from './types.ts';
 import { allot, durable, finishFrame } from './writer.ts';
 
-/** What one turn copies at most (and one more record). */
+/** What one turn copies at most (and one more record); less if the backlog is small. */
 const SLICE_BYTES = 256 * 1024;
 const SLICE_RECORDS = 1000;
 /** A segment that could not be read is left alone for so long. */
@@ -39,6 +39,11 @@ export async function carrySegment(core: Core, segment: Segment): Promise<void> 
   }
 }
 
+/** Copies share the way to the disk with appends, and must not crowd them out. */
+function sliceBytes(core: Core): number {
+  return Math.min(SLICE_BYTES, core.limits.backlogBytes / 4);
+}
+
 /** What was copied in this turn. */
 interface Pace {
   bytes: number;
@@ -54,7 +59,7 @@ async function carryPart(core: Core, stream: LogStream, part: Part, pace: Pace):
     const index = part.index ?? (await loadBlock(core, part, block!));
     // The index was damaged: the segment has other parts now, and is begun anew with them.
     if (index === undefined) return;
-    const plan = planSlice(stream, part, index, from);
+    const plan = planSlice(stream, part, index, from, sliceBytes(core));
     const entries = plan.sequences.length === 0 ? [] : await fetchPlan(core, plan);
     if (core.state !== 'open' || stream.removed) return;
     for (const entry of entries ?? []) {
@@ -63,21 +68,22 @@ async function carryPart(core: Core, stream: LogStream, part: Part, pace: Pace):
     part.carriedThrough = plan.sequences.at(-1) ?? block?.last ?? part.last;
     for (const size of plan.sizes) pace.bytes += size;
     pace.records += plan.sizes.length;
-    if (pace.bytes < SLICE_BYTES && pace.records < SLICE_RECORDS) continue;
+    if (pace.bytes < sliceBytes(core) && pace.records < SLICE_RECORDS) continue;
     pace.bytes = 0;
     pace.records = 0;
+    await turn(core);
+    // Still waiting for a sync that is under way: so does this.
     if (core.pendingBytes > core.limits.backlogBytes / 4) await durable(core, core.position);
-    else await turn(core);
   }
 }
 
-function planSlice(stream: LogStream, part: Part, index: RecordIndex, from: number): Plan {
+function planSlice(stream: LogStream, part: Part, index: RecordIndex, from: number, maxBytes: number): Plan {
   const plan: Plan = { parts: [], sequences: [], offsets: [], sizes: [] };
   let bytes = 0;
   for (let at = lowerBound(index, from); at < index.sequences.length; at++) {
     const sequence = index.sequences[at]!;
     if (stream.acknowledged.has(sequence)) continue;
-    if (bytes >= SLICE_BYTES || plan.sequences.length >= SLICE_RECORDS) break;
+    if (bytes >= maxBytes || plan.sequences.length >= SLICE_RECORDS) break;
     plan.parts.push(part);
     plan.sequences.push(sequence);
     plan.offsets.push(index.offsets[at]!);

@@ -51,7 +51,7 @@ async function fiveMessages(directory: string): Promise<{ path: string; end: num
   return { path, end: (await stat(path)).size };
 }
 
-describe('a torn tail', () => {
+describe('a torn tail', { timeout: 60_000 }, () => {
   test('is cut exactly at the last whole record, wherever it was torn', async () => {
     await using folder = await temporaryFolder();
     const { end } = await fiveMessages(join(folder.path, 'log'));
@@ -79,7 +79,7 @@ describe('a torn tail', () => {
   });
 });
 
-describe('a flipped bit', () => {
+describe('a flipped bit', { timeout: 60_000 }, () => {
   test('in any byte of a record of the active segment takes that record only, and is told', async () => {
     await using folder = await temporaryFolder();
     const { end } = await fiveMessages(join(folder.path, 'log'));

@@ -49,7 +49,7 @@ async function readAll(stream: Stream): Promise<Entry[]> {
   }
 }
 
-describe('a log', () => {
+describe('a log', { timeout: 30_000 }, () => {
   test('gives back after a restart what was appended and not acknowledged, in order', async () => {
     await using folder = await temporaryFolder();
     let log = await open(folder.path, SMALL);

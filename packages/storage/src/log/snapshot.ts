@@ -28,6 +28,7 @@ export async function writeSnapshot(core: Core): Promise<void> {
   // place. See snapshotRanges for what happens from here on.
   await durable(core, active.rolledAt);
   if (core.state !== 'open') return;
+  const sliceBytes = Math.min(SLICE_BYTES, core.limits.backlogBytes / 4);
   for (let copy = 1; copy <= COPIES; copy++) {
     for (const [segment, attempt] of core.dropped) {
       writeRecord(core, DROPPED_BYTES, (bytes, at) => putDropped(bytes, at, segment, attempt));
@@ -38,7 +39,7 @@ export async function writeSnapshot(core: Core): Promise<void> {
     for (const stream of streams) {
       if (stream.removed) continue;
       writeStream(core, stream);
-      if (++count < SLICE_STREAMS && active.end - start < SLICE_BYTES) continue;
+      if (++count < SLICE_STREAMS && active.end - start < sliceBytes) continue;
       active.snapshotBytes += active.end - start;
       await turn(core);
       if (core.state !== 'open') return;
