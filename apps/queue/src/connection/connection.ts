@@ -213,6 +213,8 @@ export class Connection {
 
   /** Neither the client's replies nor the store's writes are piling up. */
   #mayGoOn(): boolean {
+    // A socket that was cut takes whatever is written, and says `close` only in a later turn.
+    if (this.#socket.destroyed) return false;
     if (this.broker.store.congested) {
       this.host.awaitCommit(this);
       return false;
