@@ -30,6 +30,7 @@ const tooManyConnections = 'ERROR Too many open connections\r\n';
 export function createListeners(options: ListenersOptions, host: () => Host): Listeners {
   const log = options.log.child({ part: 'listeners' });
   const connections = new Set<Connection>();
+  const refused = new Set<Socket>();
   let awaiting = new Set<Connection>();
   let stopping = false;
   const tcp = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, accept);
@@ -39,12 +40,25 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
     const { counters } = host();
     counters.totalConnections += 1;
     if (stopping || connections.size >= options.maxConnections) {
-      socket.on('error', () => undefined);
-      socket.end(tooManyConnections);
+      refuse(socket);
       return;
     }
     connections.add(new Connection(socket, host()));
     counters.currentConnections = connections.size;
+  }
+
+  /** Tells a client to come back later, and waits only a moment for it to go. */
+  function refuse(socket: Socket): void {
+    refused.add(socket);
+    const cut = setTimeout(() => socket.destroy(), refusedLingerMs);
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      clearTimeout(cut);
+      refused.delete(socket);
+    });
+    // What it has sent is not wanted; left unread it would turn the goodbye into a reset.
+    socket.resume();
+    socket.end(tooManyConnections);
   }
 
   return {
@@ -53,8 +67,14 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
       await listen(tcp, () => tcp.listen(options.port, options.host), options.host, options.port);
       if (unix !== undefined) {
         const path = options.socketPath!;
-        await removeStaleSocket(path);
-        await listen(unix, () => unix.listen(path), path, 0);
+        try {
+          await removeStaleSocket(path);
+          await listen(unix, () => unix.listen(path), path, 0);
+        } catch (error) {
+          // What could not start is not stopped either: nothing of it may stay behind.
+          tcp.close();
+          throw error;
+        }
       }
       for (const server of [tcp, unix]) {
         // Such as running out of file descriptors: those who are in stay in.
@@ -68,6 +88,7 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
       // What is answered gets out, if the client reads it in time.
       const cut = (): void => {
         for (const connection of [...connections]) connection.destroy();
+        for (const socket of refused) socket.destroy();
       };
       const timer = setTimeout(cut, Math.min(deadline.remainingMs() / 2, drainMs));
       deadline.signal.addEventListener('abort', cut);
@@ -94,6 +115,9 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
     },
   };
 }
+
+/** One that is not let in must not hold a file descriptor for long: it came because there are too many. */
+const refusedLingerMs = 1000;
 
 /** At a stop, clients get so long to take their last replies. */
 const drainMs = 5000;
