@@ -43,7 +43,7 @@ const queueFields = {
   maxAgeMs: durationMs(),
   maxMemoryBytes: byteSize(),
   discardOldest: boolean(),
-  expireToQueue: text({ max: 250 }),
+  expireToQueue: text({ max: 250 }).transform(wireName),
   deleteWhenIdleMs: durationMs(),
   openReadTimeoutMs: durationMs(),
   fanoutOnly: boolean(),
@@ -183,7 +183,7 @@ const own: Own = {
     unit: 'bytes',
   }),
   segmentBytes: setting({
-    schema: byteSize({ min: 65_536, max: 2 * 1024 ** 3 }),
+    schema: byteSize({ min: 65_536, max: 1024 ** 3 }),
     default: 64 * 1024 * 1024,
     description: 'Size of one file of the log',
     reason: 'Half a second to scan after a crash.',

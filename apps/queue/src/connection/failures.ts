@@ -32,6 +32,7 @@ const storeFailures: Record<StoreErrorCode, Failure> = {
     close: false,
   },
   'queue-exists': { line: 'SERVER_ERROR storage failed', code: 'internal', close: false },
+  'name-too-long': { line: 'CLIENT_ERROR the name is too long', code: 'bad_key', close: false },
   'queue-removed': { line: 'SERVER_ERROR the queue was deleted', code: 'temporary', close: false },
 };
 

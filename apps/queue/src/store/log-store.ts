@@ -71,7 +71,7 @@ export class LogStore implements Store {
       else this.#adopt(stream, stream.name.startsWith('q:') ? stream.name.slice(2) : stream.name);
     }
     for (const stream of cursors) {
-      const [queueName, cursorName] = JSON.parse(stream.name.slice(2)) as [string, string];
+      const { queueName, cursorName } = parseCursorStreamName(stream.name);
       const queue = this.queues.get(queueName);
       if (queue === undefined) stream.remove();
       else queue.cursors.set(cursorName, new LogCursor(queue, cursorName, stream));
@@ -204,7 +204,7 @@ class LogQueue implements StoredQueue {
 
   createCursor(name: string): StoredCursor {
     return translate(() => {
-      const stream = this.store.log.createStream(`c:${JSON.stringify([this.name, name])}`);
+      const stream = this.store.log.createStream(cursorStreamName(this.name, name));
       const cursor = new LogCursor(this, name, stream);
       this.cursors.set(name, cursor);
       return cursor;
@@ -276,6 +276,17 @@ function readHead(entry: Entry): MessageProperties {
   };
 }
 
+/** The length of the queue's name stands first, because either name may hold any character. */
+function cursorStreamName(queueName: string, cursorName: string): string {
+  return `c:${queueName.length}:${queueName}${cursorName}`;
+}
+
+function parseCursorStreamName(name: string): { queueName: string; cursorName: string } {
+  const start = name.indexOf(':', 2) + 1;
+  const middle = start + Number(name.slice(2, start - 1));
+  return { queueName: name.slice(start, middle), cursorName: name.slice(middle) };
+}
+
 const codes: Record<LogErrorCode, StoreErrorCode> = {
   'log-locked': 'store-locked',
   'log-foreign': 'store-failed',
@@ -286,7 +297,7 @@ const codes: Record<LogErrorCode, StoreErrorCode> = {
   'log-closed': 'store-closed',
   'read-failed': 'store-read-failed',
   'payload-too-large': 'body-too-large',
-  'name-too-long': 'queue-exists',
+  'name-too-long': 'name-too-long',
   'stream-exists': 'queue-exists',
   'stream-removed': 'queue-removed',
 };

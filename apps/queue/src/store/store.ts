@@ -94,6 +94,7 @@ export type StoreErrorCode =
   | 'store-locked'
   | 'body-too-large'
   | 'queue-exists'
+  | 'name-too-long'
   | 'queue-removed';
 
 export class StoreError extends Error {
