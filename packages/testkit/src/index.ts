@@ -10,6 +10,7 @@ export {
   type SimulatedFile,
 } from './disk.ts';
 export type { FailedSync } from './disk-content.ts';
+export { type NetworkConditions, SimulatedNetwork } from './network.ts';
 export { freePort } from './ports.ts';
 export {
   killAtRandomMoment,

@@ -1,0 +1,23 @@
+/** What may be delivered, in the order of the ring. */
+import type { DataPacket } from '@rookery/protocol/bus';
+import type { Core } from './core.ts';
+import type { Configuration } from './types.ts';
+
+// hot: after each packet and each visit.
+/** Operational: all that came without a hole, up to the first packet that has to be safe and isn't yet. */
+export function deliverReady(core: Core): void {
+  const { window } = core.installed;
+  const configuration = core.configuration as Configuration;
+  while (window.delivered < window.aru) {
+    const packet = window.get(window.delivered + 1) as DataPacket;
+    if (packet.safe && packet.sequence > window.safeTo) return;
+    window.delivered++;
+    deliverPacket(core, packet, configuration);
+  }
+}
+
+export function deliverPacket(core: Core, packet: DataPacket, configuration: Configuration): void {
+  core.reassembly.read(packet, (sender, service, payload) => {
+    core.outputs.push({ kind: 'deliver', sender, service, payload, configuration });
+  });
+}
