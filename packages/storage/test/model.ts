@@ -13,7 +13,7 @@ export class Violation extends Error {
 }
 
 /** Position of a change that is certain: made in an earlier life and seen since. */
-export const CERTAIN = 0;
+const CERTAIN = 0;
 
 export interface ModelMessage {
   readonly stream: ModelStream;
@@ -244,7 +244,7 @@ function checkStream(stream: ModelStream, found: Observed, floor: number): void 
   }
 }
 
-export function checkCounts(stream: ModelStream, found: Observed): void {
+function checkCounts(stream: ModelStream, found: Observed): void {
   const bytes = found.entries.reduce((sum, entry) => sum + entry.end - entry.start, 0);
   if (found.liveCount !== found.entries.length || found.livePayloadBytes !== bytes) {
     throw new Violation(

@@ -22,7 +22,7 @@ import { type Life, Owner } from './owner.ts';
 import { Promises, type Required } from './promises.ts';
 import { checkDiskUse, checkFigures } from './settled.ts';
 
-export const DIRECTORY = '/data/log';
+const DIRECTORY = '/data/log';
 
 /** Bends the log or its disk, so that a test can see whether the simulator notices. */
 export interface Sabotage {

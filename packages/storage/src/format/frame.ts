@@ -8,7 +8,7 @@ export const FRAME_HEADER = 12;
  * Ties a frame to its segment (salt) and to its place in it. A scan that lost its way tries every byte: this makes
  * each try a few nanoseconds, and since the salt comes of the log's secret identity, no payload passes for a frame.
  */
-export function frameCheck(length: number, crc: number, salt: number, offset: number): number {
+function frameCheck(length: number, crc: number, salt: number, offset: number): number {
   let mix = Math.imul(crc ^ salt, 0x85ebca6b) ^ Math.imul(length ^ (salt >>> 7), 0xc2b2ae35);
   mix ^= mix >>> 15;
   mix = Math.imul(mix ^ offset, 0x2c1b3c6d) ^ salt;

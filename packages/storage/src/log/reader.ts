@@ -12,7 +12,7 @@ import type { LogStream } from './stream.ts';
 import type { Entry } from './types.ts';
 
 /** One trip to the disk reads so much at most, unless one record is larger. */
-export const SPAN_BYTES: number = 256 * 1024;
+const SPAN_BYTES: number = 256 * 1024;
 /** Bytes between two messages that are cheaper to read than to skip. */
 const GAP_BYTES = 16 * 1024;
 /** Trips of one read under way at a time. */

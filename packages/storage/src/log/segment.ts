@@ -120,7 +120,7 @@ export function addToIndex(part: Part, sequence: number, offset: number, size: n
 }
 
 /** Blocks that a part of so many records is cut into. */
-export function blockCount(records: number): number {
+function blockCount(records: number): number {
   return Math.ceil(records / BLOCK_RECORDS);
 }
 
