@@ -119,11 +119,6 @@ export function addToIndex(part: Part, sequence: number, offset: number, size: n
   part.last = sequence;
 }
 
-/** Blocks that a part of so many records is cut into. */
-function blockCount(records: number): number {
-  return Math.ceil(records / BLOCK_RECORDS);
-}
-
 export function segmentsPath(directory: string): string {
   return `${directory}/segments`;
 }
