@@ -1,6 +1,6 @@
 /** Segments and the parts in them, as they stand in memory. */
 import type { DiskFile } from '../disk/disk.ts';
-import { BLOCK_RECORDS, type BlockSummary, type RecordIndex } from '../format/footer.ts';
+import type { BlockSummary, RecordIndex } from '../format/footer.ts';
 import { FRAME_HEADER } from '../format/frame.ts';
 import { SEGMENT_HEADER, segmentSalt } from '../format/header.ts';
 import { type MessageKind, messageFields } from '../format/records.ts';
