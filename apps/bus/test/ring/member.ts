@@ -2,6 +2,7 @@
 import type { Random, SimulatedClock, SimulatedNetwork } from '@rookery/testkit';
 import { createRing, type Ring, type RingSettings, type Service } from '../../src/index.ts';
 import { messageName, type ProcessHistory, type SentMessage, Violation } from './history.ts';
+import type { Plan } from './plan.ts';
 
 /** What the members of a cluster share. */
 export interface World {
@@ -27,6 +28,8 @@ export interface Bend {
   /** Around the ring of a member. */
   readonly ring?: (ring: Ring, id: number) => Ring;
   readonly forgetsRingSequence?: boolean;
+  /** Instead of what the seed draws. */
+  readonly plan?: Partial<Plan>;
 }
 
 /** Datagrams that a stopped process's socket keeps. */

@@ -36,7 +36,36 @@ export type FaultKind =
   /** A member's data is lost while its tokens go on, and then it is gone: what follows stands behind a hole. */
   | 'hole';
 
+/** What it takes for the rarest trouble: a hole, safe messages behind it, and a ring that only some install. */
+export const HALF_INSTALLED: Partial<Plan> = {
+  members: 5,
+  services: ['safe'],
+  submitEveryMs: 15,
+  submitBurst: 1,
+  faultEveryMs: 500,
+  faultyMs: 3000,
+  storeMs: [0.01, 0.1],
+  faults: {
+    partition: 0,
+    overlap: 0,
+    oneWay: 0,
+    heal: 2,
+    stop: 0,
+    resume: 0,
+    crash: 0,
+    restart: 1,
+    weather: 0,
+    ambush: 0,
+    hole: 4,
+  },
+};
+
 export function drawPlan(random: Random): Plan {
+  const plan = drawUsual(random);
+  return random.chance(0.1) ? { ...plan, ...HALF_INSTALLED } : plan;
+}
+
+function drawUsual(random: Random): Plan {
   const members = random.chance(0.85) ? random.between(2, 5) : random.between(6, 16);
   const windowPackets = random.pick([4, 12, 40]);
   const spanPackets = windowPackets * random.pick([1, 2, 4]);

@@ -72,7 +72,7 @@ class Simulation {
 
   constructor(seed: number, bend: Bend) {
     this.#random = new Random(seed);
-    this.plan = drawPlan(this.#random.fork('plan'));
+    this.plan = { ...drawPlan(this.#random.fork('plan')), ...bend.plan };
     this.#ambush = this.#random.fork('ambush');
     const { plan } = this;
     this.#network = new SimulatedNetwork({
