@@ -117,7 +117,9 @@ export class LogStream implements Stream {
   // hot: in order, this is a handful of additions.
   acknowledge(entry: Entry): void {
     if (this.core.changesRefused) throw refusal(this.core);
-    if (this.settle(entry)) this.#tell(entry.sequence, entry.sequence);
+    if (!this.settle(entry)) return;
+    this.untold.add(entry.sequence);
+    this.#mark();
   }
 
   /** Counts an entry as consumed; false if it was before. */
@@ -131,7 +133,8 @@ export class LogStream implements Stream {
   consumeDamaged(part: Part, sequence: number, size: number): void {
     if (!this.acknowledged.add(sequence)) return;
     discount(this.core, this, currentPart(part, sequence), size);
-    this.#tell(sequence, sequence);
+    this.untold.add(sequence);
+    this.#mark();
   }
 
   #settleMoved(entry: Entry): void {
@@ -169,15 +172,19 @@ export class LogStream implements Stream {
   #acknowledgeRange(first: number, last: number): void {
     if (this.core.changesRefused) throw refusal(this.core);
     if (this.removed || this.acknowledged.covers(first, last)) return;
+    const range = new RangeSet();
+    range.addRange(first, last);
+    // Only what is new: what a MOVED record consumed before must not be told of by a record that outlives it.
+    const fresh = range.without(this.acknowledged);
+    for (let at = 0; at < fresh.length; at++) this.untold.addRange(fresh.first(at), fresh.last(at));
     this.acknowledged.addRange(first, last);
     discountRange(this.core, this, first, last);
-    this.#tell(first, last);
+    this.#mark();
   }
 
-  #tell(first: number, last: number): void {
-    const { core, untold } = this;
-    if (first === last) untold.add(first);
-    else untold.addRange(first, last);
+  /** The next batch has something to tell of this stream. */
+  #mark(): void {
+    const { core } = this;
     if (!this.marked) {
       this.marked = true;
       core.marked.push(this);
