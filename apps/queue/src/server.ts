@@ -63,7 +63,10 @@ export class QueueServer {
   constructor(options: QueueServerOptions = {}) {
     const settings: ServerSettings = options.loaded?.values ?? {
       ...resolveSettings(settingsDefinition, {}).values,
-      ...options.settings,
+      // One that is undefined is not set, and does not take away the default.
+      ...Object.fromEntries(
+        Object.entries(options.settings ?? {}).filter(([, value]) => value !== undefined),
+      ),
     };
     this.settings = settings;
     this.#loaded = options.loaded;

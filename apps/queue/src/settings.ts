@@ -21,6 +21,7 @@ import {
 } from '@rookery/service';
 import type { SyncMode } from '@rookery/storage';
 import { z } from 'zod';
+import { optionAtEnd } from './broker/targets.ts';
 import type { Dialect } from './dialect.ts';
 import { wireName } from './names.ts';
 import type { QueueSettings } from './queue/settings.ts';
@@ -36,6 +37,13 @@ const syncMode: z.ZodType<SyncMode> = z
     return z.NEVER;
   });
 
+/** A queue that messages are put to. */
+const writtenName: z.ZodType<string> = text({ max: 250 })
+  .refine((name) => optionAtEnd(name) === undefined, {
+    error: 'expected a name that does not end in an option of get, such as /open: nobody could read it',
+  })
+  .transform(wireName);
+
 const queueFields = {
   maxItems: integer(),
   maxBytes: byteSize(),
@@ -43,7 +51,7 @@ const queueFields = {
   maxAgeMs: durationMs(),
   maxMemoryBytes: byteSize(),
   discardOldest: boolean(),
-  expireToQueue: text({ max: 250 }).transform(wireName),
+  expireToQueue: writtenName,
   deleteWhenIdleMs: durationMs(),
   openReadTimeoutMs: durationMs(),
   fanoutOnly: boolean(),
@@ -61,14 +69,13 @@ const queuesTable: z.ZodType<Record<string, Partial<QueueSettings>>> = z
   );
 
 const aliasesTable: z.ZodType<Record<string, string[]>> = z
-  .record(z.string().min(1).max(250), list(text({ max: 250 })))
+  .record(
+    z.string().min(1).max(250),
+    // A put to an alias of nothing would be answered and kept nowhere.
+    list(writtenName).refine((targets) => targets.length > 0, { error: 'expected at least one queue' }),
+  )
   .transform((aliases) =>
-    Object.fromEntries(
-      Object.entries(aliases).map(([name, targets]) => [
-        wireName(name),
-        targets.map((target) => wireName(target)),
-      ]),
-    ),
+    Object.fromEntries(Object.entries(aliases).map(([name, targets]) => [wireName(name), targets])),
   );
 
 /** An interface is not assignable to a record; what is mapped from it is. */

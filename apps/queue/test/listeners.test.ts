@@ -64,3 +64,9 @@ test('a Unix socket that can not be made leaves no port open', async () => {
   await expect(server.start()).rejects.toThrow(/did not start/);
   expect(server.address).toBeUndefined();
 });
+
+test('a setting that is undefined has its default', async () => {
+  const settings = { port: 0, adminPort: 0, data: folder.path, sync: undefined } as object;
+  const server = new QueueServer({ settings });
+  expect(server.settings.sync).toBe('always');
+});

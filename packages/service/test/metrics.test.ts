@@ -28,6 +28,24 @@ describe('a scrape', () => {
     expect(text).toContain('rookery_queue_queue_bytes{queue="a\\"b\\n"} 2\n');
   });
 
+  it('lets others have their turn between two metrics', async () => {
+    const metrics = createMetrics({ app: 'queue' });
+    let turns = 0;
+    const seen: number[] = [];
+    for (const name of ['one', 'two', 'three']) {
+      metrics.registerGauge({ name, help: 'Something.', value: () => seen.push(turns) });
+    }
+    let rendering = true;
+    const turn = (): void => {
+      turns += 1;
+      if (rendering) setImmediate(turn);
+    };
+    turn();
+    await metrics.render();
+    rendering = false;
+    expect(new Set(seen).size).toBe(3);
+  });
+
   it('shows a histogram in cumulative buckets', async () => {
     const metrics = createMetrics({ app: 'bus' });
     const seconds = metrics.registerHistogram({ name: 'wait_seconds', help: 'Waits.', buckets: [0.1, 1] });

@@ -88,13 +88,19 @@ export function parseWriteTarget(key: string, dialect: Dialect): WriteTarget {
   const queues = names.includes('+') ? [...new Set(names.split('+'))] : [names];
   for (const name of queues) {
     checkName(name, dialect);
-    // A name that ends like an option could be written to and never read.
-    const last = name.slice(name.lastIndexOf('/') + 1);
-    if (last !== name && /^(open|close|abort|peek|sync|t=\d{1,10}|cursor=.+)$/i.test(last)) {
-      throw new BrokerError('bad-name', `a queue's name can't end in "/${last}": that is an option of get`);
+    const option = optionAtEnd(name);
+    if (option !== undefined) {
+      throw new BrokerError('bad-name', `a queue's name can't end in "/${option}": that is an option of get`);
     }
   }
   return { queues, sync };
+}
+
+/** What a name ends in that is taken for an option: such a queue could be written to and never read. */
+export function optionAtEnd(name: string): string | undefined {
+  const last = name.slice(name.lastIndexOf('/') + 1);
+  if (last === name) return undefined;
+  return /^(open|close|abort|peek|sync|t=\d{1,10}|cursor=.+)$/i.test(last) ? last : undefined;
 }
 
 /** @throws BrokerError `bad-name` */

@@ -157,6 +157,20 @@ test('a new timeout holds for what is open', () => {
   expect(read.deadline).toBe(0);
 });
 
+test('a flush of what is empty asks nothing of the store', () => {
+  const { queue, stored, put } = make();
+  let purges = 0;
+  const purge = stored.purge.bind(stored);
+  stored.purge = () => {
+    purges += 1;
+    purge();
+  };
+  put('a');
+  queue.flush();
+  queue.flush();
+  expect([purges, queue.items, queue.flushedTotal]).toEqual([1, 0, 2]);
+});
+
 test('flush forgets what is open: given back, it does not come again', () => {
   const { queue, put } = make();
   put('a');
