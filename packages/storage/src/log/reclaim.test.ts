@@ -43,7 +43,9 @@ describe('reclaim', () => {
       if (step % 20 === 0) await log.sync();
       if (step % 500 !== 499) continue;
       // It follows a moment behind.
-      await expect.poll(() => overBound(log, folder.path), { interval: 5, timeout: 20_000 }).toBeLessThanOrEqual(0);
+      await expect
+        .poll(() => overBound(log, folder.path), { interval: 5, timeout: 20_000 })
+        .toBeLessThanOrEqual(0);
     }
     expect(log.stats.carriedBytes).toBeGreaterThan(0);
     expect(log.stats.removedSegments).toBeGreaterThan(20);
