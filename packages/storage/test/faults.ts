@@ -20,6 +20,8 @@ export class Faults {
   reads = false;
   /** The log may stop for good. */
   fatal = false;
+  /** In this life or an earlier one: what a failed sync threw away stays a hole. */
+  everFatal = false;
   readonly #world: FaultWorld;
   #fullUntilMs = Number.NEGATIVE_INFINITY;
   #endings: (() => void)[] = [];
@@ -56,6 +58,7 @@ export class Faults {
     for (const operation of ['write', 'sync'] as const) {
       if (this.fatal || !random.chance(faults[operation])) continue;
       this.fatal = true;
+      this.everFatal = true;
       note(() => `the next ${operation} fails`);
       if (operation === 'sync') this.#world.beforeSyncFails();
       this.#endings.push(disk.inject({ operation, after: random.below(3) }));

@@ -287,12 +287,7 @@ class Simulation {
 
   /** What a power loss once tore stays in its segment, and is told whenever that is scanned. */
   get #mayBeDamaged(): boolean {
-    return (
-      this.#report.powerLosses > 0 ||
-      this.#report.failures > 0 ||
-      this.#faults.fatal ||
-      this.#damage !== undefined
-    );
+    return this.#report.powerLosses > 0 || this.#faults.everFatal || this.#damage !== undefined;
   }
 
   async #observe(log: Log): Promise<Observed[]> {
