@@ -31,6 +31,7 @@ export class QuietCluster {
       trace: () => undefined,
       watch: () => undefined,
       bend: {},
+      toleratesForgeries: false,
       failure: undefined,
     };
     for (let id = 1; id <= size; id++) this.members.push(new Member(id, this.#world));
@@ -76,6 +77,11 @@ export class QuietCluster {
   async advance(ms: number): Promise<void> {
     await this.clock.advance(ms);
     if (this.#world.failure !== undefined) throw this.#world.failure;
+  }
+
+  /** For tests that forge packets. */
+  tolerateForgeries(): void {
+    this.#world.toleratesForgeries = true;
   }
 
   check(): void {

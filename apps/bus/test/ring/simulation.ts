@@ -92,6 +92,7 @@ class Simulation {
       trace: (text) => this.#note(text),
       watch: (member, installed) => this.#spring(member, installed),
       bend,
+      toleratesForgeries: false,
       failure: undefined,
     };
     for (let id = 1; id <= plan.members; id++) this.#members.push(new Member(id, this.#world));

@@ -6,6 +6,9 @@ import { startCommit, storeUpTo } from './commit.ts';
 import { addAll, ascending, equals, includesAll } from './sets.ts';
 import { isLeftAlone, onStrangersJoin } from './strangers.ts';
 
+/** No ring is so much ahead of what this process knows: one broken number must not use up those of all. */
+const SEQUENCE_JUMP_MAX = 2 ** 40;
+
 /** Leaves the ring, or the attempt at one. `strangers` are to be in the next, `failed` are not. */
 export function enterGather(
   core: Core,
@@ -65,6 +68,7 @@ export function sendJoin(core: Core): void {
 
 export function onJoin(core: Core, join: Join): void {
   if (!core.peers.isNew(join.sender, join.incarnation, join.serial, core.now)) return;
+  if (join.usedSequence > core.knownSequence + SEQUENCE_JUMP_MAX) return;
   core.knownSequence = Math.max(core.knownSequence, join.usedSequence);
   switch (core.state) {
     case 'starting':
