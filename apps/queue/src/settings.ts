@@ -200,7 +200,8 @@ const own: Own = {
     schema: byteSize().optional(),
     default: undefined,
     description: 'Space kept back so that reads and acknowledgements go on when the disk is full',
-    reason: 'By default room for what may be in flight: two of the largest bodies and 16 MiB.',
+    reason:
+      'By default room for what may be in flight: two of the largest bodies and 16 MiB. At least 4/3 of the largest body and 8 MiB.',
     unit: 'bytes',
   }),
 };

@@ -3,7 +3,7 @@ import type { Broker } from '../broker/broker.ts';
 import { displayName, wireName } from '../names.ts';
 import type { Queue } from '../queue/queue.ts';
 
-/** One queue as `/queues` shows it. The names and units are a contract: docs/admin-http.md. */
+/** One queue as `/queues` shows it. The names and units are a contract: docs/run-the-queue.md. */
 export interface QueueView {
   readonly name: string;
   readonly messages: number;

@@ -34,7 +34,8 @@ export function startSweeper(
   function sweep(): void {
     const now = clock.now();
     loadsLeft = loadsPerTick;
-    let left = Math.ceil(registry.queues.size / ticksPerRound);
+    // Also where there is none: an iterator left standing keeps every table that the map has outgrown since.
+    let left = Math.max(1, Math.ceil(registry.queues.size / ticksPerRound));
     while (left > 0) {
       const next = round.next();
       if (next.done === true) {
