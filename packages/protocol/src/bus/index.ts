@@ -5,6 +5,16 @@
 export { type ChunkCursor, chunkCursor, nextChunk, putChunk } from './chunks.ts';
 export { decodePacket, decodeRecovered } from './decode.ts';
 export { encodeControl, sealData, wrapRecovered } from './encode.ts';
+export {
+  decodeEvent,
+  encodeEvent,
+  type GroupChange,
+  type GroupEvent,
+  type GroupMessage,
+  type GroupState,
+  groupsFit,
+  type SessionGone,
+} from './events.ts';
 export { CHUNK_HEADER_BYTES, CHUNK_TOTAL_BYTES, DATA_HEADER_BYTES, OBLIGATION_BYTES } from './layout.ts';
 export { LIMITS } from './limits.ts';
 export * from './packets.ts';

@@ -1,0 +1,306 @@
+/**
+ * Groups of sessions on top of the ring. Joins and leaves are ordered events like messages, so all daemons of a
+ * configuration agree on who is in a group when a message is delivered. When the configuration changes, each daemon
+ * says what it brings; what is delivered until all have said it, waits.
+ *
+ * Pure: what the ring delivers and what sessions ask for goes in, `take` gives what is to be done.
+ */
+import { decodeEvent, encodeEvent, type GroupEvent, type GroupState, groupsFit } from '@rookery/protocol/bus';
+import type { Configuration, RingOutput, Service } from '../ring/types.ts';
+import { GroupTable } from './table.ts';
+import type { GroupId, GroupOutput, View, ViewCause } from './types.ts';
+
+export interface GroupsOptions {
+  /** Of this daemon, in the ring. */
+  readonly id: number;
+  /** Of this daemon; part of its sessions' names. Unique in the network. */
+  readonly name: string;
+}
+
+export interface Multicast {
+  readonly service: Service;
+  readonly groups: readonly string[];
+  readonly messageType: number;
+  /** The sender wants no copy. */
+  readonly selfDiscard: boolean;
+  readonly data: Uint8Array;
+}
+
+type Delivered = Extract<RingOutput, { kind: 'deliver' }>;
+
+interface Session {
+  readonly privateName: string;
+  /** It wants views. */
+  readonly membership: boolean;
+  /** It has said goodbye, but not all know yet: its name is not free. */
+  leaving: boolean;
+}
+
+/** Indices of views from here on belong to the companions of one transition, who may have seen less than others. */
+const TRANSITIONAL_INDEX = 2 ** 30;
+/** And from here on to one daemon that its companions had not heard. */
+const SOLITARY_INDEX = 2 ** 30 + 2 ** 29;
+
+export class Groups {
+  readonly #id: number;
+  readonly #name: string;
+  readonly #outputs: GroupOutput[] = [];
+  /** By private name. */
+  readonly #sessions = new Map<string, Session>();
+  /** What this daemon's own sessions are in: outlives every configuration. */
+  readonly #mine = new Map<string, Set<string>>();
+  /** The last view of each group that was told to somebody here. */
+  readonly #views = new Map<string, View>();
+  #table = new GroupTable();
+  #configuration: Configuration | undefined;
+  /** While not all daemons have said what they bring. */
+  #exchange: { readonly states: Map<number, GroupState>; readonly held: Delivered[] } | undefined;
+  #history: string;
+  #idBase: { readonly daemon: number; readonly time: number } = { daemon: 0, time: 0 };
+  #idIndex = 0;
+
+  constructor(options: GroupsOptions) {
+    this.#id = options.id;
+    this.#name = options.name;
+    this.#history = `alone ${options.id}`;
+  }
+
+  take(): GroupOutput[] {
+    return this.#outputs.splice(0);
+  }
+
+  // ---- What sessions ask for
+
+  /** The session's private group, or undefined if the name is taken. */
+  connect(name: string, membership: boolean): string | undefined {
+    const privateName = `#${name}#${this.#name}`;
+    if (this.#sessions.has(privateName)) return undefined;
+    this.#sessions.set(privateName, { privateName, membership, leaving: false });
+    return privateName;
+  }
+
+  disconnect(session: string): void {
+    const found = this.#sessions.get(session);
+    if (found === undefined || found.leaving) return;
+    found.leaving = true;
+    this.#submit('agreed', { kind: 'disconnect', session });
+  }
+
+  join(session: string, group: string): void {
+    if (this.#lives(session)) this.#submit('agreed', { kind: 'join', session, group });
+  }
+
+  leave(session: string, group: string): void {
+    if (this.#lives(session)) this.#submit('agreed', { kind: 'leave', session, group });
+  }
+
+  /** False if the session or the number of groups is none. */
+  multicast(session: string, message: Multicast): boolean {
+    if (!this.#lives(session) || !groupsFit(message.groups)) return false;
+    const { service, ...rest } = message;
+    this.#submit(service, { kind: 'message', session, ...rest });
+    return true;
+  }
+
+  members(group: string): string[] {
+    return this.#table.members(group);
+  }
+
+  get groups(): string[] {
+    return this.#table.groups;
+  }
+
+  #lives(session: string): boolean {
+    return this.#sessions.get(session)?.leaving === false;
+  }
+
+  #submit(service: Service, event: GroupEvent): void {
+    this.#outputs.push({ kind: 'submit', service, payload: encodeEvent(event) });
+  }
+
+  // ---- What the ring delivers
+
+  onRing(output: RingOutput): void {
+    if (output.kind === 'configuration') {
+      if (output.configuration.kind === 'regular') this.#onRegular(output.configuration);
+      else this.#onTransitional(output.configuration);
+    } else if (output.kind === 'deliver') {
+      this.#onDelivered(output);
+    }
+  }
+
+  #onRegular(configuration: Configuration): void {
+    this.#configuration = configuration;
+    this.#exchange = { states: new Map(), held: [] };
+    this.#idBase = { daemon: configuration.ring.representative, time: configuration.ring.sequence };
+    this.#idIndex = 0;
+    // All that the old configuration owed has been delivered: this is what it left us with.
+    this.#submit('agreed', this.#state());
+  }
+
+  #state(): GroupState {
+    const members = [...this.#mine].flatMap(([group, sessions]) =>
+      [...sessions].map((session) => ({ group, session })),
+    );
+    return { kind: 'state', history: this.#history, members };
+  }
+
+  #onTransitional({ ring, previous, members }: Configuration): void {
+    const exchange = this.#exchange;
+    // From here on companions of this transition agree with each other, and perhaps with nobody else.
+    const from = previous === undefined ? '' : `${previous.representative}/${previous.sequence}`;
+    const known = exchange === undefined || exchange.states.has(this.#id);
+    this.#history = `${from}>${ring.representative}/${ring.sequence}${known ? '' : ` ${this.#id}`}`;
+    this.#idBase = { daemon: known ? members[0]! : this.#id, time: ring.sequence };
+    this.#idIndex = known ? TRANSITIONAL_INDEX : SOLITARY_INDEX;
+    // Not all said what they bring, and it is too late: the companions have heard the same ones, and go on with those.
+    // Who has not been heard goes on alone with its own sessions, which see what they send.
+    if (exchange !== undefined) {
+      this.#endExchange(known ? exchange.states : new Map([[this.#id, this.#state()]]), exchange.held);
+    }
+    const there = new Set(members);
+    for (const group of this.#table.groups) {
+      const lost = this.#table
+        .members(group)
+        .some((session) => !there.has(this.#table.daemonOf(group, session)!));
+      const view = this.#views.get(group);
+      if (!lost || view === undefined) continue;
+      for (const to of this.#listeners(group)) {
+        this.#outputs.push({ kind: 'transition', to, group, id: view.id });
+      }
+    }
+  }
+
+  #onDelivered(delivered: Delivered): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) {
+      this.#apply(delivered);
+      return;
+    }
+    const event = decodeEvent(delivered.payload);
+    if (event?.kind !== 'state') {
+      exchange.held.push(delivered);
+      return;
+    }
+    exchange.states.set(delivered.sender, event);
+    if (exchange.states.size === this.#configuration?.members.length) {
+      this.#endExchange(exchange.states, exchange.held);
+    }
+  }
+
+  // ---- A new configuration's groups
+
+  #endExchange(states: ReadonlyMap<number, GroupState>, held: readonly Delivered[]): void {
+    this.#exchange = undefined;
+    this.#table = new GroupTable();
+    const histories = new Map<number, string>();
+    for (const [daemon, { history, members }] of states) {
+      histories.set(daemon, history);
+      for (const { group, session } of members) this.#table.add(group, session, daemon);
+    }
+    // Every group takes an index, also where its view is not told: so all daemons give the same ones.
+    for (const group of this.#table.groups) {
+      this.#idIndex++;
+      const members = this.#table.members(group);
+      const sets = new Map<string, string[]>();
+      for (const session of members) {
+        const history = histories.get(this.#table.daemonOf(group, session)!)!;
+        sets.set(history, [...(sets.get(history) ?? []), session]);
+      }
+      const before = this.#views.get(group);
+      if (sets.size === 1 && before?.members.join() === members.join()) continue;
+      this.#tell({
+        group,
+        id: this.#nextId(0),
+        cause: 'network',
+        members,
+        changed: undefined,
+        sets: [...sets.values()],
+      });
+    }
+    for (const delivered of held) this.#apply(delivered);
+  }
+
+  // ---- Events in their order
+
+  #apply({ sender, service, payload }: Delivered): void {
+    const event = decodeEvent(payload);
+    switch (event?.kind) {
+      case 'message': {
+        const { session: from, groups, messageType, selfDiscard, data } = event;
+        for (const to of this.#receivers(groups)) {
+          if (selfDiscard && to === from) continue;
+          this.#outputs.push({ kind: 'message', to, from, service, groups, messageType, data });
+        }
+        break;
+      }
+      case 'join':
+        if (sender === this.#id) this.#noteMine(event.group, event.session);
+        if (this.#table.add(event.group, event.session, sender))
+          this.#changed(event.group, 'join', event.session);
+        break;
+      case 'leave':
+        this.#forgetMine(event.group, event.session);
+        if (this.#lives(event.session)) {
+          this.#outputs.push({ kind: 'left', to: event.session, group: event.group });
+        }
+        if (this.#table.remove(event.group, event.session))
+          this.#changed(event.group, 'leave', event.session);
+        break;
+      case 'disconnect':
+        for (const group of [...this.#mine.keys()]) this.#forgetMine(group, event.session);
+        if (sender === this.#id) this.#sessions.delete(event.session);
+        for (const group of this.#table.groupsOf(event.session)) {
+          this.#table.remove(group, event.session);
+          this.#changed(group, 'disconnect', event.session);
+        }
+        break;
+      default:
+        break;
+    }
+  }
+
+  #changed(group: string, cause: ViewCause, changed: string): void {
+    const members = this.#table.members(group);
+    this.#tell({ group, id: this.#nextId(1), cause, members, changed, sets: [[changed]] });
+  }
+
+  #nextId(step: number): GroupId {
+    this.#idIndex += step;
+    return { ...this.#idBase, index: this.#idIndex };
+  }
+
+  #tell(view: View): void {
+    const here = this.#table.at(this.#id, view.group);
+    if (here.length === 0) this.#views.delete(view.group);
+    else this.#views.set(view.group, view);
+    for (const to of this.#listeners(view.group)) this.#outputs.push({ kind: 'view', to, view });
+  }
+
+  /** Sessions here that are in the group and want views. */
+  #listeners(group: string): string[] {
+    return this.#table
+      .at(this.#id, group)
+      .filter((session) => this.#lives(session) && this.#sessions.get(session)?.membership);
+  }
+
+  /** Sessions here that a message to these groups is for, each once. */
+  #receivers(groups: readonly string[]): Set<string> {
+    const receivers = new Set<string>();
+    for (const group of groups) {
+      if (this.#lives(group)) receivers.add(group);
+      for (const session of this.#table.at(this.#id, group)) if (this.#lives(session)) receivers.add(session);
+    }
+    return receivers;
+  }
+
+  #noteMine(group: string, session: string): void {
+    const sessions = this.#mine.get(group) ?? new Set<string>();
+    this.#mine.set(group, sessions.add(session));
+  }
+
+  #forgetMine(group: string, session: string): void {
+    const sessions = this.#mine.get(group);
+    if (sessions?.delete(session) && sessions.size === 0) this.#mine.delete(group);
+  }
+}

@@ -1,0 +1,42 @@
+/** What goes out of the groups: to the ring, and to this daemon's sessions. */
+import type { Service } from '../ring/types.ts';
+
+/** A view's name: unique over all groups and all time. Each number fits 31 bits. */
+export interface GroupId {
+  readonly daemon: number;
+  readonly time: number;
+  readonly index: number;
+}
+
+export type ViewCause = 'join' | 'leave' | 'disconnect' | 'network';
+
+/** Who is in a group now. */
+export interface View {
+  readonly group: string;
+  readonly id: GroupId;
+  readonly cause: ViewCause;
+  /** Sessions, by daemon and then by name. */
+  readonly members: readonly string[];
+  /** Who joined, left or disconnected; undefined if the network did it. */
+  readonly changed: string | undefined;
+  /** By the network: the members in sets that come from one view together and have delivered the same in it. */
+  readonly sets: readonly (readonly string[])[];
+}
+
+export type GroupOutput =
+  | { readonly kind: 'submit'; readonly service: Service; readonly payload: Buffer }
+  | {
+      readonly kind: 'message';
+      /** The session that it is for. */
+      readonly to: string;
+      readonly from: string;
+      readonly service: Service;
+      readonly groups: readonly string[];
+      readonly messageType: number;
+      readonly data: Uint8Array;
+    }
+  | { readonly kind: 'view'; readonly to: string; readonly view: View }
+  /** Some members of this view are no more reachable; a view by the network follows. */
+  | { readonly kind: 'transition'; readonly to: string; readonly group: string; readonly id: GroupId }
+  /** A leave that this session asked for is done. */
+  | { readonly kind: 'left'; readonly to: string; readonly group: string };

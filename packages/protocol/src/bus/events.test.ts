@@ -1,0 +1,49 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeEvent, encodeEvent, type GroupEvent } from './index.ts';
+
+const name = fc
+  .uint8Array({ minLength: 1, maxLength: 255 })
+  .map((bytes) => Buffer.from(bytes).toString('latin1'));
+const event: fc.Arbitrary<GroupEvent> = fc.oneof(
+  fc.record({
+    kind: fc.constant('message' as const),
+    session: name,
+    groups: fc.array(name, { minLength: 1, maxLength: 10 }),
+    messageType: fc.integer({ min: 0, max: 65_535 }),
+    selfDiscard: fc.boolean(),
+    data: fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)),
+  }),
+  fc.record({ kind: fc.constantFrom('join' as const, 'leave' as const), session: name, group: name }),
+  fc.record({ kind: fc.constant('disconnect' as const), session: name }),
+  fc.record({
+    kind: fc.constant('state' as const),
+    history: name,
+    members: fc.array(fc.record({ group: name, session: name }), { maxLength: 20 }),
+  }),
+);
+
+describe('events of groups', () => {
+  it('come out as they went in', () => {
+    fc.assert(
+      fc.property(event, (value) => {
+        expect(decodeEvent(encodeEvent(value))).toEqual(value);
+      }),
+    );
+  });
+
+  it('that are mutated, cut or random are refused or well formed, and never throw', () => {
+    const mutated = fc.tuple(event.map(encodeEvent), fc.nat(), fc.integer({ min: 0, max: 255 }), fc.nat());
+    fc.assert(
+      fc.property(mutated, ([bytes, place, value, cut]) => {
+        bytes[place % bytes.length] = value;
+        const given = cut % 3 === 0 ? bytes.subarray(0, cut % (bytes.length + 1)) : bytes;
+        const decoded = decodeEvent(given);
+        // Whatever is accepted is canonical: it is written back as it was.
+        if (decoded !== undefined) expect(encodeEvent(decoded).equals(given)).toBe(true);
+      }),
+      { numRuns: 3000 },
+    );
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => void decodeEvent(Buffer.from(bytes))));
+  });
+});
