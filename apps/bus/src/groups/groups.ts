@@ -51,7 +51,7 @@ export class Groups {
   readonly #mine = new Map<string, Set<string>>();
   /** The last view of each group that was told to somebody here. */
   readonly #views = new Map<string, View>();
-  #table = new GroupTable();
+  #table: GroupTable;
   #configuration: Configuration | undefined;
   /** While not all daemons have said what they bring. */
   #exchange: { readonly states: Map<number, GroupState>; readonly held: Delivered[] } | undefined;
@@ -62,6 +62,7 @@ export class Groups {
   constructor(options: GroupsOptions) {
     this.#id = options.id;
     this.#name = options.name;
+    this.#table = new GroupTable(options.id);
     this.#history = `alone ${options.id}`;
   }
 
@@ -192,7 +193,7 @@ export class Groups {
 
   #endExchange(states: ReadonlyMap<number, GroupState>, held: readonly Delivered[]): void {
     this.#exchange = undefined;
-    this.#table = new GroupTable();
+    this.#table = new GroupTable(this.#id);
     const histories = new Map<number, string>();
     for (const [daemon, { history, members }] of states) {
       histories.set(daemon, history);
@@ -271,17 +272,16 @@ export class Groups {
   }
 
   #tell(view: View): void {
-    const here = this.#table.at(this.#id, view.group);
-    if (here.length === 0) this.#views.delete(view.group);
+    if (this.#table.here(view.group).size === 0) this.#views.delete(view.group);
     else this.#views.set(view.group, view);
     for (const to of this.#listeners(view.group)) this.#outputs.push({ kind: 'view', to, view });
   }
 
   /** Sessions here that are in the group and want views. */
   #listeners(group: string): string[] {
-    return this.#table
-      .at(this.#id, group)
-      .filter((session) => this.#lives(session) && this.#sessions.get(session)?.membership);
+    return [...this.#table.here(group)].filter(
+      (session) => this.#lives(session) && this.#sessions.get(session)?.membership,
+    );
   }
 
   /** Sessions here that a message to these groups is for, each once. */
@@ -289,7 +289,7 @@ export class Groups {
     const receivers = new Set<string>();
     for (const group of groups) {
       if (this.#lives(group)) receivers.add(group);
-      for (const session of this.#table.at(this.#id, group)) if (this.#lives(session)) receivers.add(session);
+      for (const session of this.#table.here(group)) if (this.#lives(session)) receivers.add(session);
     }
     return receivers;
   }

@@ -1,14 +1,28 @@
 /** Who is in which group, as all daemons of a configuration agree. */
 
+const NOBODY: ReadonlySet<string> = new Set();
+
 export class GroupTable {
   /** Group -> session -> the daemon that it is at. */
   readonly #groups = new Map<string, Map<string, number>>();
+  /** Group -> its sessions at this daemon: what each message asks for. */
+  readonly #here = new Map<string, Set<string>>();
+  readonly #daemon: number;
+
+  /** `daemon` is this one. */
+  constructor(daemon: number) {
+    this.#daemon = daemon;
+  }
 
   add(group: string, session: string, daemon: number): boolean {
     const members = this.#groups.get(group) ?? new Map<string, number>();
     if (members.has(session)) return false;
     members.set(session, daemon);
     this.#groups.set(group, members);
+    if (daemon === this.#daemon) {
+      const here = this.#here.get(group) ?? new Set<string>();
+      this.#here.set(group, here.add(session));
+    }
     return true;
   }
 
@@ -16,6 +30,8 @@ export class GroupTable {
     const members = this.#groups.get(group);
     if (!members?.delete(session)) return false;
     if (members.size === 0) this.#groups.delete(group);
+    const here = this.#here.get(group);
+    if (here?.delete(session) && here.size === 0) this.#here.delete(group);
     return true;
   }
 
@@ -35,11 +51,10 @@ export class GroupTable {
     return entries.sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1)).map(([session]) => session);
   }
 
+  // hot: once per message and group.
   /** Sessions of a group that are at this daemon. */
-  at(daemon: number, group: string): string[] {
-    const found: string[] = [];
-    for (const [session, of] of this.#groups.get(group) ?? []) if (of === daemon) found.push(session);
-    return found;
+  here(group: string): ReadonlySet<string> {
+    return this.#here.get(group) ?? NOBODY;
   }
 
   daemonOf(group: string, session: string): number | undefined {
