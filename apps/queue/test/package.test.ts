@@ -46,7 +46,7 @@ beforeAll(async () => {
     `node-${process.platform}-${process.arch}@${oldestNode}`,
     '@types/node@24',
   );
-}, 240_000);
+}, 120_000);
 
 afterAll(() => folder.remove());
 
@@ -145,4 +145,4 @@ await log.close();
   }).catch((error: { stdout: string }) => expect.fail(error.stdout));
   const { stdout } = await run(join(app, 'node_modules/.bin/node'), ['program.ts'], { cwd: packages });
   expect(stdout).toBe('get 1024\n1\n');
-}, 240_000);
+}, 120_000);
