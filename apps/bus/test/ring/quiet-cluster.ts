@@ -79,6 +79,18 @@ export class QuietCluster {
     if (this.#world.failure !== undefined) throw this.#world.failure;
   }
 
+  /** Drops what was checked: each life goes on with its last configuration as its first. */
+  forget(): void {
+    for (const { history } of this.members) {
+      const last = history?.events.findLast(({ kind }) => kind === 'configuration');
+      if (last !== undefined) history?.events.splice(0, Number.POSITIVE_INFINITY, last);
+    }
+    // Keys go on; what they stood for has been delivered.
+    this.#world.messages.fill(undefined as never);
+    const living = new Set(this.members.map(({ history }) => history));
+    this.processes.splice(0, this.processes.length, ...this.processes.filter((each) => living.has(each)));
+  }
+
   /** For tests that forge packets. */
   tolerateForgeries(): void {
     this.#world.toleratesForgeries = true;

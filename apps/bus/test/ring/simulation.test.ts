@@ -37,4 +37,8 @@ describe('simulated clusters', () => {
     },
     24 * 3_600_000,
   );
+
+  it('run the same way each time under one seed', async () => {
+    for (const seed of [1, 2, 3]) expect(await simulate(seed)).toEqual(await simulate(seed));
+  });
 });
