@@ -206,7 +206,9 @@ export class Groups {
       const sets = new Map<string, string[]>();
       for (const session of members) {
         const history = histories.get(this.#table.daemonOf(group, session)!)!;
-        sets.set(history, [...(sets.get(history) ?? []), session]);
+        const set = sets.get(history);
+        if (set === undefined) sets.set(history, [session]);
+        else set.push(session);
       }
       const before = this.#views.get(group);
       if (sets.size === 1 && before?.members.join() === members.join()) continue;

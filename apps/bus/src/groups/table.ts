@@ -42,7 +42,9 @@ export class GroupTable {
 
   /** Groups of a session, ascending. */
   groupsOf(session: string): string[] {
-    return this.groups.filter((group) => this.#groups.get(group)?.has(session));
+    const found: string[] = [];
+    for (const [group, members] of this.#groups) if (members.has(session)) found.push(group);
+    return found.sort();
   }
 
   /** By daemon and then by name. */

@@ -24,6 +24,7 @@ export interface View {
 }
 
 export type GroupOutput =
+  /** For the ring. It must take what is no session's message, so stop sessions before its queue is full. */
   | { readonly kind: 'submit'; readonly service: Service; readonly payload: Buffer }
   | {
       readonly kind: 'message';
