@@ -20,6 +20,8 @@ export interface Listeners extends Part {
   readonly address: { readonly host: string; readonly port: number } | undefined;
   /** Calls `committed` of each connection that asked for it. */
   committed(): void;
+  /** Cuts everybody off: nothing will be committed any more, so no reply that waits can ever be sent. */
+  cutOff(): void;
   awaitCommit(connection: Connection): void;
   ended(connection: Connection): void;
 }
@@ -61,6 +63,11 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
     socket.end(tooManyConnections);
   }
 
+  function cutOff(): void {
+    for (const connection of [...connections]) connection.destroy();
+    for (const socket of refused) socket.destroy();
+  }
+
   return {
     name: 'listeners',
     async start() {
@@ -86,12 +93,8 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
       const closed = [tcp, unix].filter((server) => server?.listening).map(closeServer);
       for (const connection of connections) connection.shut();
       // What is answered gets out, if the client reads it in time.
-      const cut = (): void => {
-        for (const connection of [...connections]) connection.destroy();
-        for (const socket of refused) socket.destroy();
-      };
-      const timer = setTimeout(cut, Math.min(deadline.remainingMs() / 2, drainMs));
-      deadline.signal.addEventListener('abort', cut);
+      const timer = setTimeout(cutOff, Math.min(deadline.remainingMs() / 2, drainMs));
+      deadline.signal.addEventListener('abort', cutOff);
       await Promise.all(closed);
       clearTimeout(timer);
     },
@@ -99,6 +102,7 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
       const bound = tcp.address() as AddressInfo | null;
       return bound === null ? undefined : { host: bound.address, port: bound.port };
     },
+    cutOff,
     committed() {
       if (awaiting.size === 0) return;
       const ready = awaiting;

@@ -172,7 +172,10 @@ export class QueueServer {
         this.#log.warn({ err: error }, 'background work failed, it is tried again'),
     });
     store.onCommit = () => this.#listeners.committed();
-    store.onFailure = (error) => this.lifecycle.fail(error);
+    store.onFailure = (error) => {
+      this.#listeners.cutOff();
+      this.lifecycle.fail(error);
+    };
     this.#store = store;
     this.#broker = broker;
     this.#host = this.#makeHost(broker);

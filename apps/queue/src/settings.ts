@@ -93,6 +93,8 @@ interface Own {
   readonly maxOpenReads: Setting<number>;
   readonly maxWaits: Setting<number>;
   readonly maxQueues: Setting<number>;
+  readonly maxChildren: Setting<number>;
+  readonly maxCursors: Setting<number>;
   readonly replyBufferBytes: Setting<number>;
   readonly maxWindowBytes: Setting<number>;
   readonly segmentBytes: Setting<number>;
@@ -174,6 +176,18 @@ const own: Own = {
     default: 100_000,
     description: 'Queues, fanout children included',
     reason: 'A queue costs some 2 KB of memory; anyone who may write can create one.',
+  }),
+  maxChildren: setting({
+    schema: integer({ min: 0 }),
+    default: 100,
+    description: 'Fanout children of one queue',
+    reason: 'Each put to the queue is written once for each of them.',
+  }),
+  maxCursors: setting({
+    schema: integer({ min: 0 }),
+    default: 100,
+    description: 'Cursors of one queue',
+    reason: 'Each put to the queue is offered to each of them.',
   }),
   replyBufferBytes: setting({
     schema: byteSize({ min: 1024 }),

@@ -54,6 +54,8 @@ export function inMemory(options: InMemoryOptions = {}) {
     limits: {
       maxOpenReads: options.maxOpenReads ?? 100,
       maxQueues: options.maxQueues ?? 1000,
+      maxChildren: 100,
+      maxCursors: 100,
       maxWaits: options.maxWaits ?? 1000,
       maxWindowBytes: options.maxWindowBytes ?? 64 * 1024 * 1024,
     },

@@ -18,6 +18,7 @@ export class SlowStore implements Store {
   committedPosition = 0;
   full = false;
   congested = false;
+  readonly maxChangeBytes: number = Number.POSITIVE_INFINITY;
   onCommit: (position: number) => void = () => undefined;
   onFailure: (error: Error) => void = () => undefined;
   /** Thrown by the next operations of the kind, until it is taken away. */

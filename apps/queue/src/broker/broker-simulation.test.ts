@@ -99,7 +99,14 @@ class Simulation {
       store: this.#store,
       clock: this.#clock,
       dialect: dialects.memcached,
-      limits: { maxOpenReads: 5, maxQueues: 100, maxWaits: 100, maxWindowBytes: 120 },
+      limits: {
+        maxOpenReads: 5,
+        maxQueues: 100,
+        maxChildren: 10,
+        maxCursors: 10,
+        maxWaits: 100,
+        maxWindowBytes: 120,
+      },
       configuration,
       onBackgroundError: (error) => this.#errors.push(error),
     });

@@ -15,6 +15,8 @@ import { timerMsMax } from './timer.ts';
 export interface BrokerLimits {
   readonly maxOpenReads: number;
   readonly maxQueues: number;
+  readonly maxChildren: number;
+  readonly maxCursors: number;
   readonly maxWaits: number;
   readonly maxWindowBytes: number;
 }
@@ -31,6 +33,9 @@ export interface BrokerOptions {
 
 /** Beside a queue's outcomes: `stored-sync` asks the caller to wait for `store.sync()` before it replies. */
 export type BrokerPutOutcome = PutOutcome | 'stored-sync';
+
+/** What a copy of a message costs in the store beside its body, amply. */
+const recordBytes = 128;
 
 /** The answer comes through the callback. */
 export const later: unique symbol = Symbol('later');
@@ -262,6 +267,8 @@ export class Broker {
         }
       }
     }
+    // More than the store can take at a time would be "busy" for ever.
+    if (takers.size * (end - start + recordBytes) > this.store.maxChangeBytes) return 'too-large';
     // First all into the store, then all into the queues, so that a store that refuses in the middle leaves nothing
     // that a reader could have seen.
     const appended: [Queue, Message][] = [];

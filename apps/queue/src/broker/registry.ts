@@ -16,6 +16,10 @@ export interface QueueConfiguration {
 
 export interface RegistryLimits {
   readonly maxQueues: number;
+  /** Fanout children of one queue. */
+  readonly maxChildren: number;
+  /** Cursors of one queue. */
+  readonly maxCursors: number;
   readonly maxWindowBytes: number;
 }
 
@@ -92,6 +96,13 @@ export class Registry implements QueueSurroundings {
         `there are ${this.#limits.maxQueues} queues, the most allowed (max_queues)`,
       );
     }
+    const parent = parentOf(name);
+    if (parent !== undefined && (this.#children.get(parent)?.length ?? 0) >= this.#limits.maxChildren) {
+      throw new BrokerError(
+        'too-many-queues',
+        `${parent} has ${this.#limits.maxChildren} children, the most allowed (max_children)`,
+      );
+    }
     const store = this.settingsOf(name).persistent ? this.#store : this.#memory;
     const queue = this.#adopt(store.createQueue(name, JSON.stringify({ createdAt: now })), now, now);
     this.createdTotal += 1;
@@ -128,8 +139,11 @@ export class Registry implements QueueSurroundings {
     let cursors = this.#cursors.get(queue);
     let cursor = cursors?.get(name);
     if (cursor !== undefined) return cursor;
-    if (cursors !== undefined && cursors.size >= cursorsMax) {
-      throw new BrokerError('too-many-queues', `a queue has ${cursorsMax} cursors at most`);
+    if (cursors !== undefined && cursors.size >= this.#limits.maxCursors) {
+      throw new BrokerError(
+        'too-many-queues',
+        `${queue.name} has ${this.#limits.maxCursors} cursors, the most allowed (max_cursors)`,
+      );
     }
     cursor = new Cursor(queue, queue.stored.createCursor(name), this.windowBudget);
     if (cursors === undefined) {
@@ -163,9 +177,6 @@ export class Registry implements QueueSurroundings {
     return queue;
   }
 }
-
-/** Every message is offered to every cursor of its queue, so their number is bounded. */
-const cursorsMax = 100;
 
 /** `orders` for `orders+audit`. */
 function parentOf(name: string): string | undefined {

@@ -17,6 +17,8 @@ const tickMs = 100;
 const ticksPerRound = 10;
 /** A window that nobody used for so long goes back to the store. */
 const evictAfterMs = 5000;
+/** Reads that are due within so long come back together: each time all open reads of the queue are looked at. */
+const watchMs = 10;
 /** Heads of queues read from the store per tick, to see whether they expired. */
 const loadsPerTick = 100;
 
@@ -91,7 +93,7 @@ export function startSweeper(
     }
     const timer = clock.setTimeout(
       () => giveBack(reader),
-      Math.min(Math.max(1, deadline - clock.now()), timerMsMax),
+      Math.min(Math.max(watchMs, deadline - clock.now()), timerMsMax),
     );
     watched.set(reader, { timer, deadline });
   }

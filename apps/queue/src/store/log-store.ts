@@ -94,6 +94,10 @@ export class LogStore implements Store {
     return this.log.congested;
   }
 
+  get maxChangeBytes(): number {
+    return this.log.maxInFlightBytes;
+  }
+
   createQueue(name: string, attributes: string): LogQueue {
     return translate(() => this.#adopt(this.log.createStream(`q:${name}`, Buffer.from(attributes)), name));
   }

@@ -17,6 +17,7 @@ export class MemoryStore implements Store {
   readonly committedPosition: number = 0;
   readonly full: boolean = false;
   readonly congested: boolean = false;
+  readonly maxChangeBytes: number = Number.POSITIVE_INFINITY;
   onCommit: (position: number) => void = () => undefined;
   onFailure: (error: Error) => void = () => undefined;
 

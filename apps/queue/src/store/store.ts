@@ -12,6 +12,8 @@ export interface Store {
   readonly full: boolean;
   /** More is in flight than is good: read no more requests until the next commit. */
   readonly congested: boolean;
+  /** The most that one change may hold, all copies of a message together. */
+  readonly maxChangeBytes: number;
   /** Called at each commit, synchronously. One listener: the server. */
   onCommit: (position: number) => void;
   /** Called once if the store can't go on; nothing is committed after it. */

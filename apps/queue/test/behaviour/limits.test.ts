@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { MemoryStore } from '../../src/store/memory-store.ts';
 import { SlowStore } from '../slow-store.ts';
 import { drain, fill, hit, miss, says, server, set, stored } from './support.ts';
 
@@ -54,6 +55,23 @@ test('max_queues refuses new ones and serves the rest', async () => {
   expect(await client.ask('get p+child\r\n')).toMatch(/^SERVER_ERROR .*max_queues\)\r\n$/);
   expect(await client.ask('get p/t=10\r\n')).toMatch(/^SERVER_ERROR .*max_queues\)\r\n$/);
   await fill(client, 'q', 'b');
+});
+
+test('max_children refuses one child too many, and the parent goes on', async () => {
+  const client = server().connect();
+  for (let number = 0; number < 100; number += 1) expect(await client.ask(`get q+${number}\r\n`)).toBe(miss);
+  expect(await client.ask('get q+100\r\n')).toMatch(/^SERVER_ERROR .*max_children\)\r\n$/);
+  await fill(client, 'q', 'a');
+  expect(await drain(client, 'q+99')).toEqual(['a']);
+});
+
+test('a message whose copies the store can’t take at a time is too large, and no copy is kept', async () => {
+  const client = server({ store: Object.assign(new MemoryStore(), { maxChangeBytes: 1000 }) }).connect();
+  await says(client, [
+    [set('a+b+c', 'x'.repeat(300)), tooLarge],
+    ['get a b c\r\n', miss],
+    [set('a+b', 'x'.repeat(300)), stored],
+  ]);
 });
 
 describe('discard_oldest', () => {

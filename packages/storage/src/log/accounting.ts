@@ -37,6 +37,8 @@ export function addPart(
 ): Part {
   const part = makePart(segment, stream.id, kind, source, attempt);
   segment.parts.push(part);
+  // Full by parts as it would be by bytes: the next record goes to the next segment.
+  if (segment.parts.length >= segment.maxParts) segment.limit = Math.min(segment.limit, segment.end);
   stream.parts.push(part);
   return part;
 }

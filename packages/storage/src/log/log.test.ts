@@ -149,6 +149,23 @@ describe('a log', { timeout: 30_000 }, () => {
     expect(stream.livePayloadBytes).toBe(all.reduce((sum, entry) => sum + entry.end - entry.start, 0));
   });
 
+  test('seals a segment that is full of streams that came and went', async () => {
+    await using folder = await temporaryFolder();
+    let sealed = 0;
+    const onEvent: LogOptions['onEvent'] = (event) => {
+      if (event.type === 'segment-sealed') sealed += 1;
+    };
+    const log = await open(folder.path, { ...SMALL, segmentBytes: 1024 * 1024, sync: 'never', onEvent });
+    // Some 100 bytes each: by their bytes alone they would all fit into one segment.
+    for (let number = 0; number < 8000; number += 1) {
+      const stream = log.createStream(`stream ${number}`);
+      append(stream, 'x');
+      stream.remove();
+      if (number % 20 === 0) await log.sync();
+    }
+    await expect.poll(() => sealed).toBeGreaterThanOrEqual(2);
+  });
+
   test('refuses with a code of its own', async () => {
     await using folder = await temporaryFolder();
     const log = await open(folder.path, SMALL);

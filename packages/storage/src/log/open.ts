@@ -55,6 +55,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
     get full() {
       return core.full;
     },
+    maxInFlightBytes: core.limits.busyBytes,
     get congested() {
       return core.pendingBytes > core.limits.backlogBytes;
     },

@@ -21,6 +21,8 @@ export interface Segment {
   written: number;
   /** Size at which it is sealed. */
   limit: number;
+  /** Parts at which it is sealed, however small. */
+  readonly maxParts: number;
   footerBytes: number;
   sealed: boolean;
   /** A crash cut its sealing short: nothing more is appended to it. */
@@ -132,6 +134,14 @@ export function segmentNumber(name: string): number | undefined {
   return /^\d{16}\.segment$/.test(name) ? Number(name.slice(0, 16)) : undefined;
 }
 
+/**
+ * A part takes some 900 bytes of memory until its segment is sealed, also when its stream is gone: streams that come
+ * and go by the million would be bounded by the bytes of a segment only. So a segment holds a part for each 320 of
+ * its bytes, 200,000 in one of 64 MiB.
+ */
+const PART_BYTES = 320;
+const MIN_PARTS = 256;
+
 export function makeSegment(
   directory: string,
   identity: Uint8Array,
@@ -148,6 +158,7 @@ export function makeSegment(
     end: SEGMENT_HEADER,
     written: SEGMENT_HEADER,
     limit: segmentBytes,
+    maxParts: Math.max(MIN_PARTS, Math.ceil(segmentBytes / PART_BYTES)),
     footerBytes: 0,
     sealed: false,
     footerBegun: false,

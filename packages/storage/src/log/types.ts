@@ -136,6 +136,8 @@ export interface Log {
   readonly full: boolean;
   /** More is in flight than `backlogBytes`: read no more input until the next commit. */
   readonly congested: boolean;
+  /** Bytes that may be in flight at most: what is appended at a time and is more can't ever succeed. */
+  readonly maxInFlightBytes: number;
   readonly stats: LogStats;
 
   /** @throws LogError `stream-exists`, `name-too-long` (over 1,024 bytes as UTF-8), `log-full`, `log-failed`, `log-closed` */
