@@ -5,11 +5,14 @@ import { seedsToRun } from '../ring/seeds.ts';
 import type { GroupWorld } from './daemon.ts';
 import { simulateGroups } from './simulation.ts';
 
+/** Three daemons took turns in forming rings of two, because a stranger's old verdict on a third was believed. */
+const REGRESSIONS = [6334, 18_523];
+
 it('groups keep their promises over simulated daemons, whatever fails', {
   timeout: 24 * 3_600_000,
 }, async () => {
   const sum = { views: 0, messages: 0 };
-  const seeds = seedsToRun(300);
+  const seeds = [...REGRESSIONS, ...seedsToRun(300)];
   for (const seed of seeds) {
     try {
       const { views, messages } = await simulateGroups(seed);

@@ -28,7 +28,11 @@ export function onPresence(core: Core, presence: Presence): void {
 
 /** Whether to gather because of a stranger's join. */
 export function onStrangersJoin(core: Core, join: Join): boolean {
-  if (join.failed.includes(core.id) || isLeftAlone(core, join.sender)) return false;
+  // It rules out me, or one who is here and well: from an attempt that began before. To follow would break this ring
+  // for one without that member, who would then do the same in turn, forever. The stranger gives up soon, and then
+  // presences bring all together.
+  if (join.failed.some((id) => core.installed.members.includes(id))) return false;
+  if (isLeftAlone(core, join.sender)) return false;
   if (join.processes.includes(core.id)) return true;
   onStranger(core, join.sender, join.ring);
   return false;
