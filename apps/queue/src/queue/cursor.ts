@@ -16,7 +16,7 @@ export class Cursor implements Source {
     this.name = stored.name;
     this.queue = queue;
     this.stored = stored;
-    this.reader = new Reader(this, queue.settings.maxMemoryBytes, 0, windowBudget);
+    this.reader = new Reader(this, queue.settings.maxMemoryBytes, stored.consumedThrough, windowBudget);
   }
 
   settingsChanged(): void {
@@ -30,7 +30,11 @@ export class Cursor implements Source {
   }
 
   acknowledge(message: Message): void {
-    this.stored.acknowledge(message.sequence);
+    const { sequence } = message;
+    // Mostly it is the oldest that is left: then what the queue's own readers took before it is done with as well, and
+    // the cursor's position stays one number however the two take turns.
+    if (this.reader.holdsBefore(sequence)) this.stored.acknowledge(sequence);
+    else this.stored.acknowledgeThrough(sequence);
   }
 
   pass(message: Message, now: number): boolean {

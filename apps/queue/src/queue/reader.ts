@@ -132,6 +132,14 @@ export class Reader {
     return this.#window.shift();
   }
 
+  /** Whether a message older than this is ready or open. */
+  holdsBefore(sequence: number): boolean {
+    const first = this.#window.first();
+    if (first !== undefined && first.sequence < sequence) return true;
+    for (const { message } of this.openReads) if (message.sequence < sequence) return true;
+    return false;
+  }
+
   /** Undoes a `take`. */
   putBack(message: Message): void {
     if (message.sequence > this.#purgedThrough) this.#window.putBack(message);

@@ -261,6 +261,12 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
         ]);
         expect(queue.count).toBe(3);
         expect(await bodies(made, queue)).toEqual(['a', 'b', 'c']);
+        expect(cursor.consumedThrough).toBeLessThanOrEqual(1);
+        cursor.acknowledgeThrough(2);
+        expect(cursor.consumedThrough).toBeGreaterThanOrEqual(2);
+        expect(cursor.consumedThrough).toBeLessThanOrEqual(3);
+        expect(cursor.isAcknowledged(2)).toBe(true);
+        expect(cursor.isAcknowledged(4)).toBe(false);
         cursor.remove();
         expect(queue.cursors.has('c')).toBe(false);
       });

@@ -231,6 +231,14 @@ class LogCursor implements StoredCursor {
     translate(() => this.#stream.acknowledgeSequence(sequence));
   }
 
+  get consumedThrough(): number {
+    return this.#stream.acknowledgedThrough;
+  }
+
+  acknowledgeThrough(sequence: number): void {
+    translate(() => this.#stream.acknowledgeSequencesThrough(sequence));
+  }
+
   isAcknowledged(sequence: number): boolean {
     return this.#stream.isAcknowledged(sequence);
   }

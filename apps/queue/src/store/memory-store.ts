@@ -133,6 +133,7 @@ class MemoryQueue implements StoredQueue {
 
 class MemoryCursor implements StoredCursor {
   readonly name: string;
+  consumedThrough = 0;
   readonly #consumed: Set<number> = new Set();
   readonly #isGone: (sequence: number) => boolean;
   readonly #removed: () => void;
@@ -144,11 +145,17 @@ class MemoryCursor implements StoredCursor {
   }
 
   acknowledge(sequence: number): void {
-    if (!this.#isGone(sequence)) this.#consumed.add(sequence);
+    if (sequence > this.consumedThrough && !this.#isGone(sequence)) this.#consumed.add(sequence);
+  }
+
+  acknowledgeThrough(sequence: number): void {
+    if (sequence <= this.consumedThrough) return;
+    this.consumedThrough = sequence;
+    for (const one of this.#consumed) if (one <= sequence) this.#consumed.delete(one);
   }
 
   isAcknowledged(sequence: number): boolean {
-    return this.#consumed.has(sequence);
+    return sequence <= this.consumedThrough || this.#consumed.has(sequence);
   }
 
   forget(sequence: number): void {

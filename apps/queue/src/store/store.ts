@@ -60,7 +60,12 @@ export interface StoredQueue {
 /** Remembers what one cursor has consumed; the messages stay the queue's. */
 export interface StoredCursor {
   readonly name: string;
+  /** It has consumed everything up to this sequence, perhaps more: reading can go on from here. */
+  readonly consumedThrough: number;
+  /** @throws StoreError */
   acknowledge(sequence: number): void;
+  /** It has done with everything up to the sequence, whoever consumed it. @throws StoreError */
+  acknowledgeThrough(sequence: number): void;
   isAcknowledged(sequence: number): boolean;
   remove(): void;
 }

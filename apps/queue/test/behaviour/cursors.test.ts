@@ -108,6 +108,33 @@ test('in the dialect of Kestrel, whose names hold no dots, queue.cursor is a cur
   ]);
 });
 
+test('however a cursor and the queue’s readers take turns, its position stays one number', async () => {
+  const { connect, broker } = server();
+  const client = connect();
+  for (let round = 0; round < 50; round += 1) {
+    await fill(client, 'q', 'a', 'b');
+    await client.ask('get q\r\n');
+    expect(await client.ask('get q/cursor=c\r\n')).toBe(hit('q/cursor=c', 'b'));
+    await client.ask('get q\r\n');
+  }
+  const [cursor] = broker.registry.cursorsOf(broker.registry.queues.get('q')!)!.values();
+  expect(cursor?.stored.consumedThrough).toBe(100);
+});
+
+test('an older message that is still open at a cursor is not taken for consumed', async () => {
+  const { connect, broker } = server();
+  const [one, two] = [connect(), connect()];
+  await fill(one, 'q', 'a', 'b');
+  await says(one, [['get q/cursor=c/open\r\n', hit('q/cursor=c/open', 'a')]]);
+  await says(two, [['get q/cursor=c\r\n', hit('q/cursor=c', 'b')]]);
+  const [cursor] = broker.registry.cursorsOf(broker.registry.queues.get('q')!)!.values();
+  expect(cursor?.stored.consumedThrough).toBe(0);
+  await says(one, [
+    ['get q/cursor=c/abort\r\n', miss],
+    ['get q/cursor=c\r\n', hit('q/cursor=c', 'a')],
+  ]);
+});
+
 test('a queue has a hundred cursors at most', async () => {
   const client = server().connect();
   await fill(client, 'q', 'a');

@@ -119,7 +119,10 @@ describe('a log', { timeout: 30_000 }, () => {
     await using folder = await temporaryFolder();
     let log = await open(folder.path);
     const cursor = log.createStream('cursor');
-    for (const sequence of [1, 2, 3, 7]) cursor.acknowledgeSequence(sequence);
+    for (const sequence of [2, 7]) cursor.acknowledgeSequence(sequence);
+    expect(cursor.acknowledgedThrough).toBe(0);
+    cursor.acknowledgeSequencesThrough(3);
+    expect(cursor.acknowledgedThrough).toBe(3);
     cursor.setAttributes(Buffer.from('new'));
     const gone = log.createStream('gone');
     append(gone, 'never seen again');

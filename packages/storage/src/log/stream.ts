@@ -160,9 +160,22 @@ export class LogStream implements Stream {
   }
 
   acknowledgeSequence(sequence: number): void {
-    this.#acknowledgeRange(sequence, sequence);
+    this.#acknowledgeSequences(sequence, sequence);
+  }
+
+  acknowledgeSequencesThrough(sequence: number): void {
+    this.#acknowledgeSequences(1, sequence);
+  }
+
+  get acknowledgedThrough(): number {
+    const { acknowledged } = this;
+    return acknowledged.length > 0 && acknowledged.first(0) <= 1 ? acknowledged.last(0) : 0;
+  }
+
+  #acknowledgeSequences(first: number, last: number): void {
+    this.#acknowledgeRange(first, last);
     // As after recovery: what was acknowledged is never given to a new record.
-    if (sequence >= this.nextSequence) this.nextSequence = sequence + 1;
+    if (last >= this.nextSequence) this.nextSequence = last + 1;
   }
 
   isAcknowledged(sequence: number): boolean {

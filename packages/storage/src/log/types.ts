@@ -104,6 +104,10 @@ export interface Stream {
   acknowledgeThrough(sequence: number): void;
   /** For a stream that only keeps a cursor over another one's sequences: marks a sequence without an entry. */
   acknowledgeSequence(sequence: number): void;
+  /** The same for all sequences up to this one, whether or not there ever was an entry. */
+  acknowledgeSequencesThrough(sequence: number): void;
+  /** All sequences up to this one are acknowledged; 0 if the first isn't. */
+  readonly acknowledgedThrough: number;
   isAcknowledged(sequence: number): boolean;
 
   setAttributes(attributes: Uint8Array): void;
