@@ -163,7 +163,7 @@ class Simulation {
         return this.#delete(random.pick(['q', 't', 'd']));
       case 'expire':
         this.#note('flush_expired e');
-        void this.#broker.flushExpired('e');
+        void this.#broker.flusher.flushExpired('e');
         return;
       case 'wait':
         return this.#advance(random.between(1, 1500));
@@ -300,7 +300,7 @@ class Simulation {
     for (const client of this.#clients) {
       for (const held of client.held) if (held.view.queue === name) held.void = true;
     }
-    this.#broker.flush(name);
+    this.#broker.flusher.flush(name);
   }
 
   #delete(name: string): void {

@@ -2,8 +2,10 @@ import type { Clock, Timer } from '@rookery/storage';
 import type { Dialect } from '../dialect.ts';
 import type { PutOutcome, Queue } from '../queue/queue.ts';
 import type { Reader, Waiter } from '../queue/reader.ts';
-import type { Message, MessageProperties, Store } from '../store/store.ts';
+import type { Message, Store } from '../store/store.ts';
 import { BrokerError } from './errors.ts';
+import { putToMany } from './fan-out.ts';
+import { createFlusher, type Flusher } from './flusher.ts';
 import { createLoader, type Loader } from './loader.ts';
 import { type QueueConfiguration, Registry } from './registry.ts';
 import type { Session } from './session.ts';
@@ -34,9 +36,6 @@ export interface BrokerOptions {
 /** Beside a queue's outcomes: `stored-sync` asks the caller to wait for `store.sync()` before it replies. */
 export type BrokerPutOutcome = PutOutcome | 'stored-sync';
 
-/** What a copy of a message costs in the store beside its body, amply. */
-const recordBytes = 128;
-
 /** The answer comes through the callback. */
 export const later: unique symbol = Symbol('later');
 
@@ -48,6 +47,7 @@ export class Broker {
   readonly clock: Clock;
   readonly dialect: Dialect;
   readonly registry: Registry;
+  readonly flusher: Flusher;
   readonly readTarget: (key: string) => ReadTarget;
   readonly writeTarget: (key: string) => WriteTarget;
   status: ServerStatus = 'up';
@@ -56,8 +56,6 @@ export class Broker {
   readonly #limits: BrokerLimits;
   readonly #loader: Loader;
   readonly #sweeper: Sweeper;
-  readonly #onBackgroundError: (error: Error) => void;
-  #flushTimer: Timer;
 
   constructor(options: BrokerOptions) {
     this.store = options.store;
@@ -68,7 +66,7 @@ export class Broker {
     this.readTarget = cached((key) => parseReadTarget(key, options.dialect));
     this.writeTarget = cached((key) => parseWriteTarget(key, options.dialect));
     this.#loader = createLoader(options.clock);
-    this.#onBackgroundError = options.onBackgroundError;
+    this.flusher = createFlusher(this.registry, this.#loader, options.clock, options.onBackgroundError);
     this.#sweeper = startSweeper(this.registry, this.#loader, options.clock, options.onBackgroundError);
     this.registry.onMoved = (queue) => this.#wake(queue);
   }
@@ -101,7 +99,15 @@ export class Broker {
         return target.sync || queue.settings.sync === 'always' ? 'stored-sync' : 'stored';
       }
     }
-    return this.#putToMany(target, now, { flags, addedAt: now, expiresAt }, buffer, start, end);
+    const properties = { flags, addedAt: now, expiresAt };
+    const takers = putToMany(this.registry, this.store, target, properties, buffer, start, end);
+    if (typeof takers === 'string') return takers;
+    let { sync } = target;
+    for (const queue of takers) {
+      this.#wake(queue);
+      if (queue.settings.sync === 'always') sync = true;
+    }
+    return sync ? 'stored-sync' : 'stored';
   }
 
   // hot:
@@ -170,42 +176,6 @@ export class Broker {
   }
 
   /** False if there is no such queue. @throws StoreError */
-  flush(name: string): boolean {
-    const queue = this.registry.queues.get(name);
-    if (queue === undefined) return false;
-    queue.flush();
-    for (const cursor of this.registry.cursorsOf(queue)?.values() ?? []) cursor.reader.purged();
-    return true;
-  }
-
-  flushAll(): void {
-    for (const name of [...this.registry.queues.keys()]) this.flush(name);
-  }
-
-  /**
-   * Flushes everything at a time, in milliseconds since the Unix epoch, or now if it has passed; a later call replaces
-   * an earlier one. Forgotten at a restart. @throws StoreError
-   */
-  flushAllAt(at: number): void {
-    this.clock.clearTimeout(this.#flushTimer);
-    const delayMs = at - this.clock.now();
-    if (delayMs <= 0) {
-      this.flushAll();
-      return;
-    }
-    this.#flushTimer = this.clock.setTimeout(
-      () => {
-        try {
-          this.flushAllAt(at);
-        } catch (error) {
-          this.#onBackgroundError(error as Error);
-        }
-      },
-      Math.min(delayMs, timerMsMax),
-    );
-  }
-
-  /** False if there is no such queue. @throws StoreError */
   delete(name: string): boolean {
     const queue = this.registry.queues.get(name);
     if (queue === undefined) return false;
@@ -213,80 +183,9 @@ export class Broker {
     return true;
   }
 
-  /** Expires what is due at the head of the queue, reading the store as far as needed; resolves with how many. */
-  async flushExpired(name: string): Promise<number> {
-    const queue = this.registry.queues.get(name);
-    if (queue === undefined) return 0;
-    let expired = 0;
-    for (;;) {
-      const now = this.clock.now();
-      expired += queue.expire(now, Number.POSITIVE_INFINITY);
-      if (queue.reader.windowSize > 0 || !queue.reader.behind) return expired;
-      if (!(await this.#loader.load(queue.reader))) return expired;
-    }
-  }
-
-  async flushAllExpired(): Promise<number> {
-    let expired = 0;
-    for (const name of [...this.registry.queues.keys()]) expired += await this.flushExpired(name);
-    return expired;
-  }
-
   close(): void {
     this.#sweeper.stop();
-    this.clock.clearTimeout(this.#flushTimer);
-  }
-
-  /** Aliases, several names, and fanout children: all of them take the message, or the put is refused. */
-  #putToMany(
-    target: WriteTarget,
-    now: number,
-    properties: MessageProperties,
-    buffer: Uint8Array,
-    start: number,
-    end: number,
-  ): BrokerPutOutcome {
-    const takers = new Set<Queue>();
-    for (const named of target.queues) {
-      for (const name of this.registry.aliasesOf(named) ?? [named]) {
-        const queue = this.registry.findOrCreate(name, now);
-        // Also of one that keeps nothing itself.
-        queue.lastUsedAt = now;
-        if (!queue.settings.fanoutOnly) {
-          const refusal = queue.refusal(end - start);
-          if (refusal !== undefined) {
-            queue.refusedTotal += 1;
-            return refusal;
-          }
-          takers.add(queue);
-        }
-        for (const child of this.registry.childrenOf(name) ?? []) {
-          // A child that is full refuses for itself: what one listener neglects must not stop the writers.
-          if (child.refusal(end - start) === undefined) takers.add(child);
-          else child.refusedTotal += 1;
-        }
-      }
-    }
-    // More than the store can take at a time would be "busy" for ever.
-    if (takers.size * (end - start + recordBytes) > this.store.maxChangeBytes) return 'too-large';
-    // First all into the store, then all into the queues, so that a store that refuses in the middle leaves nothing
-    // that a reader could have seen.
-    const appended: [Queue, Message][] = [];
-    try {
-      for (const queue of takers) {
-        appended.push([queue, queue.stored.append(properties, buffer, start, end)]);
-      }
-    } catch (error) {
-      for (const [queue, message] of appended) queue.stored.acknowledge(message);
-      throw error;
-    }
-    let { sync } = target;
-    for (const [queue, message] of appended) {
-      queue.arrived(message, now);
-      this.#wake(queue);
-      if (queue.settings.sync === 'always') sync = true;
-    }
-    return sync ? 'stored-sync' : 'stored';
+    this.flusher.stop();
   }
 
   /** Reads the store for those who wait and whose message did not come through the window, and for what is too much. */

@@ -79,7 +79,7 @@ function dispatch(connection: Connection, request: BinaryRequest): void {
       return;
     }
     case Opcode.flush:
-      broker.flushAllAt(expiresAt(request.exptime ?? 0, broker.clock.now(), broker.dialect));
+      broker.flusher.flushAllAt(expiresAt(request.exptime ?? 0, broker.clock.now(), broker.dialect));
       done(connection, request);
       return;
     case Opcode.noop:

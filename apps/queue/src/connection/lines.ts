@@ -39,7 +39,7 @@ const handlers: Readonly<Record<string, LineHandler>> = {
     const { broker, out } = connection;
     const delay = Number(request.args[0] ?? 0);
     if (!Number.isSafeInteger(delay) || delay < 0) return refuseLine(connection, 'bad_exptime');
-    broker.flushAllAt(expiresAt(delay, broker.clock.now(), broker.dialect));
+    broker.flusher.flushAllAt(expiresAt(delay, broker.clock.now(), broker.dialect));
     connection.needs(broker.store.position);
     if (!request.noreply) writeTextLine(out, broker.dialect.flushedAll);
   },
@@ -81,16 +81,16 @@ const handlers: Readonly<Record<string, LineHandler>> = {
   flush: (connection, request) => {
     const [name] = request.args;
     if (name === undefined) return refuseLine(connection, 'missing_arguments');
-    connection.broker.flush(name);
+    connection.broker.flusher.flush(name);
     connection.needs(connection.broker.store.position);
     writeTextStatus(connection.out, 'END');
   },
   flush_expired: (connection, request) => {
     const [name] = request.args;
     if (name === undefined) return refuseLine(connection, 'missing_arguments');
-    countLater(connection, connection.broker.flushExpired(name));
+    countLater(connection, connection.broker.flusher.flushExpired(name));
   },
-  flush_all_expired: (connection) => countLater(connection, connection.broker.flushAllExpired()),
+  flush_all_expired: (connection) => countLater(connection, connection.broker.flusher.flushAllExpired()),
   dump_stats: (connection, request) => {
     const { out, broker } = connection;
     const { queues } = broker.registry;
