@@ -1,6 +1,7 @@
 /**
  * One seed of the storage simulator: an owner does random things with a log on the simulated disk, machines and
- * processes die at random moments, and after each restart the log is held to the model.
+ * processes die at random moments, and after each restart the log is held to the model. Over 500 lines because one
+ * life of an owner, its crash and its recovery share all their state.
  */
 import { type CrashKind, type ProgramLife, Random, SimulatedClock, SimulatedDisk } from '@rookery/testkit';
 import {

@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { SimulatedClock } from './clock.ts';
-import { SimulatedDisk, type SimulatedFile } from './disk.ts';
+import { SimulatedDisk } from './disk.ts';
+import type { SimulatedFile } from './disk-file.ts';
 import { Random } from './random.ts';
 
 let clock: SimulatedClock;

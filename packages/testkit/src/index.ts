@@ -1,15 +1,15 @@
 /** Simulated clock and disk, random numbers with a seed, real processes and their killers. For tests only. */
 export { type ProgramClock, type ProgramLife, SimulatedClock } from './clock.ts';
+export { SimulatedDisk } from './disk.ts';
+export type { FailedSync } from './disk-content.ts';
+export type { SimulatedFile } from './disk-file.ts';
 export {
   type CrashKind,
   type DiskFault,
   type DiskOperation,
-  SimulatedDisk,
   SimulatedDiskError,
   type SimulatedDiskOptions,
-  type SimulatedFile,
-} from './disk.ts';
-export type { FailedSync } from './disk-content.ts';
+} from './disk-types.ts';
 export { type NetworkConditions, SimulatedNetwork } from './network.ts';
 export { freePort } from './ports.ts';
 export {
