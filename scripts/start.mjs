@@ -1,5 +1,6 @@
 // `npm start`: the queue on its embedded store, as a newcomer tries it. Settings go through: `npm start -- --port 0`.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -7,7 +8,10 @@ const given = process.argv.slice(2);
 const defaults = ['--log-format', 'pretty'];
 if (!given.includes('--data')) defaults.push('--data', `${root}.rookery/queue`);
 const command = [`${root}apps/queue/bin/rookery-queue.js`, 'serve', ...defaults, ...given];
-const server = spawn(process.execPath, command, { stdio: ['inherit', 'pipe', 'inherit'] });
+// On the first run the shell has found the machine's own Node before the pinned one was there, and stays with it.
+const pinned = `${root}node_modules/.bin/node`;
+const node = existsSync(pinned) ? pinned : process.execPath;
+const server = spawn(node, command, { stdio: ['inherit', 'pipe', 'inherit'] });
 
 let said = '';
 server.stdout.on('data', (chunk) => {
