@@ -163,7 +163,7 @@ export class Broker {
     const now = this.clock.now();
     const reader = this.#readerOf(target, now);
     const held = reader === undefined ? [] : session.held(reader);
-    const timeoutMs = this.registry.queues.get(target.queue)?.settings.openReadTimeoutMs ?? 0;
+    const timeoutMs = this.#openReadTimeoutMs(target);
     for (const read of held) if (timeoutMs > 0) read.deadline = now + timeoutMs;
     return held.length > 0;
   }
@@ -220,6 +220,10 @@ export class Broker {
     session.remove(read);
   }
 
+  #openReadTimeoutMs(target: ReadTarget): number {
+    return this.registry.queues.get(target.queue)?.settings.openReadTimeoutMs ?? 0;
+  }
+
   #checkReadAllowed(session: Session, reader: Reader, target: ReadTarget): void {
     if (target.open) {
       if (session.openCount >= this.#limits.maxOpenReads) session.prune();
@@ -238,8 +242,7 @@ export class Broker {
   #deliver(session: Session, reader: Reader, target: ReadTarget, message: Message, now: number): void {
     if (!target.peek) {
       if (target.open) {
-        const timeoutMs = this.registry.queues.get(target.queue)?.settings.openReadTimeoutMs ?? 0;
-        const read = reader.open(message, now, timeoutMs);
+        const read = reader.open(message, now, this.#openReadTimeoutMs(target));
         session.add(read);
         if (read.deadline > 0) this.#sweeper.watchOpenReads(reader, read.deadline);
       } else {

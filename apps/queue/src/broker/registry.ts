@@ -3,7 +3,7 @@ import { Queue, type QueueSurroundings } from '../queue/queue.ts';
 import { defaultQueueSettings, type QueueSettings } from '../queue/settings.ts';
 import type { WindowBudget } from '../queue/window.ts';
 import { MemoryStore } from '../store/memory-store.ts';
-import type { Message, Store, StoredQueue } from '../store/store.ts';
+import type { Message, Store, StoredCursor, StoredQueue } from '../store/store.ts';
 import { BrokerError } from './errors.ts';
 
 /** Settings by queue, as configured. */
@@ -136,22 +136,16 @@ export class Registry implements QueueSurroundings {
 
   /** @throws BrokerError `too-many-queues`, StoreError */
   findOrCreateCursor(queue: Queue, name: string): Cursor {
-    let cursors = this.#cursors.get(queue);
-    let cursor = cursors?.get(name);
+    const cursors = this.#cursors.get(queue);
+    const cursor = cursors?.get(name);
     if (cursor !== undefined) return cursor;
-    if (cursors !== undefined && cursors.size >= this.#limits.maxCursors) {
+    if ((cursors?.size ?? 0) >= this.#limits.maxCursors) {
       throw new BrokerError(
         'too-many-queues',
         `${queue.name} has ${this.#limits.maxCursors} cursors, the most allowed (max_cursors)`,
       );
     }
-    cursor = new Cursor(queue, queue.stored.createCursor(name), this.windowBudget);
-    if (cursors === undefined) {
-      cursors = new Map();
-      this.#cursors.set(queue, cursors);
-    }
-    cursors.set(name, cursor);
-    return cursor;
+    return this.#adoptCursor(queue, queue.stored.createCursor(name));
   }
 
   moveExpired(from: Queue, message: Message, to: string, now: number): void {
@@ -166,15 +160,19 @@ export class Registry implements QueueSurroundings {
     this.queues.set(queue.name, queue);
     const parent = parentOf(queue.name);
     if (parent !== undefined) this.#children.set(parent, [...(this.#children.get(parent) ?? []), queue]);
-    for (const cursor of stored.cursors.values()) {
-      let cursors = this.#cursors.get(queue);
-      if (cursors === undefined) {
-        cursors = new Map();
-        this.#cursors.set(queue, cursors);
-      }
-      cursors.set(cursor.name, new Cursor(queue, cursor, this.windowBudget));
-    }
+    for (const cursor of stored.cursors.values()) this.#adoptCursor(queue, cursor);
     return queue;
+  }
+
+  #adoptCursor(queue: Queue, stored: StoredCursor): Cursor {
+    const cursor = new Cursor(queue, stored, this.windowBudget);
+    let cursors = this.#cursors.get(queue);
+    if (cursors === undefined) {
+      cursors = new Map();
+      this.#cursors.set(queue, cursors);
+    }
+    cursors.set(cursor.name, cursor);
+    return cursor;
   }
 }
 
