@@ -21,8 +21,10 @@ export interface Multicast {
   readonly service: Service;
   readonly groups: readonly string[];
   readonly messageType: number;
+  readonly bigEndian: boolean;
   /** The sender wants no copy. */
   readonly selfDiscard: boolean;
+  readonly key: string;
   readonly data: Uint8Array;
 }
 
@@ -58,6 +60,10 @@ export class Groups {
   #history: string;
   #idBase: { readonly daemon: number; readonly time: number } = { daemon: 0, time: 0 };
   #idIndex = 0;
+  /** What this daemon asks for: told again in every configuration. */
+  readonly #pressing = new Set<string>();
+  /** Daemons that ask everybody to send no more to a group for now. */
+  readonly #pressed = new Map<string, Set<number>>();
 
   constructor(options: GroupsOptions) {
     this.#id = options.id;
@@ -103,8 +109,28 @@ export class Groups {
     return true;
   }
 
+  /** Asks all daemons to let nobody send to the group, or no longer asks it. */
+  press(group: string, on: boolean): void {
+    if (this.#pressing.has(group) === on) return;
+    if (on) this.#pressing.add(group);
+    else this.#pressing.delete(group);
+    this.#submit('agreed', { kind: 'pressure', group, on });
+  }
+
+  isPressed(group: string): boolean {
+    return this.#pressed.has(group);
+  }
+
   members(group: string): string[] {
     return this.#table.members(group);
+  }
+
+  size(group: string): number {
+    return this.#table.size(group);
+  }
+
+  has(group: string, session: string): boolean {
+    return this.#table.daemonOf(group, session) !== undefined;
   }
 
   get groups(): string[] {
@@ -137,6 +163,9 @@ export class Groups {
     this.#idIndex = 0;
     // All that the old configuration owed has been delivered: this is what it left us with.
     this.#submit('agreed', this.#state());
+    // Who pressed may not be here any more, and who is new has not heard it.
+    for (const group of [...this.#pressed.keys()]) this.#release(group, undefined);
+    for (const group of this.#pressing) this.#submit('agreed', { kind: 'pressure', group, on: true });
   }
 
   #state(): GroupState {
@@ -166,9 +195,8 @@ export class Groups {
         .some((session) => !there.has(this.#table.daemonOf(group, session)!));
       const view = this.#views.get(group);
       if (!lost || view === undefined) continue;
-      for (const to of this.#listeners(group)) {
-        this.#outputs.push({ kind: 'transition', to, group, id: view.id });
-      }
+      const to = this.#listeners(group);
+      if (to.length > 0) this.#outputs.push({ kind: 'transition', to, group, id: view.id });
     }
   }
 
@@ -230,17 +258,17 @@ export class Groups {
     const event = decodeEvent(payload);
     switch (event?.kind) {
       case 'message': {
-        const { session: from, groups, messageType, selfDiscard, data } = event;
-        for (const to of this.#receivers(groups)) {
-          if (selfDiscard && to === from) continue;
-          this.#outputs.push({ kind: 'message', to, from, service, groups, messageType, data });
-        }
+        const { kind: _, session: from, ...message } = event;
+        const to = this.#receivers(message.groups, message.selfDiscard ? from : undefined);
+        if (to.length > 0) this.#outputs.push({ kind: 'message', to, from, service, ...message });
+        this.#confirm(sender, from);
         break;
       }
       case 'join':
         if (sender === this.#id) this.#noteMine(event.group, event.session);
         if (this.#table.add(event.group, event.session, sender))
           this.#changed(event.group, 'join', event.session);
+        this.#confirm(sender, event.session);
         break;
       case 'leave':
         this.#forgetMine(event.group, event.session);
@@ -249,6 +277,11 @@ export class Groups {
         }
         if (this.#table.remove(event.group, event.session))
           this.#changed(event.group, 'leave', event.session);
+        this.#confirm(sender, event.session);
+        break;
+      case 'pressure':
+        if (event.on) this.#hold(event.group, sender);
+        else this.#release(event.group, sender);
         break;
       case 'disconnect':
         for (const group of [...this.#mine.keys()]) this.#forgetMine(group, event.session);
@@ -261,6 +294,27 @@ export class Groups {
       default:
         break;
     }
+  }
+
+  /** What a session here asked for has come round. */
+  #confirm(sender: number, session: string): void {
+    if (sender === this.#id && this.#lives(session)) this.#outputs.push({ kind: 'confirmed', to: session });
+  }
+
+  #hold(group: string, daemon: number): void {
+    const daemons = this.#pressed.get(group) ?? new Set<number>();
+    if (daemons.size === 0) this.#outputs.push({ kind: 'pressure', group, on: true });
+    this.#pressed.set(group, daemons.add(daemon));
+  }
+
+  /** Of one daemon, or of all. */
+  #release(group: string, daemon: number | undefined): void {
+    const daemons = this.#pressed.get(group);
+    if (daemons === undefined) return;
+    if (daemon !== undefined) daemons.delete(daemon);
+    if (daemon !== undefined && daemons.size > 0) return;
+    this.#pressed.delete(group);
+    this.#outputs.push({ kind: 'pressure', group, on: false });
   }
 
   #changed(group: string, cause: ViewCause, changed: string): void {
@@ -276,7 +330,8 @@ export class Groups {
   #tell(view: View): void {
     if (this.#table.here(view.group).size === 0) this.#views.delete(view.group);
     else this.#views.set(view.group, view);
-    for (const to of this.#listeners(view.group)) this.#outputs.push({ kind: 'view', to, view });
+    const to = this.#listeners(view.group);
+    if (to.length > 0) this.#outputs.push({ kind: 'view', to, view });
   }
 
   /** Sessions here that are in the group and want views. */
@@ -286,14 +341,16 @@ export class Groups {
     );
   }
 
-  /** Sessions here that a message to these groups is for, each once. */
-  #receivers(groups: readonly string[]): Set<string> {
-    const receivers = new Set<string>();
+  // hot: once per message.
+  /** Sessions here that a message to these groups is for, each once, but not `without`. */
+  #receivers(groups: readonly string[], without: string | undefined): string[] {
+    const receivers: string[] = [];
     for (const group of groups) {
-      if (this.#lives(group)) receivers.add(group);
-      for (const session of this.#table.here(group)) if (this.#lives(session)) receivers.add(session);
+      if (this.#lives(group)) receivers.push(group);
+      for (const session of this.#table.here(group)) if (this.#lives(session)) receivers.push(session);
     }
-    return receivers;
+    const once = groups.length === 1 ? receivers : [...new Set(receivers)];
+    return without === undefined ? once : once.filter((session) => session !== without);
   }
 
   #noteMine(group: string, session: string): void {

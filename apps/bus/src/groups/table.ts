@@ -53,6 +53,10 @@ export class GroupTable {
     return entries.sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1)).map(([session]) => session);
   }
 
+  size(group: string): number {
+    return this.#groups.get(group)?.size ?? 0;
+  }
+
   // hot: once per message and group.
   /** Sessions of a group that are at this daemon. */
   here(group: string): ReadonlySet<string> {

@@ -26,18 +26,39 @@ export interface View {
 export type GroupOutput =
   /** For the ring. It must take what is no session's message, so stop sessions before its queue is full. */
   | { readonly kind: 'submit'; readonly service: Service; readonly payload: Buffer }
+  | GroupDelivery
   | {
-      readonly kind: 'message';
-      /** The session that it is for. */
-      readonly to: string;
-      readonly from: string;
-      readonly service: Service;
-      readonly groups: readonly string[];
-      readonly messageType: number;
-      readonly data: Uint8Array;
+      readonly kind: 'view';
+      /** Sessions here that it is for. */
+      readonly to: readonly string[];
+      readonly view: View;
     }
-  | { readonly kind: 'view'; readonly to: string; readonly view: View }
   /** Some members of this view are no more reachable; a view by the network follows. */
-  | { readonly kind: 'transition'; readonly to: string; readonly group: string; readonly id: GroupId }
+  | {
+      readonly kind: 'transition';
+      readonly to: readonly string[];
+      readonly group: string;
+      readonly id: GroupId;
+    }
   /** A leave that this session asked for is done. */
-  | { readonly kind: 'left'; readonly to: string; readonly group: string };
+  | { readonly kind: 'left'; readonly to: string; readonly group: string }
+  /** One join, leave or message of this session has come round; they come round in the order of asking. */
+  | { readonly kind: 'confirmed'; readonly to: string }
+  /** Nobody may send to the group for now, or everybody may again. */
+  | { readonly kind: 'pressure'; readonly group: string; readonly on: boolean };
+
+/** A message for sessions here. */
+export interface GroupDelivery {
+  readonly kind: 'message';
+  /** Sessions here that it is for, each once. */
+  readonly to: readonly string[];
+  readonly from: string;
+  readonly service: Service;
+  readonly groups: readonly string[];
+  readonly messageType: number;
+  readonly bigEndian: boolean;
+  readonly selfDiscard: boolean;
+  readonly key: string;
+  /** Lies in the packet that brought it: copy it if it is kept. */
+  readonly data: Uint8Array;
+}

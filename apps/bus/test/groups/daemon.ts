@@ -1,7 +1,7 @@
 /** A simulated daemon: a ring, groups on it, and sessions whose histories the checker reads. */
 import type { Random, SimulatedClock, SimulatedNetwork } from '@rookery/testkit';
 import { Groups } from '../../src/groups/groups.ts';
-import type { View } from '../../src/groups/types.ts';
+import type { GroupOutput, View } from '../../src/groups/types.ts';
 import { createRing, type Ring, type RingOutput, type RingSettings, type Service } from '../../src/index.ts';
 
 export interface SessionHistory {
@@ -115,7 +115,8 @@ export class Daemon {
     const data = Buffer.alloc(20);
     data.writeUInt32LE(message);
     history.events.push({ kind: 'sent', message, groups });
-    this.#groups?.multicast(session, { service, groups, messageType: 7, selfDiscard: false, data });
+    const rest = { messageType: 7, bigEndian: false, selfDiscard: false, key: '' };
+    this.#groups?.multicast(session, { service, groups, data, ...rest });
     this.#drain();
   }
 
@@ -142,8 +143,10 @@ export class Daemon {
         if (output.kind === 'submit') {
           if (!ring.submit(clock.elapsedMs, output.service, output.payload))
             throw new Error('the ring is full');
-        } else {
-          this.sessions.get(output.to)?.events.push(toEvent(output));
+        } else if (output.kind !== 'confirmed' && output.kind !== 'pressure') {
+          const event = toEvent(output);
+          const receivers = typeof output.to === 'string' ? [output.to] : output.to;
+          for (const to of receivers) this.sessions.get(to)?.events.push(event);
         }
       }
     }
@@ -170,7 +173,7 @@ export class Daemon {
   }
 }
 
-type ToSession = Exclude<ReturnType<Groups['take']>[number], { kind: 'submit' }>;
+type ToSession = Extract<GroupOutput, { kind: 'message' | 'view' | 'transition' | 'left' }>;
 
 function toEvent(output: ToSession): SessionEvent {
   switch (output.kind) {

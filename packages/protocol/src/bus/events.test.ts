@@ -11,11 +11,14 @@ const event: fc.Arbitrary<GroupEvent> = fc.oneof(
     session: name,
     groups: fc.array(name, { minLength: 1, maxLength: 10 }),
     messageType: fc.integer({ min: 0, max: 65_535 }),
+    bigEndian: fc.boolean(),
     selfDiscard: fc.boolean(),
+    key: fc.string({ unit: 'grapheme', maxLength: 60 }).filter((key) => Buffer.byteLength(key) <= 255),
     data: fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)),
   }),
   fc.record({ kind: fc.constantFrom('join' as const, 'leave' as const), session: name, group: name }),
   fc.record({ kind: fc.constant('disconnect' as const), session: name }),
+  fc.record({ kind: fc.constant('pressure' as const), group: name, on: fc.boolean() }),
   fc.record({
     kind: fc.constant('state' as const),
     history: name,
@@ -39,8 +42,9 @@ describe('events of groups', () => {
         bytes[place % bytes.length] = value;
         const given = cut % 3 === 0 ? bytes.subarray(0, cut % (bytes.length + 1)) : bytes;
         const decoded = decodeEvent(given);
-        // Whatever is accepted is canonical: it is written back as it was.
-        if (decoded !== undefined) expect(encodeEvent(decoded).equals(given)).toBe(true);
+        // Whatever is accepted is canonical: it is written back as it was, unless its key was no UTF-8.
+        const canonical = decoded?.kind !== 'message' || !decoded.key.includes('\ufffd');
+        if (decoded !== undefined && canonical) expect(encodeEvent(decoded).equals(given)).toBe(true);
       }),
       { numRuns: 3000 },
     );

@@ -4,7 +4,10 @@
  */
 import { getU16, getU32, putU16, putU32 } from './bytes.ts';
 
-const EventType = { message: 1, join: 2, leave: 3, disconnect: 4, state: 5 } as const;
+const EventType = { message: 1, join: 2, leave: 3, disconnect: 4, state: 5, pressure: 6 } as const;
+
+const SELF_DISCARD = 1;
+const BIG_ENDIAN = 2;
 
 /** A message to groups. */
 export interface GroupMessage {
@@ -14,7 +17,11 @@ export interface GroupMessage {
   readonly groups: readonly string[];
   /** 16 bits that are the application's. */
   readonly messageType: number;
+  /** The sender's machine has its numbers so: a receiver may have to turn those in the data. */
+  readonly bigEndian: boolean;
   readonly selfDiscard: boolean;
+  /** UTF-8, up to 255 bytes; '' for none. What the message is about: a newer one with the same key may replace it. */
+  readonly key: string;
   readonly data: Uint8Array;
 }
 
@@ -38,25 +45,36 @@ export interface GroupState {
   readonly members: readonly { readonly group: string; readonly session: string }[];
 }
 
-export type GroupEvent = GroupMessage | GroupChange | SessionGone | GroupState;
+/** A daemon's receivers of a group are slow: nobody should send to it for now, or may again. */
+export interface GroupPressure {
+  readonly kind: 'pressure';
+  readonly group: string;
+  readonly on: boolean;
+}
+
+export type GroupEvent = GroupMessage | GroupChange | SessionGone | GroupState | GroupPressure;
 
 /** Rows in one state, at most: 1,000 sessions in 100 groups each. */
 const MEMBERS_MAX = 100_000;
 const GROUPS_MAX = 255;
+export const KEY_BYTES_MAX = 255;
 
 export function encodeEvent(event: GroupEvent): Buffer {
   switch (event.kind) {
     case 'message': {
-      const { session, groups, data } = event;
-      let length = 4 + 1 + session.length + 1 + data.length;
+      const { session, groups, key, data } = event;
+      const keyBytes = key === '' ? 0 : Buffer.byteLength(key);
+      let length = 4 + 1 + session.length + 1 + 1 + keyBytes + data.length;
       for (const group of groups) length += 1 + group.length;
       const bytes = Buffer.allocUnsafe(length);
       bytes[0] = EventType.message;
-      bytes[1] = event.selfDiscard ? 1 : 0;
+      bytes[1] = (event.selfDiscard ? SELF_DISCARD : 0) | (event.bigEndian ? BIG_ENDIAN : 0);
       putU16(bytes, 2, event.messageType);
       let at = putName(bytes, 4, session);
       bytes[at++] = groups.length;
       for (const group of groups) at = putName(bytes, at, group);
+      bytes[at++] = keyBytes;
+      if (keyBytes > 0) at += bytes.write(key, at, 'utf8');
       bytes.set(data, at);
       return bytes;
     }
@@ -71,6 +89,13 @@ export function encodeEvent(event: GroupEvent): Buffer {
       const bytes = Buffer.allocUnsafe(2 + event.session.length);
       bytes[0] = EventType.disconnect;
       putName(bytes, 1, event.session);
+      return bytes;
+    }
+    case 'pressure': {
+      const bytes = Buffer.allocUnsafe(3 + event.group.length);
+      bytes[0] = EventType.pressure;
+      bytes[1] = event.on ? 1 : 0;
+      putName(bytes, 2, event.group);
       return bytes;
     }
     case 'state': {
@@ -93,7 +118,7 @@ export function decodeEvent(bytes: Buffer): GroupEvent | undefined {
   const cursor = { bytes, at: 1 };
   switch (bytes[0]) {
     case EventType.message: {
-      if (bytes.length < 6 || bytes[1]! > 1) return undefined;
+      if (bytes.length < 7 || bytes[1]! > (SELF_DISCARD | BIG_ENDIAN)) return undefined;
       cursor.at = 4;
       const session = takeName(cursor);
       const count = bytes[cursor.at++];
@@ -104,8 +129,19 @@ export function decodeEvent(bytes: Buffer): GroupEvent | undefined {
         if (group === undefined) return undefined;
         groups.push(group);
       }
-      const [selfDiscard, messageType] = [bytes[1] === 1, getU16(bytes, 2)];
-      return { kind: 'message', session, groups, messageType, selfDiscard, data: bytes.subarray(cursor.at) };
+      const keyBytes = bytes[cursor.at++];
+      if (keyBytes === undefined || cursor.at + keyBytes > bytes.length) return undefined;
+      const key = keyBytes === 0 ? '' : bytes.toString('utf8', cursor.at, cursor.at + keyBytes);
+      return {
+        kind: 'message',
+        session,
+        groups,
+        messageType: getU16(bytes, 2),
+        bigEndian: (bytes[1]! & BIG_ENDIAN) !== 0,
+        selfDiscard: (bytes[1]! & SELF_DISCARD) !== 0,
+        key,
+        data: bytes.subarray(cursor.at + keyBytes),
+      };
     }
     case EventType.join:
     case EventType.leave: {
@@ -119,6 +155,14 @@ export function decodeEvent(bytes: Buffer): GroupEvent | undefined {
       return session === undefined || cursor.at !== bytes.length
         ? undefined
         : { kind: 'disconnect', session };
+    }
+    case EventType.pressure: {
+      if (bytes.length < 3 || bytes[1]! > 1) return undefined;
+      cursor.at = 2;
+      const group = takeName(cursor);
+      return group === undefined || cursor.at !== bytes.length
+        ? undefined
+        : { kind: 'pressure', group, on: bytes[1] === 1 };
     }
     case EventType.state:
       return takeState(cursor);

@@ -11,8 +11,10 @@ export {
   type GroupChange,
   type GroupEvent,
   type GroupMessage,
+  type GroupPressure,
   type GroupState,
   groupsFit,
+  KEY_BYTES_MAX,
   type SessionGone,
 } from './events.ts';
 export { CHUNK_HEADER_BYTES, CHUNK_TOTAL_BYTES, DATA_HEADER_BYTES, OBLIGATION_BYTES } from './layout.ts';
