@@ -1,4 +1,4 @@
-/** Simulated clock and disk, random numbers with a seed, real processes and their killers. For tests only. */
+/** Simulated clock, disk and network, random numbers with a seed, real processes and hosts. For tests only. */
 export { type ProgramClock, type ProgramLife, SimulatedClock } from './clock.ts';
 export { SimulatedDisk } from './disk.ts';
 export type { FailedSync } from './disk-content.ts';
@@ -10,6 +10,9 @@ export {
   SimulatedDiskError,
   type SimulatedDiskOptions,
 } from './disk-types.ts';
+export { hostsAvailable } from './hosts/available.ts';
+export type { Host, HostLoss } from './hosts/host.ts';
+export { createHosts, type Hosts, type HostsOptions } from './hosts/hosts.ts';
 export { type NetworkConditions, SimulatedNetwork } from './network.ts';
 export { freePort } from './ports.ts';
 export {
