@@ -41,6 +41,10 @@ export interface Ring {
    * False: it is too large, or too much waits already; try again when `status.queuedBytes` is lower.
    */
   submit(now: number, service: Service, payload: Uint8Array): boolean;
+  /** Like `submit`, but calls for the token only at the next `urge`: many small messages then share a packet. */
+  enqueue(now: number, service: Service, payload: Uint8Array): boolean;
+  /** Calls for the token, if there is something to send. */
+  urge(now: number): void;
   /** To be called at `deadline` or soon after. After a stop of the process, first `receive` what the sockets hold. */
   tick(now: number): void;
   /** The sequence of a `store` output is on disk. */
@@ -86,18 +90,30 @@ class RingMember implements Ring {
   }
 
   submit(now: number, service: Service, payload: Uint8Array): boolean {
-    const core = this.#core;
-    const { settings, queue, current } = core;
-    core.now = now;
+    if (!this.enqueue(now, service, payload)) return false;
+    this.urge(now);
+    return true;
+  }
+
+  enqueue(now: number, service: Service, payload: Uint8Array): boolean {
+    const { settings, queue } = this.#core;
+    this.#core.now = now;
     if (payload.length > settings.messageBytes) return false;
     if (queue.bytes + payload.length > settings.queueBytes) return false;
     queue.push(serviceCode(service), payload);
+    return true;
+  }
+
+  urge(now: number): void {
+    const core = this.#core;
+    const { queue, current } = core;
+    core.now = now;
+    if (queue.bytes === 0) return;
     if (core.held !== undefined) releaseHeld(core);
     else if (core.state === 'operational' && current.idle && !current.hurried && !isRepresentative(core)) {
       hurry(core);
     }
     settle(core);
-    return true;
   }
 
   tick(now: number): void {

@@ -23,6 +23,8 @@ function around(
   return (ring: Ring) => ({
     receive: (now, bytes) => ring.receive(now, incoming(bytes)),
     submit: (now, service, payload) => ring.submit(now, service, payload),
+    enqueue: (now, service, payload) => ring.enqueue(now, service, payload),
+    urge: (now) => ring.urge(now),
     tick: (now) => ring.tick(now),
     stored: (now, sequence) => ring.stored(now, sequence),
     take: () => outgoing(ring.take()),
