@@ -109,7 +109,8 @@ export type EncodeErrorCode =
   | 'invalid_method'
   | 'invalid_message_type'
   | 'invalid_type'
-  | 'invalid_sets';
+  | 'invalid_sets'
+  | 'invalid_key';
 
 /** A mistake of the calling program, never of the peer: decoders don't throw. */
 export class EncodeError extends Error {

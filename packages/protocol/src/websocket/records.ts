@@ -1,0 +1,219 @@
+/** Binary frames: many messages in one, without copying their data when read. */
+import { getU16, getU32, getU64, putU16, putU32, putU64 } from '../bus/bytes.ts';
+import { SERVICES, type Service, serviceCode } from '../bus/services.ts';
+import { EncodeError } from '../spread/errors.ts';
+import { isDestination, parsePrivateGroup } from '../spread/names.ts';
+import { type Bad, bad } from './controls.ts';
+import { utf8Length } from './data.ts';
+import { FRAME_OVERHEAD_BYTES, KEY_BYTES, type Limits, NUMBER_MAX, withDefaults } from './limits.ts';
+import { readName, writeName } from './names.ts';
+
+/** A message as a record holds it. */
+export interface MessageRecord {
+  /** The session that sent it; empty from a client, whose session the daemon knows. */
+  readonly sender: string;
+  /** Groups, and sessions as `#name#daemon`. */
+  readonly groups: readonly string[];
+  readonly service: Service;
+  /** 16 bits that are the application's. */
+  readonly messageType: number;
+  /** At most 255 bytes of UTF-8; empty for none. */
+  readonly key: string;
+  /** The sender wants no copy. */
+  readonly selfDiscard: boolean;
+  /** The sender's own numbers are big-endian, as Spread's clients tell each other. */
+  readonly bigEndian: boolean;
+  /** When read, a part of the frame. */
+  readonly data: Uint8Array;
+}
+
+export interface NumberedRecord extends MessageRecord {
+  /** Of the request or the delivery. */
+  readonly number: number;
+}
+
+const FRAME_VERSION = 1;
+const FRAME_HEADER_BYTES = 12;
+/** Of the record's length itself, which doesn't count in it. */
+const LENGTH_BYTES = 4;
+const RECORD_HEADER_BYTES = 12;
+const SELF_DISCARD = 1;
+const BIG_ENDIAN = 2;
+/** `#`, which sessions begin with and groups don't. */
+const HASH = 0x23;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * One record's bytes, which all its receivers may share.
+ *
+ * @throws EncodeError for what the layout can't hold. How many groups and bytes the daemon takes stands in its welcome.
+ */
+// hot: once per message sent, on both sides.
+export function encodeRecord(record: MessageRecord): Uint8Array {
+  const { sender, groups, key, data, messageType } = record;
+  check(record);
+  const keyBytes = key === '' ? 0 : utf8Length(key);
+  if (keyBytes > KEY_BYTES) throw new EncodeError('invalid_key', 'a key has at most 255 bytes of UTF-8');
+  let length = RECORD_HEADER_BYTES + sender.length + keyBytes + data.length;
+  for (let index = 0; index < groups.length; index++) length += 1 + groups[index]!.length;
+  const bytes = allocate(length);
+  putU32(bytes, 0, length - LENGTH_BYTES);
+  bytes[4] = serviceCode(record.service);
+  bytes[5] = (record.selfDiscard ? SELF_DISCARD : 0) | (record.bigEndian ? BIG_ENDIAN : 0);
+  putU16(bytes, 6, messageType);
+  bytes[8] = groups.length;
+  bytes[9] = keyBytes;
+  bytes[10] = sender.length;
+  let at = writeName(bytes, RECORD_HEADER_BYTES, sender);
+  for (let index = 0; index < groups.length; index++) {
+    const group = groups[index]!;
+    bytes[at] = group.length;
+    at = writeName(bytes, at + 1, group);
+  }
+  if (keyBytes > 0) encoder.encodeInto(key, bytes.subarray(at, at + keyBytes));
+  bytes.set(data, at + keyBytes);
+  return bytes;
+}
+
+/** Small records are cut from one piece: an array of its own costs each more than filling it. Nothing is given twice. */
+const SLAB_BYTES = 16 * 1024;
+let slab = new Uint8Array(SLAB_BYTES);
+let slabUsed = 0;
+
+function allocate(length: number): Uint8Array {
+  if (length > SLAB_BYTES / 8) return new Uint8Array(length);
+  if (slabUsed + length > SLAB_BYTES) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  slabUsed += length;
+  return new Uint8Array(slab.buffer, slabUsed - length, length);
+}
+
+/** A frame of records from `encodeRecord`, numbered on from `firstNumber`. */
+// hot: once per frame, a copy per record: a WebSocket message is one piece of memory.
+export function frameOf(firstNumber: number, records: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let length = FRAME_HEADER_BYTES;
+  for (let index = 0; index < records.length; index++) length += records[index]!.length;
+  const bytes = new Uint8Array(length);
+  bytes[0] = FRAME_VERSION;
+  putU64(bytes, 4, firstNumber);
+  let at = FRAME_HEADER_BYTES;
+  for (let index = 0; index < records.length; index++) {
+    const record = records[index]!;
+    bytes.set(record, at);
+    at += record.length;
+  }
+  return bytes;
+}
+
+/**
+ * The records of a frame that `from` sent, or `bad`: then none of them counts. Never throws. The data isn't copied:
+ * don't write to `bytes` afterwards, and copy what should outlive it.
+ */
+// hot: once per frame, on both sides.
+export function decodeFrame(
+  bytes: Uint8Array,
+  from: 'client' | 'daemon',
+  limits?: Partial<Limits>,
+): NumberedRecord[] | Bad {
+  const { messageBytes, groups: groupsMost, records: recordsMost } = withDefaults(limits);
+  if (bytes.length > messageBytes + FRAME_OVERHEAD_BYTES) {
+    return wrong(`a binary frame has at most ${messageBytes + FRAME_OVERHEAD_BYTES} bytes`);
+  }
+  if (bytes.length < FRAME_HEADER_BYTES || getU32(bytes, 0) !== FRAME_VERSION) {
+    return wrong('a binary frame begins with 1, 0, 0, 0 and the first number');
+  }
+  let number = getU64(bytes, 4);
+  if (number < 1 || number > NUMBER_MAX - recordsMost) return wrong('numbers are 1 to 2^53 - 1');
+  const records: NumberedRecord[] = [];
+  let at = FRAME_HEADER_BYTES;
+  if (at === bytes.length) return wrong('a binary frame has at least one record');
+  while (at < bytes.length) {
+    if (records.length === recordsMost) return wrong(`a binary frame has at most ${recordsMost} records`);
+    const start = at + RECORD_HEADER_BYTES;
+    if (start > bytes.length) return wrong('a record has 12 bytes before its names');
+    const end = at + LENGTH_BYTES + getU32(bytes, at);
+    if (end > bytes.length || end < start) return wrong('the length of a record is that of its bytes');
+    const service = SERVICES[bytes[at + 4]!];
+    const flags = bytes[at + 5]!;
+    const count = bytes[at + 8]!;
+    const keyBytes = bytes[at + 9]!;
+    const senderBytes = bytes[at + 10]!;
+    if (service === undefined) return wrong('a service is 0 to 5');
+    if ((flags & ~(SELF_DISCARD | BIG_ENDIAN)) !== 0 || bytes[at + 11] !== 0) {
+      return wrong('unused bits are 0');
+    }
+    if (count === 0 || count > groupsMost) return wrong(`a message goes to 1 to ${groupsMost} groups`);
+    if ((senderBytes === 0) !== (from === 'client')) {
+      return wrong('a daemon names the sender of a message, a client does not');
+    }
+    let next = start + senderBytes;
+    let sender = '';
+    if (senderBytes > 0) {
+      const name = next <= end ? readName(bytes, start, next) : undefined;
+      if (name?.charCodeAt(0) !== HASH) return wrong('a sender is #name#daemon');
+      sender = name;
+    }
+    const groups: string[] = [];
+    for (let left = count; left > 0; left--) {
+      const to = next < end ? next + 1 + bytes[next]! : end + 1;
+      const group = to <= end ? readName(bytes, next + 1, to) : undefined;
+      if (group === undefined) return wrong('a message goes to groups, and to sessions as #name#daemon');
+      groups.push(group);
+      next = to;
+    }
+    const key =
+      keyBytes === 0 ? '' : next + keyBytes <= end ? readKey(bytes, next, next + keyBytes) : undefined;
+    if (key === undefined) return wrong('a key is UTF-8');
+    next += keyBytes;
+    if (end - next > messageBytes) return wrong(`a message has at most ${messageBytes} bytes`);
+    records.push({
+      number,
+      sender,
+      groups,
+      service,
+      messageType: getU16(bytes, at + 6),
+      key,
+      selfDiscard: (flags & SELF_DISCARD) !== 0,
+      bigEndian: (flags & BIG_ENDIAN) !== 0,
+      // Not `subarray`: that of a Buffer is a Buffer, made at half the speed.
+      data: new Uint8Array(bytes.buffer, bytes.byteOffset + next, end - next),
+    });
+    number++;
+    at = end;
+  }
+  return records;
+}
+
+function wrong(message: string): Bad {
+  return bad('BAD_FRAME', message);
+}
+
+function readKey(bytes: Uint8Array, from: number, to: number): string | undefined {
+  try {
+    return decoder.decode(bytes.subarray(from, to));
+  } catch {
+    return undefined;
+  }
+}
+
+function check({ sender, groups, messageType, key }: MessageRecord): void {
+  if (groups.length === 0 || groups.length > 255) {
+    throw new EncodeError('invalid_groups', 'a message goes to 1 to 255 groups');
+  }
+  for (let index = 0; index < groups.length; index++) {
+    if (!isDestination(groups[index]!)) {
+      throw new EncodeError('invalid_group', `${JSON.stringify(groups[index])} is no group`);
+    }
+  }
+  if (sender !== '' && parsePrivateGroup(sender) === undefined) {
+    throw new EncodeError('invalid_name', `${JSON.stringify(sender)} is no session`);
+  }
+  if (!(messageType >= 0 && messageType <= 0xffff) || !Number.isInteger(messageType)) {
+    throw new EncodeError('invalid_message_type', 'a message type is 0 to 65535');
+  }
+  if (key.length > KEY_BYTES) throw new EncodeError('invalid_key', 'a key has at most 255 bytes of UTF-8');
+}
