@@ -1,6 +1,5 @@
-import { lstat, unlink } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { type Deadline, type Log, listenError, type Part } from '@rookery/service';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { closeServer, type Deadline, type Log, listenTcp, listenUnix, type Part } from '@rookery/service';
 import { Connection } from './connection/connection.ts';
 import type { Host } from './connection/host.ts';
 
@@ -71,12 +70,10 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
   return {
     name: 'listeners',
     async start() {
-      await listen(tcp, () => tcp.listen(options.port, options.host), options.host, options.port);
+      await listenTcp(tcp, 'the queue', options.host, options.port);
       if (unix !== undefined) {
-        const path = options.socketPath!;
         try {
-          await removeStaleSocket(path);
-          await listen(unix, () => unix.listen(path), path, 0);
+          await listenUnix(unix, 'the queue', options.socketPath!);
         } catch (error) {
           // What could not start is not stopped either: nothing of it may stay behind.
           tcp.close();
@@ -90,7 +87,7 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
     },
     async stop(deadline) {
       stopping = true;
-      const closed = [tcp, unix].filter((server) => server?.listening).map(closeServer);
+      const closed = [tcp, unix].flatMap((server) => (server?.listening ? [closeServer(server)] : []));
       for (const connection of connections) connection.shut();
       // What is answered gets out, if the client reads it in time.
       const timer = setTimeout(cutOff, Math.min(deadline.remainingMs() / 2, drainMs));
@@ -125,33 +122,3 @@ const refusedLingerMs = 1000;
 
 /** At a stop, clients get so long to take their last replies. */
 const drainMs = 5000;
-
-function listen(server: Server, start: () => void, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const refuse = (error: NodeJS.ErrnoException): void =>
-      reject(listenError(error, 'the queue', host, port));
-    server.once('error', refuse);
-    server.once('listening', () => {
-      server.off('error', refuse);
-      resolve();
-    });
-    start();
-  });
-}
-
-function closeServer(server: Server | undefined): Promise<void> {
-  return new Promise((resolve) => server!.close(() => resolve()));
-}
-
-/** A socket left behind by a server that was killed is in the way of the next one; one that answers is in use. */
-async function removeStaleSocket(path: string): Promise<void> {
-  const stat = await lstat(path).catch(() => undefined);
-  if (stat === undefined || !stat.isSocket()) return;
-  const answers = await new Promise<boolean>((resolve) => {
-    const probe = connect(path, () => resolve(true));
-    probe.on('error', () => resolve(false));
-    probe.on('close', () => resolve(false));
-    probe.once('connect', () => probe.destroy());
-  });
-  if (!answers) await unlink(path);
-}

@@ -10,7 +10,6 @@ export { ADMIN_STATUS, AdminError, type AdminErrorCode } from './admin/errors.ts
 export { isLoopback } from './admin/guard.ts';
 export type { ReadinessCheck } from './admin/health.ts';
 export { ADMIN_LIMITS, type AdminLimits } from './admin/limits.ts';
-export { listenError } from './admin/listen.ts';
 export type { AdminMethod } from './admin/router.ts';
 export {
   type Admin,
@@ -32,6 +31,8 @@ export {
   type StopReason,
 } from './lifecycle/lifecycle.ts';
 export { type ProcessOptions, runProcess } from './lifecycle/process.ts';
+export { listenError } from './listen/error.ts';
+export { closeServer, listenTcp, listenUnix } from './listen/listen.ts';
 export {
   createLogger,
   flushLog,
@@ -92,6 +93,8 @@ export {
   type SettingsInput,
 } from './settings/resolve.ts';
 export {
+  type Address,
+  address,
   boolean,
   byteSize,
   choice,

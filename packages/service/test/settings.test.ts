@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import {
+  address,
   boolean,
   byteSize,
   choice,
@@ -360,3 +361,19 @@ describe('schemas', () => {
     expect(integer({ min: 1 }).safeParse(0).error?.issues[0]?.message).toBe('expected a whole number from 1');
   });
 });
+
+it.each([
+  ['127.0.0.1:4803', { host: '127.0.0.1', port: 4803 }],
+  ['localhost:0', { host: 'localhost', port: 0 }],
+  ['[::1]:65535', { host: '::1', port: 65_535 }],
+  ['[fe80::1%eth0]:1', { host: 'fe80::1%eth0', port: 1 }],
+])('an address is written %s', (written, expected) => {
+  expect(address().parse(written)).toEqual(expected);
+});
+
+it.each(['4803', '::1:4803', 'host:', 'host:65536', ':1', '[::1]', 'a b:1'])(
+  '%s is no address',
+  (written) => {
+    expect(address().safeParse(written).success).toBe(false);
+  },
+);

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { ServiceError } from '../errors.ts';
 import type { Deadline, Part } from '../lifecycle/lifecycle.ts';
+import { listenError } from '../listen/error.ts';
 import type { Log } from '../log/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { AdminReply, type Answer, errorAnswer, json, refuse } from './answer.ts';
@@ -10,7 +11,6 @@ import { AdminError } from './errors.ts';
 import { Guard, isLoopback } from './guard.ts';
 import { type ReadinessCheck, readiness } from './health.ts';
 import { ADMIN_LIMITS, type AdminLimits } from './limits.ts';
-import { listenError } from './listen.ts';
 import { makePage } from './page.ts';
 import { type AdminMethod, Router } from './router.ts';
 

@@ -22,6 +22,24 @@ export function port(): z.ZodType<number> {
   return integer({ min: 0, max: 65_535 });
 }
 
+export interface Address {
+  /** A name or an IP address, without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `HOST:PORT`, an IPv6 address in brackets: `127.0.0.1:4803`, `[::1]:4803`, `localhost:0`. */
+export function address(): z.ZodType<Address> {
+  const expected = 'expected HOST:PORT, such as 127.0.0.1:4803 or [::1]:4803';
+  return z.string({ error: expected }).transform((value, context): Address => {
+    const found = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^\s:[\]]{1,255})):(\d{1,5})$/.exec(value.trim());
+    const port = Number(found?.[3]);
+    if (found !== null && port <= 65_535) return { host: (found[1] ?? found[2])!, port };
+    context.addIssue({ code: 'custom', message: expected });
+    return z.NEVER;
+  });
+}
+
 /** A duration in milliseconds, written as `500`, `500ms`, `2s`, `1h` (see `parseDuration`). */
 export function durationMs(range: Range = {}): z.ZodType<number> {
   return numeric('a duration such as 500ms, 2s or 1h', range, formatDuration, parseDuration);

@@ -13,6 +13,7 @@ export function listenError(
     EADDRNOTAVAIL: 'this machine does not have that address',
     ENOTFOUND: 'there is no host of that name',
   };
-  const message = `${what} can't listen on ${host}:${port}: ${why[error.code ?? ''] ?? errorMessage(error)}`;
+  const place = port === 0 ? host : `${host}:${port}`;
+  const message = `${what} can't listen on ${place}: ${why[error.code ?? ''] ?? errorMessage(error)}`;
   return new ServiceError('LISTEN_FAILED', message, { cause: error });
 }
