@@ -6,7 +6,8 @@
  * Pure: what the ring delivers and what sessions ask for goes in, `take` gives what is to be done.
  */
 import { decodeEvent, encodeEvent, type GroupEvent, type GroupState, groupsFit } from '@rookery/protocol/bus';
-import type { Configuration, RingOutput, Service } from '../ring/types.ts';
+import type { EngineDelivery, EngineOutput } from '../engine/engine.ts';
+import type { Configuration, Service } from '../ring/types.ts';
 import { GroupTable } from './table.ts';
 import type { GroupId, GroupOutput, View, ViewCause } from './types.ts';
 
@@ -27,8 +28,6 @@ export interface Multicast {
   readonly key: string;
   readonly data: Uint8Array;
 }
-
-type Delivered = Extract<RingOutput, { kind: 'deliver' }>;
 
 interface Session {
   readonly privateName: string;
@@ -56,7 +55,7 @@ export class Groups {
   #table: GroupTable;
   #configuration: Configuration | undefined;
   /** While not all daemons have said what they bring. */
-  #exchange: { readonly states: Map<number, GroupState>; readonly held: Delivered[] } | undefined;
+  #exchange: { readonly states: Map<number, GroupState>; readonly held: EngineDelivery[] } | undefined;
   #history: string;
   #idBase: { readonly daemon: number; readonly time: number } = { daemon: 0, time: 0 };
   #idIndex = 0;
@@ -133,6 +132,10 @@ export class Groups {
     return this.#table.daemonOf(group, session) !== undefined;
   }
 
+  get count(): number {
+    return this.#table.count;
+  }
+
   get groups(): string[] {
     return this.#table.groups;
   }
@@ -147,11 +150,11 @@ export class Groups {
 
   // ---- What the ring delivers
 
-  onRing(output: RingOutput): void {
+  onRing(output: EngineOutput): void {
     if (output.kind === 'configuration') {
       if (output.configuration.kind === 'regular') this.#onRegular(output.configuration);
       else this.#onTransitional(output.configuration);
-    } else if (output.kind === 'deliver') {
+    } else {
       this.#onDelivered(output);
     }
   }
@@ -200,7 +203,7 @@ export class Groups {
     }
   }
 
-  #onDelivered(delivered: Delivered): void {
+  #onDelivered(delivered: EngineDelivery): void {
     const exchange = this.#exchange;
     if (exchange === undefined) {
       this.#apply(delivered);
@@ -219,7 +222,7 @@ export class Groups {
 
   // ---- A new configuration's groups
 
-  #endExchange(states: ReadonlyMap<number, GroupState>, held: readonly Delivered[]): void {
+  #endExchange(states: ReadonlyMap<number, GroupState>, held: readonly EngineDelivery[]): void {
     this.#exchange = undefined;
     this.#table = new GroupTable(this.#id);
     const histories = new Map<number, string>();
@@ -254,7 +257,7 @@ export class Groups {
 
   // ---- Events in their order
 
-  #apply({ sender, service, payload }: Delivered): void {
+  #apply({ sender, service, payload }: EngineDelivery): void {
     const event = decodeEvent(payload);
     switch (event?.kind) {
       case 'message': {

@@ -35,6 +35,10 @@ export class GroupTable {
     return true;
   }
 
+  get count(): number {
+    return this.#groups.size;
+  }
+
   /** Ascending. */
   get groups(): string[] {
     return [...this.#groups.keys()].sort();

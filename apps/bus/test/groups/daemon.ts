@@ -1,8 +1,9 @@
 /** A simulated daemon: a ring, groups on it, and sessions whose histories the checker reads. */
 import type { Random, SimulatedClock, SimulatedNetwork } from '@rookery/testkit';
+import type { EngineOutput } from '../../src/engine/engine.ts';
 import { Groups } from '../../src/groups/groups.ts';
 import type { GroupOutput, View } from '../../src/groups/types.ts';
-import { createRing, type Ring, type RingOutput, type RingSettings, type Service } from '../../src/index.ts';
+import { createRing, type Ring, type RingSettings, type Service } from '../../src/index.ts';
 
 export interface SessionHistory {
   readonly name: string;
@@ -31,7 +32,7 @@ export interface GroupWorld {
   readonly histories: SessionHistory[];
   messages: number;
   /** Changes what the groups of a daemon hear from its ring; for tests of the checker. */
-  readonly bend: (output: RingOutput, daemon: number) => RingOutput[];
+  readonly bend: (output: EngineOutput, daemon: number) => EngineOutput[];
 }
 
 export class Daemon {

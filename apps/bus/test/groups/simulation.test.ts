@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { RingOutput } from '../../src/index.ts';
+import type { EngineOutput } from '../../src/engine/engine.ts';
 import { Violation } from '../ring/history.ts';
 import { seedsToRun } from '../ring/seeds.ts';
 import type { GroupWorld } from './daemon.ts';
@@ -44,7 +44,7 @@ const SABOTAGES: Readonly<Record<string, () => GroupWorld['bend']>> = {
   },
   'hears two events in a hundred in the wrong order': () => {
     let count = 0;
-    let kept: RingOutput | undefined;
+    let kept: EngineOutput | undefined;
     return (output, daemon) => {
       if (daemon !== 2) return [output];
       if (kept !== undefined) {

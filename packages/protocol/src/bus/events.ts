@@ -55,7 +55,7 @@ export interface GroupPressure {
 export type GroupEvent = GroupMessage | GroupChange | SessionGone | GroupState | GroupPressure;
 
 /** Rows in one state, at most: 1,000 sessions in 100 groups each. */
-const MEMBERS_MAX = 100_000;
+export const GROUP_ROWS_MAX = 100_000;
 const GROUPS_MAX = 255;
 export const KEY_BYTES_MAX = 255;
 
@@ -187,7 +187,7 @@ function takeState(cursor: Cursor): GroupState | undefined {
   if (history === undefined || cursor.at + 4 > bytes.length) return undefined;
   const count = getU32(bytes, cursor.at);
   cursor.at += 4;
-  if (count > MEMBERS_MAX) return undefined;
+  if (count > GROUP_ROWS_MAX) return undefined;
   const members: { group: string; session: string }[] = [];
   for (let i = 0; i < count; i++) {
     const group = takeName(cursor);

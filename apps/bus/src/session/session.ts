@@ -1,0 +1,225 @@
+/** One client: its name, what it may do, what waits for it. Both wires end here. */
+import type { Multicast } from '../groups/groups.ts';
+import type { Content, EndReason, Format, RefusalCode } from './delivery.ts';
+import { type Numbered, Outbox, type SlowPolicy } from './outbox.ts';
+import { Rate } from './rate.ts';
+
+/** The connection that a session is served on. */
+export interface SessionConnection {
+  /** The outbox has something, and it is the end of a turn. */
+  flush(): void;
+  /** What was told to wait may be asked again. */
+  resume(): void;
+  /** The session is over: say so and close. */
+  ended(reason: EndReason): void;
+}
+
+export type Request =
+  | { readonly kind: 'join' | 'leave'; readonly group: string }
+  | { readonly kind: 'multicast'; readonly message: Multicast };
+
+/** `wait`: ask again when `resume` is called; until then read nothing more of this client. */
+export type Verdict = 'taken' | 'wait' | RefusalCode;
+
+/** What a session asks of the daemon that it is at. */
+export interface SessionHost {
+  /** Checks what is the daemon's to check, and hands it to the groups. */
+  ask(session: Session, request: Request): Verdict;
+  /** The outbox has something for a connection that can't know it. */
+  touch(session: Session): void;
+  /** Bytes in all outboxes have changed. */
+  weigh(session: Session, bytes: number): void;
+  /** `forced`: the client is cut off rather than gone. */
+  end(session: Session, reason: EndReason): void;
+  readonly now: number;
+}
+
+export interface SessionLimits {
+  readonly outboxBytes: number;
+  readonly messagesPerSecond: number;
+  readonly bytesPerSecond: number;
+}
+
+export interface SessionOptions {
+  /** `#name#daemon`. */
+  readonly name: string;
+  readonly membership: boolean;
+  readonly format: Format;
+  /** The client confirms what it has received, and may come back on another connection. */
+  readonly resumable: boolean;
+  readonly limits: SessionLimits;
+  readonly host: SessionHost;
+}
+
+/** What an entry costs beside its bytes: its place in the queues. */
+const ENTRY_BYTES = 100;
+
+export class Session {
+  readonly name: string;
+  readonly membership: boolean;
+  readonly format: Format;
+  readonly resumable: boolean;
+  /** What it is in, or will be when its joins have come round. */
+  readonly groups = new Set<string>();
+  connection: SessionConnection | undefined;
+  /** When a parked session ends. */
+  parkedUntil = Number.POSITIVE_INFINITY;
+  /** When something last left the outbox. */
+  progressAt: number;
+  /** Groups whose senders are held up for this session. */
+  readonly pressing = new Set<string>();
+  readonly counters = { received: 0, sent: 0, dropped: 0, waits: 0 };
+  over = false;
+  readonly #host: SessionHost;
+  readonly #outbox: Outbox<Content>;
+  readonly #messages: Rate;
+  readonly #bytes: Rate;
+  #timer: NodeJS.Timeout | undefined;
+  /** Numbers of requests on their way round the ring, in order. */
+  #under: number[] = [];
+  #underHead = 0;
+  #taken = 0;
+  #confirmed = 0;
+
+  constructor({ name, membership, format, resumable, limits, host }: SessionOptions) {
+    this.name = name;
+    this.membership = membership;
+    this.format = format;
+    this.resumable = resumable;
+    this.#host = host;
+    this.progressAt = host.now;
+    this.#messages = new Rate(limits.messagesPerSecond, host.now);
+    this.#bytes = new Rate(limits.bytesPerSecond, host.now);
+    const notice = (group: string, count: number) => {
+      this.counters.dropped += count;
+      const content = format.encode({ kind: 'dropped', group, count }, 0);
+      if (content === undefined) return undefined;
+      return { bytes: content.length, content, group: undefined, key: '', policy: 'disconnect' as const };
+    };
+    this.#outbox = new Outbox(limits.outboxBytes, resumable, notice);
+  }
+
+  // ---- What the client asks for
+
+  /** `number`: the client's, where its wire has them. */
+  ask(request: Request, number = this.#taken + 1): Verdict {
+    if (request.kind === 'multicast') {
+      const { now } = this.#host;
+      const waitMs = Math.max(this.#messages.waitMs(now), this.#bytes.waitMs(now));
+      if (waitMs > 0) {
+        this.counters.waits++;
+        this.#timer ??= setTimeout(() => {
+          this.#timer = undefined;
+          this.connection?.resume();
+        }, waitMs);
+        return 'wait';
+      }
+    }
+    const verdict = this.#host.ask(this, request);
+    if (verdict === 'wait') return verdict;
+    this.#taken = number;
+    if (verdict !== 'taken') return verdict;
+    this.#under.push(number);
+    if (request.kind === 'multicast') {
+      this.counters.received++;
+      this.#messages.spend(1);
+      this.#bytes.spend(request.message.data.length);
+    } else if (request.kind === 'join') this.groups.add(request.group);
+    else this.groups.delete(request.group);
+    return verdict;
+  }
+
+  /** The number of the last request that was taken or refused. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** The number of the last request that has come round. */
+  get confirmed(): number {
+    return this.#confirmed;
+  }
+
+  /** Its oldest request has come round. */
+  confirm(): void {
+    const number = this.#under[this.#underHead++];
+    if (number !== undefined) this.#confirmed = number;
+    if (this.#underHead > 1024 && this.#underHead * 2 > this.#under.length) {
+      this.#under = this.#under.slice(this.#underHead);
+      this.#underHead = 0;
+    }
+    if (this.resumable) this.#host.touch(this);
+  }
+
+  refuse(number: number, code: RefusalCode): void {
+    const content = this.format.encode({ kind: 'refused', number, code }, 0);
+    if (content !== undefined) this.push(content, undefined, '', 'disconnect');
+  }
+
+  // ---- What the client is told
+
+  /** `group`: whose policy it is, for messages; undefined for what is never dropped. */
+  push(content: Content, group: string | undefined, key: string, policy: SlowPolicy): void {
+    if (this.over) return;
+    const before = this.#outbox.bytes;
+    const bytes = content.length + ENTRY_BYTES;
+    const fits = this.#outbox.push({ bytes, content, group, key, policy });
+    this.#host.weigh(this, this.#outbox.bytes - before);
+    if (fits) this.#host.touch(this);
+    else this.#host.end(this, 'too_slow');
+  }
+
+  /** For the connection: what to write next. */
+  take(bytes: number): Numbered<Content>[] {
+    const before = this.#outbox.bytes;
+    const taken = this.#outbox.take(bytes);
+    this.counters.sent += taken.length;
+    this.#progress(before);
+    return taken;
+  }
+
+  /** The client has everything up to this number. False: that was never sent. */
+  acknowledge(number: number): boolean {
+    const before = this.#outbox.bytes;
+    const known = this.#outbox.confirm(number);
+    this.#progress(before);
+    return known;
+  }
+
+  /** A new connection, whose client has everything up to this number. False: what it lacks is gone. */
+  attach(connection: SessionConnection, received: number): boolean {
+    if (!this.#outbox.rewind(received)) return false;
+    this.connection = connection;
+    this.parkedUntil = Number.POSITIVE_INFINITY;
+    return true;
+  }
+
+  get outboxBytes(): number {
+    return this.#outbox.bytes;
+  }
+
+  get unacknowledgedBytes(): number {
+    return this.#outbox.unconfirmedBytes;
+  }
+
+  get ready(): boolean {
+    return this.#outbox.ready;
+  }
+
+  end(reason: EndReason): void {
+    this.#host.end(this, reason);
+  }
+
+  /** The host's last word. */
+  close(reason: EndReason): void {
+    this.over = true;
+    clearTimeout(this.#timer);
+    this.connection?.ended(reason);
+    this.connection = undefined;
+  }
+
+  #progress(before: number): void {
+    const { bytes } = this.#outbox;
+    if (bytes < before) this.progressAt = this.#host.now;
+    this.#host.weigh(this, bytes - before);
+  }
+}

@@ -1,0 +1,387 @@
+/**
+ * All clients of this daemon: between their connections and the groups. Requests go down through `ask`; what the
+ * groups say goes into the outboxes of those that must hear it, and each touched connection writes once a turn.
+ */
+import { GROUP_ROWS_MAX } from '@rookery/protocol/bus';
+import type { Engine } from '../engine/engine.ts';
+import type { Groups } from '../groups/groups.ts';
+import type { GroupOutput, View } from '../groups/types.ts';
+import type { Content, Delivery, EndReason, Format } from './delivery.ts';
+import type { GroupSettings } from './group-settings.ts';
+import { type Request, Session, type SessionHost, type SessionLimits, type Verdict } from './session.ts';
+
+export interface SessionsOptions {
+  readonly engine: Engine;
+  readonly groups: Groups;
+  /** Of the daemon: part of its sessions' names. */
+  readonly daemonName: string;
+  readonly limits: SessionLimits & {
+    readonly maxSessions: number;
+    readonly maxGroups: number;
+    readonly maxGroupsPerSession: number;
+    readonly messageBytes: number;
+    /** Bytes in all outboxes. */
+    readonly outboxesBytes: number;
+  };
+  readonly groupSettings: (group: string) => GroupSettings;
+  readonly slowTimeoutMs: number;
+  readonly resumeMs: number;
+  /** A session has ended, and why; for the log. */
+  readonly onEnd: (session: Session, reason: EndReason) => void;
+}
+
+export interface SessionsCounters {
+  connected: number;
+  messagesReceived: number;
+  messagesDelivered: number;
+  bytesReceived: number;
+  bytesDelivered: number;
+  waits: number;
+  readonly ended: Record<EndReason, number>;
+}
+
+/** Beyond this much that waits for the token, nobody is read: enough to fill every packet of some rotations. */
+const QUEUE_PAUSE_BYTES = 1024 * 1024;
+
+/** How often slow, parked and heavy sessions are looked for. */
+const SWEEP_MS = 500;
+
+export class Sessions implements SessionHost {
+  readonly #options: SessionsOptions;
+  readonly #sessions = new Map<string, Session>();
+  readonly #touched = new Set<Session>();
+  readonly #waiting = new Set<Session>();
+  /** Group -> sessions that are too slow for it. */
+  readonly #pressing = new Map<string, Set<Session>>();
+  #flushing: NodeJS.Immediate | undefined;
+  #sweeper: NodeJS.Timeout | undefined;
+  #outboxesBytes = 0;
+  /** Groups that sessions here are in, each counted as often. */
+  #rows = 0;
+  #names = 0;
+  readonly counters: SessionsCounters = {
+    connected: 0,
+    messagesReceived: 0,
+    messagesDelivered: 0,
+    bytesReceived: 0,
+    bytesDelivered: 0,
+    waits: 0,
+    ended: {
+      goodbye: 0,
+      connection_lost: 0,
+      bad_frame: 0,
+      too_slow: 0,
+      stopping: 0,
+      not_resumed: 0,
+    },
+  };
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+    options.engine.onOutput = (output) => {
+      options.groups.onRing(output);
+      this.#carryOut();
+    };
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref();
+  }
+
+  get now(): number {
+    return performance.now();
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  get outboxesBytes(): number {
+    return this.#outboxesBytes;
+  }
+
+  all(): Iterable<Session> {
+    return this.#sessions.values();
+  }
+
+  find(name: string): Session | undefined {
+    return this.#sessions.get(name);
+  }
+
+  /** A name of '' asks for one. `full` and `taken` are refusals. */
+  connect(
+    name: string,
+    { membership, format, resumable }: { membership: boolean; format: Format; resumable: boolean },
+  ): Session | 'full' | 'taken' {
+    const { groups, limits } = this.#options;
+    if (this.#sessions.size >= limits.maxSessions) return 'full';
+    let privateName = groups.connect(name === '' ? this.#nextName() : name, membership);
+    while (privateName === undefined && name === '') {
+      privateName = groups.connect(this.#nextName(), membership);
+    }
+    if (privateName === undefined) return 'taken';
+    const session = new Session({ name: privateName, membership, format, resumable, limits, host: this });
+    this.#sessions.set(privateName, session);
+    this.counters.connected++;
+    return session;
+  }
+
+  /** Keeps a session whose connection broke for a while. */
+  park(session: Session): void {
+    if (session.over) return;
+    session.connection = undefined;
+    session.parkedUntil = this.now + this.#options.resumeMs;
+    this.#waiting.delete(session);
+  }
+
+  // ---- What sessions ask for
+
+  ask(session: Session, request: Request): Verdict {
+    const { engine, groups } = this.#options;
+    if (engine.queuedBytes > QUEUE_PAUSE_BYTES) return this.#wait(session);
+    const verdict = this.#check(session, request);
+    if (verdict !== 'taken') return verdict === 'wait' ? this.#wait(session) : verdict;
+    switch (request.kind) {
+      case 'multicast':
+        this.counters.messagesReceived++;
+        this.counters.bytesReceived += request.message.data.length;
+        groups.multicast(session.name, request.message);
+        break;
+      case 'join':
+        this.#rows++;
+        groups.join(session.name, request.group);
+        break;
+      case 'leave':
+        this.#rows--;
+        groups.leave(session.name, request.group);
+        break;
+    }
+    this.#carryOut();
+    return 'taken';
+  }
+
+  #check(session: Session, request: Request): Verdict {
+    const { groups, limits, groupSettings } = this.#options;
+    switch (request.kind) {
+      case 'multicast': {
+        const { message } = request;
+        if (message.data.length > limits.messageBytes) return 'MESSAGE_TOO_LARGE';
+        return message.groups.some((group) => groups.isPressed(group)) ? 'wait' : 'taken';
+      }
+      case 'join': {
+        const { group } = request;
+        if (session.groups.has(group)) return 'ALREADY_A_MEMBER';
+        if (session.groups.size >= limits.maxGroupsPerSession) return 'TOO_MANY_GROUPS';
+        if (this.#rows >= GROUP_ROWS_MAX) return 'TOO_MANY_GROUPS';
+        const size = groups.size(group);
+        if (size === 0 && groups.count >= limits.maxGroups) return 'TOO_MANY_GROUPS';
+        return size >= groupSettings(group).maxListeners ? 'TOO_MANY_LISTENERS' : 'taken';
+      }
+      case 'leave':
+        return session.groups.has(request.group) ? 'taken' : 'NOT_A_MEMBER';
+    }
+  }
+
+  #wait(session: Session): Verdict {
+    this.counters.waits++;
+    session.counters.waits++;
+    this.#waiting.add(session);
+    return 'wait';
+  }
+
+  #resumeWaiting(): void {
+    const { engine } = this.#options;
+    for (const session of [...this.#waiting]) {
+      if (engine.queuedBytes > QUEUE_PAUSE_BYTES) return;
+      this.#waiting.delete(session);
+      session.connection?.resume();
+    }
+  }
+
+  end(session: Session, reason: EndReason): void {
+    if (session.over) return;
+    this.#sessions.delete(session.name);
+    this.#touched.delete(session);
+    this.#waiting.delete(session);
+    this.#rows -= session.groups.size;
+    this.#outboxesBytes -= session.outboxBytes;
+    this.counters.ended[reason]++;
+    this.#release(session);
+    session.close(reason);
+    this.#options.onEnd(session, reason);
+    this.#options.groups.disconnect(session.name);
+    this.#carryOut();
+  }
+
+  /** Says goodbye to everybody. */
+  endAll(reason: EndReason): void {
+    for (const session of [...this.#sessions.values()]) this.end(session, reason);
+  }
+
+  close(): void {
+    clearInterval(this.#sweeper);
+    if (this.#flushing !== undefined) clearImmediate(this.#flushing);
+  }
+
+  // ---- What the groups say
+
+  #carryOut(): void {
+    const { groups, engine } = this.#options;
+    for (const output of groups.take()) {
+      if (output.kind === 'submit') {
+        // Sessions are held up long before the queue is full, so only a defect gets here with no room.
+        if (!engine.submit(output.service, output.payload)) throw new Error('the ring takes no more');
+      } else this.#tell(output);
+    }
+  }
+
+  #tell(output: Exclude<GroupOutput, { kind: 'submit' }>): void {
+    switch (output.kind) {
+      case 'message':
+        this.#tellMessage(output);
+        break;
+      case 'view':
+        this.#tellView(output.to, output.view);
+        break;
+      case 'transition':
+        this.#tellAll(output.to, output);
+        break;
+      case 'left':
+        this.#tellAll([output.to], output);
+        break;
+      case 'confirmed':
+        this.#sessions.get(output.to)?.confirm();
+        break;
+      case 'pressure':
+        if (!output.on) this.#schedule();
+        break;
+    }
+  }
+
+  // hot: once per message; the encodings are shared by all receivers of a wire.
+  #tellMessage(output: Extract<GroupOutput, { kind: 'message' }>): void {
+    const { groupSettings } = this.#options;
+    const { to, groups, key } = output;
+    const conflationKey = key === '' ? `${output.from} ${output.messageType}` : key;
+    let format: Format | undefined;
+    let content: Content | undefined;
+    const others = new Map<Format, Content>();
+    for (const name of to) {
+      const session = this.#sessions.get(name);
+      if (session === undefined) continue;
+      if (session.format !== format) {
+        if (format !== undefined && content !== undefined) others.set(format, content);
+        format = session.format;
+        content = others.get(format) ?? format.encode(output, 0);
+      }
+      if (content === undefined) continue;
+      const group = groups.length === 1 ? groups[0]! : (groups.find((g) => session.groups.has(g)) ?? name);
+      const { slowPolicy } = groupSettings(group);
+      session.push(content, group, conflationKey, slowPolicy);
+      this.counters.messagesDelivered++;
+      this.counters.bytesDelivered += output.data.length;
+      if (slowPolicy === 'slow' && session.outboxBytes > this.#options.limits.outboxBytes / 2) {
+        this.#press(session, group);
+      }
+    }
+  }
+
+  #tellView(to: readonly string[], view: View): void {
+    const encoded = new Map<Format, Map<number, Content | undefined>>();
+    for (const name of to) {
+      const session = this.#sessions.get(name);
+      if (session === undefined) continue;
+      const { format } = session;
+      const mine = format.tellsMine
+        ? Math.max(
+            0,
+            view.sets.findIndex((set) => set.includes(name)),
+          )
+        : 0;
+      const known = encoded.get(format) ?? new Map<number, Content | undefined>();
+      encoded.set(format, known);
+      if (!known.has(mine)) known.set(mine, format.encode({ kind: 'view', view }, mine));
+      const content = known.get(mine);
+      if (content !== undefined) session.push(content, undefined, '', 'disconnect');
+    }
+  }
+
+  #tellAll(to: readonly string[], delivery: Delivery): void {
+    for (const name of to) {
+      const session = this.#sessions.get(name);
+      const content = session?.format.encode(delivery, 0);
+      if (content !== undefined) session?.push(content, undefined, '', 'disconnect');
+    }
+  }
+
+  // ---- Slow receivers
+
+  #press(session: Session, group: string): void {
+    if (session.over) return;
+    session.pressing.add(group);
+    const sessions = this.#pressing.get(group) ?? new Set();
+    this.#pressing.set(group, sessions.add(session));
+    this.#options.groups.press(group, true);
+  }
+
+  #release(session: Session): void {
+    for (const group of session.pressing) {
+      const sessions = this.#pressing.get(group);
+      if (sessions?.delete(session) && sessions.size === 0) {
+        this.#pressing.delete(group);
+        this.#options.groups.press(group, false);
+      }
+    }
+    session.pressing.clear();
+  }
+
+  weigh(session: Session, bytes: number): void {
+    this.#outboxesBytes += bytes;
+    if (session.pressing.size > 0 && session.outboxBytes < this.#options.limits.outboxBytes / 4) {
+      this.#release(session);
+      this.#carryOut();
+    }
+  }
+
+  #sweep(): void {
+    const { limits, slowTimeoutMs } = this.#options;
+    const { now } = this;
+    for (const session of [...this.#sessions.values()]) {
+      if (now > session.parkedUntil) this.end(session, 'not_resumed');
+      else if (session.pressing.size > 0 && now - session.progressAt > slowTimeoutMs) {
+        this.end(session, 'too_slow');
+      }
+    }
+    while (this.#outboxesBytes > limits.outboxesBytes) {
+      let fullest: Session | undefined;
+      for (const session of this.#sessions.values()) {
+        if (fullest === undefined || session.outboxBytes > fullest.outboxBytes) fullest = session;
+      }
+      if (fullest === undefined) return;
+      this.end(fullest, 'too_slow');
+    }
+  }
+
+  // ---- The end of a turn
+
+  touch(session: Session): void {
+    this.#touched.add(session);
+    this.#schedule();
+  }
+
+  /** Whoever waits for the ring's queue is asked again too: nothing leaves the queue without a delivery. */
+  #schedule(): void {
+    this.#flushing ??= setImmediate(() => {
+      this.#flushing = undefined;
+      const touched = [...this.#touched];
+      this.#touched.clear();
+      for (const session of touched) session.connection?.flush();
+      if (this.#waiting.size > 0) {
+        this.#resumeWaiting();
+      }
+    });
+  }
+
+  #nextName(): string {
+    // Ten characters are all that a name has; by then the first ones are free again.
+    this.#names = (this.#names + 1) % 36 ** 8;
+    return `r${this.#names.toString(36)}`;
+  }
+}

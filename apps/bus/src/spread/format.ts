@@ -1,0 +1,54 @@
+/** Deliveries as Spread's frames. */
+import {
+  Output,
+  writeMembership,
+  writeMessage,
+  writeSelfLeave,
+  writeTransition,
+} from '@rookery/protocol/spread';
+import type { Delivery, Format } from '../session/delivery.ts';
+
+// One output for all: what is written is taken at once.
+const out = new Output();
+
+export const spreadFormat: Format = {
+  tellsMine: true,
+  // hot: once per message.
+  encode(delivery: Delivery, mine: number): Buffer | undefined {
+    switch (delivery.kind) {
+      case 'message': {
+        const { service, selfDiscard, from, groups, messageType, bigEndian, data } = delivery;
+        const buffer = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+        writeMessage(out, {
+          service,
+          selfDiscard,
+          sender: from,
+          groups,
+          messageType,
+          messageOrder: bigEndian ? 'big' : 'little',
+          buffer,
+          start: 0,
+          end: buffer.length,
+        });
+        break;
+      }
+      case 'view': {
+        const { group, cause, members, id, sets } = delivery.view;
+        writeMembership(out, { cause, group, members, id, sets, mine });
+        break;
+      }
+      case 'transition':
+        writeTransition(out, delivery.group, delivery.id);
+        break;
+      case 'left':
+        writeSelfLeave(out, delivery.group);
+        break;
+      case 'dropped':
+      case 'refused':
+        // Spread has no word for the one; the other is a reject message, which the connection writes.
+        return undefined;
+    }
+    const chunks = out.take();
+    return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+  },
+};
