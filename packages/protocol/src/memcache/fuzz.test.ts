@@ -4,7 +4,9 @@
  * `ROOKERY_TEST_FUZZ_RUNS` sets how many inputs (default 100,000), `ROOKERY_TEST_SEED` replays a failure:
  * it is printed with it.
  */
+
 import { describe, expect, it } from 'vitest';
+import { random } from '../../test/random.ts';
 import { plain } from '../../test/support.ts';
 import {
   createBinaryReplyDecoder,
@@ -34,17 +36,6 @@ const LIMITS: Limits = {
   opaque: 8,
   extras: 20,
 };
-
-/** mulberry32: four lines, and the same on every machine. */
-function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
-  };
-}
 
 const binary = (write: (out: Output) => void): Buffer => {
   const out = new Output(1024);

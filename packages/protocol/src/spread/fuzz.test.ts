@@ -5,7 +5,9 @@
  * `ROOKERY_TEST_FUZZ_RUNS` sets how many inputs (default 50,000), `ROOKERY_TEST_SEED` replays a failure:
  * it is printed with it.
  */
+
 import { describe, expect, it } from 'vitest';
+import { random } from '../../test/random.ts';
 import { bytesOf, CHOICE, HELLO, hex, LET_IN, ME, plain } from '../../test/spread.ts';
 import {
   BAD,
@@ -39,17 +41,6 @@ const CLIENT_HOLDS = Math.max(
   4 + LIMITS.groups * NAME + LIMITS.data,
   LIMITS.members * NAME + 20 + (LIMITS.members + 2) * 36,
 );
-
-/** mulberry32: four lines, and the same on every machine. */
-function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
-  };
-}
 
 const text = Buffer.from('some data');
 const body = { buffer: text, start: 0, end: text.length };

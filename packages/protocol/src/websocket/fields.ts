@@ -53,7 +53,8 @@ export function integer(fields: Fields, name: string, low: number, high: number 
   if (!Number.isInteger(value) || (value as number) < low || (value as number) > high) {
     throw new Wrong(`"${name}" is an integer from ${low} to ${high}`);
   }
-  return value as number;
+  // Not -0, which JSON can say.
+  return (value as number) || 0;
 }
 
 export function flag(fields: Fields, name: string, missing: boolean): boolean {

@@ -1,0 +1,48 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { clientControl, daemonControl, record } from '../../test/websocket.ts';
+import {
+  decodeClientControl,
+  decodeDaemonControl,
+  decodeFrame,
+  encodeClientControl,
+  encodeDaemonControl,
+  encodeRecord,
+  frameOf,
+} from './index.ts';
+
+it('a daemon reads what a client says', () => {
+  fc.assert(
+    fc.property(clientControl, (control) => {
+      expect(decodeClientControl(encodeClientControl(control))).toEqual(control);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+it('a client reads what a daemon says', () => {
+  fc.assert(
+    fc.property(daemonControl, (control) => {
+      expect(decodeDaemonControl(encodeDaemonControl(control))).toEqual(control);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+it('both read each other’s records', () => {
+  fc.assert(
+    fc.property(
+      fc.array(record, { minLength: 1, maxLength: 8 }),
+      fc.integer({ min: 1, max: 2 ** 52 }),
+      fc.constantFrom('client' as const, 'daemon' as const),
+      (list, first, from) => {
+        const records = from === 'client' ? list.map((one) => ({ ...one, sender: '' })) : list;
+        const frame = frameOf(first, records.map(encodeRecord));
+        expect(decodeFrame(frame, from)).toEqual(
+          records.map((one, index) => ({ number: first + index, ...one })),
+        );
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});
