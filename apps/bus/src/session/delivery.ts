@@ -39,6 +39,8 @@ export type Content = Uint8Array | string;
 
 /** One wire's way to say a delivery: the same bytes for all receivers, or for all with the same set of their own. */
 export interface Format {
+  /** For people. */
+  readonly name: string;
   /** `mine`: of a view by the network, the index of the receiver's set. */
   encode(delivery: Delivery, mine: number): Content | undefined;
   /** Whether `mine` makes a difference. */

@@ -10,8 +10,10 @@ export const SLOW_POLICIES = ['disconnect', 'slow', 'drop-oldest', 'newest-per-k
 export type SlowPolicy = (typeof SLOW_POLICIES)[number];
 
 export interface Entry<Content> {
-  /** What it costs. */
+  /** What it costs to keep. */
   readonly bytes: number;
+  /** What the client counts it as, in its window. */
+  readonly sentBytes: number;
   readonly content: Content;
   /** A message's first group that the receiver is in; undefined for what is never dropped. */
   readonly group: string | undefined;
@@ -99,7 +101,7 @@ export class Outbox<Content> {
       const entry = this.#sent[this.#resend]!;
       taken.push({ number: this.#sentFrom + this.#resend, content: entry.content });
       this.#resend++;
-      this.#unconfirmedBytes += entry.bytes;
+      this.#unconfirmedBytes += entry.sentBytes;
       left -= entry.bytes;
     }
     if (left > 0 && this.#dropped.size > 0) {
@@ -133,22 +135,22 @@ export class Outbox<Content> {
     if (count <= 0) return true;
     this.#sent.splice(0, count).forEach((entry, index) => {
       this.#bytes -= entry.bytes;
-      if (index < this.#resend) this.#unconfirmedBytes -= entry.bytes;
+      if (index < this.#resend) this.#unconfirmedBytes -= entry.sentBytes;
     });
     this.#sentFrom += count;
     this.#resend = Math.max(0, this.#resend - count);
     return true;
   }
 
-  /** A new connection, whose client has everything up to this number: what follows is taken again. False: impossible. */
+  /** A new connection, whose client has got everything up to this number: what follows is taken again. False: impossible. */
   rewind(number: number): boolean {
-    if (number < this.#sentFrom - 1 || !this.confirm(number)) return false;
-    this.#resend = 0;
-    this.#unconfirmedBytes = 0;
+    const received = number - this.#sentFrom + 1;
+    if (received < 0 || received > this.#sent.length) return false;
+    while (this.#resend > received) this.#unconfirmedBytes -= this.#sent[--this.#resend]!.sentBytes;
     return true;
   }
 
-  /** Bytes that were taken on this connection and not confirmed. */
+  /** Bytes on their way or with the client, and not confirmed. */
   get unconfirmedBytes(): number {
     return this.#unconfirmedBytes;
   }
@@ -158,7 +160,7 @@ export class Outbox<Content> {
     if (this.#confirmed) {
       this.#sent.push(entry);
       this.#resend++;
-      this.#unconfirmedBytes += entry.bytes;
+      this.#unconfirmedBytes += entry.sentBytes;
     } else {
       this.#sentFrom++;
       this.#bytes -= entry.bytes;

@@ -29,7 +29,6 @@ export interface SessionHost {
   touch(session: Session): void;
   /** Bytes in all outboxes have changed. */
   weigh(session: Session, bytes: number): void;
-  /** `forced`: the client is cut off rather than gone. */
   end(session: Session, reason: EndReason): void;
   readonly now: number;
 }
@@ -40,13 +39,20 @@ export interface SessionLimits {
   readonly bytesPerSecond: number;
 }
 
+export interface Resumption {
+  /** What proves that the session is the client's. */
+  readonly key: string;
+  /** Sent and not acknowledged, at most; 0 for any. */
+  readonly windowBytes: number;
+}
+
 export interface SessionOptions {
   /** `#name#daemon`. */
   readonly name: string;
   readonly membership: boolean;
   readonly format: Format;
-  /** The client confirms what it has received, and may come back on another connection. */
-  readonly resumable: boolean;
+  /** The client acknowledges what it has taken, and may come back on another connection. */
+  readonly resumption: Resumption | undefined;
   readonly limits: SessionLimits;
   readonly host: SessionHost;
 }
@@ -54,11 +60,16 @@ export interface SessionOptions {
 /** What an entry costs beside its bytes: its place in the queues. */
 const ENTRY_BYTES = 100;
 
+function entryOf(content: Content): { bytes: number; sentBytes: number; content: Content } {
+  const sentBytes = typeof content === 'string' ? Buffer.byteLength(content) : content.length;
+  return { bytes: sentBytes + ENTRY_BYTES, sentBytes, content };
+}
+
 export class Session {
   readonly name: string;
   readonly membership: boolean;
   readonly format: Format;
-  readonly resumable: boolean;
+  readonly resumption: Resumption | undefined;
   /** What it is in, or will be when its joins have come round. */
   readonly groups = new Set<string>();
   connection: SessionConnection | undefined;
@@ -75,17 +86,19 @@ export class Session {
   readonly #messages: Rate;
   readonly #bytes: Rate;
   #timer: NodeJS.Timeout | undefined;
-  /** Numbers of requests on their way round the ring, in order. */
-  #under: number[] = [];
+  /** Requests on their way round the ring, in order, and refused ones between them. */
+  #under: { readonly number: number; readonly refused: boolean }[] = [];
   #underHead = 0;
   #taken = 0;
   #confirmed = 0;
+  /** Refusals that the client may not have; `delivery`: the number that the refusal was sent with. */
+  #refused: { readonly number: number; readonly content: Content; delivery: number | undefined }[] = [];
 
-  constructor({ name, membership, format, resumable, limits, host }: SessionOptions) {
+  constructor({ name, membership, format, resumption, limits, host }: SessionOptions) {
     this.name = name;
     this.membership = membership;
     this.format = format;
-    this.resumable = resumable;
+    this.resumption = resumption;
     this.#host = host;
     this.progressAt = host.now;
     this.#messages = new Rate(limits.messagesPerSecond, host.now);
@@ -94,9 +107,9 @@ export class Session {
       this.counters.dropped += count;
       const content = format.encode({ kind: 'dropped', group, count }, 0);
       if (content === undefined) return undefined;
-      return { bytes: content.length, content, group: undefined, key: '', policy: 'disconnect' as const };
+      return { ...entryOf(content), group: undefined, key: '', policy: 'disconnect' as const };
     };
-    this.#outbox = new Outbox(limits.outboxBytes, resumable, notice);
+    this.#outbox = new Outbox(limits.outboxBytes, resumption !== undefined, notice);
   }
 
   // ---- What the client asks for
@@ -119,7 +132,7 @@ export class Session {
     if (verdict === 'wait') return verdict;
     this.#taken = number;
     if (verdict !== 'taken') return verdict;
-    this.#under.push(number);
+    this.#under.push({ number, refused: false });
     if (request.kind === 'multicast') {
       this.counters.received++;
       this.#messages.spend(1);
@@ -134,25 +147,40 @@ export class Session {
     return this.#taken;
   }
 
-  /** The number of the last request that has come round. */
+  /** All requests up to this number have come round, or their refusals have been sent. */
   get confirmed(): number {
-    return this.#confirmed;
+    let confirmed = this.#confirmed;
+    for (const { number, delivery } of this.#refused) {
+      if (delivery === undefined) confirmed = Math.min(confirmed, number - 1);
+    }
+    return confirmed;
   }
 
   /** Its oldest request has come round. */
   confirm(): void {
-    const number = this.#under[this.#underHead++];
-    if (number !== undefined) this.#confirmed = number;
+    this.#passUnder();
+    while (this.#under[this.#underHead]?.refused) this.#passUnder();
+    if (this.resumption !== undefined) this.#host.touch(this);
+  }
+
+  #passUnder(): void {
+    const request = this.#under[this.#underHead++];
+    if (request !== undefined) this.#confirmed = request.number;
     if (this.#underHead > 1024 && this.#underHead * 2 > this.#under.length) {
       this.#under = this.#under.slice(this.#underHead);
       this.#underHead = 0;
     }
-    if (this.resumable) this.#host.touch(this);
   }
 
+  /** Tells the client, on a wire that has numbers, that a request was not carried out. */
   refuse(number: number, code: RefusalCode): void {
+    this.#taken = number;
     const content = this.format.encode({ kind: 'refused', number, code }, 0);
-    if (content !== undefined) this.push(content, undefined, '', 'disconnect');
+    if (content === undefined) return;
+    this.#refused.push({ number, content, delivery: undefined });
+    this.#under.push({ number, refused: true });
+    if (this.#under.length - this.#underHead === 1) this.#passUnder();
+    this.push(content, undefined, '', 'disconnect');
   }
 
   // ---- What the client is told
@@ -161,8 +189,7 @@ export class Session {
   push(content: Content, group: string | undefined, key: string, policy: SlowPolicy): void {
     if (this.over) return;
     const before = this.#outbox.bytes;
-    const bytes = content.length + ENTRY_BYTES;
-    const fits = this.#outbox.push({ bytes, content, group, key, policy });
+    const fits = this.#outbox.push({ ...entryOf(content), group, key, policy });
     this.#host.weigh(this, this.#outbox.bytes - before);
     if (fits) this.#host.touch(this);
     else this.#host.end(this, 'too_slow');
@@ -173,6 +200,12 @@ export class Session {
     const before = this.#outbox.bytes;
     const taken = this.#outbox.take(bytes);
     this.counters.sent += taken.length;
+    if (this.#refused.length > 0) {
+      for (const { number, content } of taken) {
+        const refusal = this.#refused.find((refused) => refused.content === content);
+        if (refusal !== undefined) refusal.delivery = number;
+      }
+    }
     this.#progress(before);
     return taken;
   }
@@ -181,6 +214,7 @@ export class Session {
   acknowledge(number: number): boolean {
     const before = this.#outbox.bytes;
     const known = this.#outbox.confirm(number);
+    this.#refused = this.#refused.filter(({ delivery }) => delivery === undefined || delivery > number);
     this.#progress(before);
     return known;
   }
@@ -188,6 +222,9 @@ export class Session {
   /** A new connection, whose client has everything up to this number. False: what it lacks is gone. */
   attach(connection: SessionConnection, received: number): boolean {
     if (!this.#outbox.rewind(received)) return false;
+    for (const refusal of this.#refused) {
+      if (refusal.delivery !== undefined && refusal.delivery > received) refusal.delivery = undefined;
+    }
     this.connection = connection;
     this.parkedUntil = Number.POSITIVE_INFINITY;
     return true;

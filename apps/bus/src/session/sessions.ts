@@ -8,13 +8,18 @@ import type { Groups } from '../groups/groups.ts';
 import type { GroupOutput, View } from '../groups/types.ts';
 import type { Content, Delivery, EndReason, Format } from './delivery.ts';
 import type { GroupSettings } from './group-settings.ts';
-import { type Request, Session, type SessionHost, type SessionLimits, type Verdict } from './session.ts';
+import {
+  type Request,
+  Session,
+  type SessionHost,
+  type SessionLimits,
+  type SessionOptions,
+  type Verdict,
+} from './session.ts';
 
 export interface SessionsOptions {
   readonly engine: Engine;
   readonly groups: Groups;
-  /** Of the daemon: part of its sessions' names. */
-  readonly daemonName: string;
   readonly limits: SessionLimits & {
     readonly maxSessions: number;
     readonly maxGroups: number;
@@ -108,16 +113,16 @@ export class Sessions implements SessionHost {
   /** A name of '' asks for one. `full` and `taken` are refusals. */
   connect(
     name: string,
-    { membership, format, resumable }: { membership: boolean; format: Format; resumable: boolean },
+    how: Pick<SessionOptions, 'membership' | 'format' | 'resumption'>,
   ): Session | 'full' | 'taken' {
     const { groups, limits } = this.#options;
     if (this.#sessions.size >= limits.maxSessions) return 'full';
-    let privateName = groups.connect(name === '' ? this.#nextName() : name, membership);
+    let privateName = groups.connect(name === '' ? this.#nextName() : name, how.membership);
     while (privateName === undefined && name === '') {
-      privateName = groups.connect(this.#nextName(), membership);
+      privateName = groups.connect(this.#nextName(), how.membership);
     }
     if (privateName === undefined) return 'taken';
-    const session = new Session({ name: privateName, membership, format, resumable, limits, host: this });
+    const session = new Session({ ...how, name: privateName, limits, host: this });
     this.#sessions.set(privateName, session);
     this.counters.connected++;
     return session;

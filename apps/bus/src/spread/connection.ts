@@ -61,7 +61,7 @@ export class SpreadConnection implements SessionConnection {
     this.#host = host;
     this.#decoder = createDaemonDecoder({ data: host.messageBytes });
     this.#timer = setTimeout(() => this.destroy(), host.handshakeTimeoutMs);
-    socket.on('data', (chunk) => this.#onData(chunk));
+    socket.on('data', (chunk) => this.#onData(chunk as Buffer));
     socket.on('drain', () => this.flush());
     // Half a connection is of no use: who doesn't send any more has gone.
     socket.on('end', () => this.#lost());
@@ -194,7 +194,7 @@ export class SpreadConnection implements SessionConnection {
   #admit(connect: Connect): void {
     const { sessions } = this.#host;
     const { name, membership, version } = connect;
-    const session = sessions.connect(name, { membership, format: spreadFormat, resumable: false });
+    const session = sessions.connect(name, { membership, format: spreadFormat, resumption: undefined });
     if (typeof session === 'string') {
       this.#refuse(session === 'full' ? 'quota' : 'not_unique');
       return;
@@ -250,6 +250,11 @@ export class SpreadConnection implements SessionConnection {
     this.#session?.end('connection_lost');
     this.#session = undefined;
     this.#end();
+  }
+
+  /** The daemon stops: what has a session is told through it. */
+  shut(): void {
+    if (this.#session === undefined) this.#end();
   }
 
   destroy(): void {

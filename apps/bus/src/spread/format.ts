@@ -12,6 +12,7 @@ import type { Delivery, Format } from '../session/delivery.ts';
 const out = new Output();
 
 export const spreadFormat: Format = {
+  name: 'spread',
   tellsMine: true,
   // hot: once per message.
   encode(delivery: Delivery, mine: number): Buffer | undefined {

@@ -1,0 +1,58 @@
+import {
+  addSettingsOptions,
+  createLogger,
+  flushLog,
+  loadSettings,
+  runCli,
+  runProcess,
+  setExitCode,
+  settingsForLog,
+} from '@rookery/service';
+import { Command } from 'commander';
+import { BusDaemon, version } from './server.ts';
+import { settingsDefinition } from './settings.ts';
+
+/** Runs the command line and ends the process. */
+export async function main(argv: readonly string[]): Promise<never> {
+  process.exit(await runCli(program(), argv.slice(2)));
+}
+
+function program(): Command {
+  const root = new Command('rookery-bus')
+    .description(
+      'An event bus: ordered, reliable multicast with groups, for Spread’s clients and WebSockets.',
+    )
+    .version(version);
+  const daemon = addSettingsOptions(
+    root.command('daemon', { isDefault: true }).description('Run a daemon until SIGTERM or Ctrl-C.'),
+    settingsDefinition,
+  );
+  daemon.action(async () => setExitCode(root, await runDaemon(daemon.optsWithGlobals())));
+  return root;
+}
+
+async function runDaemon(flags: Record<string, unknown>): Promise<number> {
+  const loaded = loadSettings(settingsDefinition, { flags, environment: process.env });
+  const { logLevel, logFormat } = loaded.values;
+  const log = createLogger({ name: 'rookery-bus', level: logLevel, format: logFormat });
+  for (const warning of loaded.warnings) log.warn(warning);
+  log.info({ version, settings: settingsForLog(loaded) }, 'starting');
+  const daemon = new BusDaemon({ loaded, log });
+  // After the listeners, so that whoever reads this line can connect.
+  daemon.lifecycle.add({
+    name: 'announcement',
+    start: () => {
+      const { host, port } = daemon.address!;
+      const { webSocketUrl: websocket, ringAddress: ring, adminUrl: admin } = daemon;
+      log.info(
+        { host, port, socket: loaded.values.socket, websocket, ring, admin },
+        `listening on ${host}:${port}`,
+      );
+    },
+  });
+  try {
+    return await runProcess({ lifecycle: daemon.lifecycle, log });
+  } finally {
+    await flushLog(log);
+  }
+}

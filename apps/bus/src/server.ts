@@ -1,0 +1,310 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type Address,
+  type Admin,
+  createAdmin,
+  createLifecycle,
+  createLogger,
+  createMetrics,
+  type Lifecycle,
+  type LoadedSettings,
+  type Log,
+  type Metrics,
+  resolveSettings,
+  ServiceError,
+} from '@rookery/service';
+import packageJson from '../package.json' with { type: 'json' };
+import { addMetrics } from './admin/metrics.ts';
+import { addRoutes } from './admin/routes.ts';
+import { createRingEngine, type RingEngine } from './engine/ring-engine.ts';
+import { readSequence, writeSequence } from './engine/sequence-file.ts';
+import { Groups } from './groups/groups.ts';
+import { groupSettings } from './session/group-settings.ts';
+import { Sessions } from './session/sessions.ts';
+import { type DaemonSettings, GROUP_DEFAULTS, settingsDefinition } from './settings.ts';
+import { createSpreadListener, type SpreadListener } from './spread/listener.ts';
+import { createTransport, type Transport } from './transport/transport.ts';
+import { createWebSocketListener, type WebSocketListener } from './websocket/listener.ts';
+
+export const version: string = packageJson.version;
+
+type Loaded = LoadedSettings<typeof settingsDefinition.settings, typeof settingsDefinition.tables>;
+
+export interface BusDaemonOptions {
+  /** What differs from the defaults; names as in `settings.ts`. */
+  readonly settings?: Partial<DaemonSettings>;
+  /** Settings loaded from flags, environment and file; instead of `settings`. */
+  readonly loaded?: Loaded;
+  /** Default: one that says nothing. */
+  readonly log?: Log;
+}
+
+/** What stands around a message on the ring: its sender, up to 255 groups, its key. */
+const EVENT_BYTES = 72 * 1024;
+/** What a daemon brings into a new configuration, at most: 100,000 rows of two names. */
+const STATE_BYTES = 8 * 1024 * 1024;
+/** Linux gives no more unless net.core.rmem_max is raised. */
+const SOCKET_BUFFER_BYTES = 212_992;
+/** Groups that one message may name, as Spread's clients count on. */
+const GROUPS_PER_MESSAGE = 100;
+const RING_PORT = 4805;
+
+/**
+ * A daemon of the bus inside a program.
+ *
+ *     const daemon = new BusDaemon({ settings: { listen: { host: '127.0.0.1', port: 0 }, data: '/var/lib/bus' } });
+ *     await daemon.start();
+ *     console.log(daemon.webSocketUrl); // ws://127.0.0.1:4804
+ *     await daemon.stop();
+ */
+export class BusDaemon {
+  readonly settings: DaemonSettings;
+  /** Its parts in order; for a program of its own: `runProcess({ lifecycle: daemon.lifecycle, … })`. */
+  readonly lifecycle: Lifecycle;
+  readonly #log: Log;
+  readonly #admin: Admin;
+  readonly #metrics: Metrics;
+  readonly #groups: Groups;
+  readonly #transport: Transport | undefined;
+  readonly #engine: RingEngine;
+  readonly #sessions: Sessions;
+  readonly #spread: SpreadListener;
+  readonly #webSocket: WebSocketListener;
+  readonly #badInput = new Map<string, number>();
+
+  constructor(options: BusDaemonOptions = {}) {
+    const settings: DaemonSettings = options.loaded?.values ?? {
+      ...resolveSettings(settingsDefinition, {}).values,
+      // One that is undefined is not set, and does not take away the default.
+      ...Object.fromEntries(
+        Object.entries(options.settings ?? {}).filter(([, value]) => value !== undefined),
+      ),
+    };
+    this.settings = settings;
+    const log = options.log ?? createLogger({ name: 'rookery-bus', level: 'silent' });
+    this.#log = log;
+    this.#metrics = createMetrics({ app: 'bus', version, process: options.loaded !== undefined });
+    this.#admin = createAdmin({
+      log,
+      host: settings.adminHost,
+      port: settings.adminPort,
+      token: settings.adminToken,
+      allowedHosts: settings.adminAllowedHosts,
+      metrics: this.#metrics,
+    });
+    this.lifecycle = createLifecycle({ log, deadlineMs: settings.stopTimeoutMs });
+    const id = idOf(settings.name);
+    this.#transport = this.#createTransport(id);
+    this.#engine = this.#createEngine(id);
+    this.#groups = new Groups({ id, name: settings.name });
+    this.#sessions = new Sessions({
+      engine: this.#engine,
+      groups: this.#groups,
+      limits: settings,
+      groupSettings: groupSettings({ ...GROUP_DEFAULTS, ...settings.groupDefaults }, settings.groups),
+      slowTimeoutMs: settings.slowTimeoutMs,
+      resumeMs: settings.resumeMs,
+      onEnd: (session, reason) => {
+        const level = reason === 'too_slow' ? 'warn' : 'debug';
+        log[level]({ session: session.name, reason, outboxBytes: session.outboxBytes }, 'a session ended');
+      },
+    });
+    this.#spread = this.#createSpreadListener();
+    this.#webSocket = this.#createWebSocketListener();
+    this.#addParts();
+    addMetrics(this.#metrics, this);
+    addRoutes(this.#admin, this);
+  }
+
+  /** Where clients of Spread's protocol connect; undefined before the start. */
+  get address(): Address | undefined {
+    return this.#spread.address;
+  }
+
+  get webSocketUrl(): string | undefined {
+    return this.#webSocket.url;
+  }
+
+  /** Where other daemons reach this one; undefined if it is alone by its settings. */
+  get ringAddress(): Address | undefined {
+    return this.#transport?.address;
+  }
+
+  get adminUrl(): string | undefined {
+    return this.#admin.address?.url;
+  }
+
+  /** @throws ServiceError `START_FAILED` */
+  start(): Promise<void> {
+    return this.lifecycle.start();
+  }
+
+  /** Tells the sessions, lets their goodbyes go round, leaves. Resolves to the exit code. */
+  stop(): Promise<number> {
+    return this.lifecycle.stop();
+  }
+
+  /** For the admin pages and metrics. */
+  get parts(): DaemonParts {
+    return {
+      groups: this.#groups,
+      engine: this.#engine,
+      sessions: this.#sessions,
+      spread: this.#spread,
+      webSocket: this.#webSocket,
+      badInput: this.#badInput,
+    };
+  }
+
+  #addParts(): void {
+    const { lifecycle } = this;
+    // The admin server first, so that probes are answered while clients are told.
+    lifecycle.add(this.#admin);
+    if (this.#transport !== undefined) {
+      const transport = this.#transport;
+      lifecycle.add({ name: 'transport', start: () => transport.start(), stop: () => transport.stop() });
+    }
+    lifecycle.add({
+      name: 'ring',
+      start: () => this.#engine.start(),
+      stop: async () => {
+        await this.#engine.stop();
+        this.#sessions.close();
+      },
+    });
+    lifecycle.add(this.#spread);
+    lifecycle.add(this.#webSocket);
+    lifecycle.add({ name: 'sessions', stop: () => this.#sessions.endAll('stopping') });
+    this.#admin.check('lifecycle', () => lifecycle.notReady());
+    this.#admin.check('ring', () => {
+      const { state } = this.#engine.status();
+      return state === 'operational' ? undefined : `the ring is in ${state}`;
+    });
+  }
+
+  #createTransport(id: number): Transport | undefined {
+    const { settings } = this;
+    const { multicast, peers } = settings;
+    if (multicast === undefined && peers.length === 0) return undefined;
+    const address = settings.ring ?? { host: '127.0.0.1', port: multicast === undefined ? RING_PORT : 0 };
+    return createTransport({
+      id,
+      name: settings.name,
+      address,
+      multicast: multicast === undefined ? undefined : { ...multicast, ttl: settings.multicastTtl },
+      peers: multicast === undefined ? peers : undefined,
+      secret: settings.secretFile === undefined ? undefined : readSecret(settings.secretFile),
+      encrypt: settings.encrypt,
+      allowUnauthenticated: settings.insecureRing,
+      receiveBufferBytes: Math.max(SOCKET_BUFFER_BYTES, settings.windowPackets * settings.datagramBytes),
+      sendBufferBytes: SOCKET_BUFFER_BYTES,
+      log: this.#log.child({ part: 'transport' }),
+      onDatagram: (packet) => this.#engine.receive(packet),
+      onConflict: ({ name, address, startedFirst }) => {
+        const message = `the daemon at ${address} has this one's place: it is called ${name}, as this one; give each its own --name`;
+        // One of two goes on: who was there first.
+        if (startedFirst) this.lifecycle.fail(new ServiceError('START_FAILED', message));
+        else this.#log.error({ address }, message);
+      },
+    });
+  }
+
+  #createEngine(id: number): RingEngine {
+    const { settings } = this;
+    const path = join(settings.data, `ring-${settings.name}`);
+    const messageBytes = Math.max(settings.messageBytes + EVENT_BYTES, STATE_BYTES);
+    const { tokenLossMs, consensusMs, presenceMs, windowPackets, visitPackets } = settings;
+    return createRingEngine({
+      id,
+      settings: {
+        tokenLossMs,
+        consensusMs,
+        presenceMs,
+        windowPackets,
+        visitPackets,
+        acceleratedPackets: Math.floor(visitPackets / 2),
+        spanPackets: Math.max(2048, 4 * windowPackets),
+        datagramBytes: settings.datagramBytes - (this.#transport?.overheadBytes ?? 0),
+        messageBytes,
+        queueBytes: 2 * messageBytes + 16 * 1024 * 1024,
+      },
+      storedSequence: () => readSequence(path, Date.now()),
+      storeSequence: (sequence) => writeSequence(path, sequence),
+      transport: this.#transport,
+      onFailure: (error) => this.lifecycle.fail(error),
+    });
+  }
+
+  #createSpreadListener(): SpreadListener {
+    const { settings } = this;
+    return createSpreadListener({
+      log: this.#log.child({ part: 'spread' }),
+      listen: settings.listen,
+      socketPath: settings.socket,
+      maxConnections: settings.maxSessions,
+      sessions: this.#sessions,
+      messageBytes: settings.messageBytes,
+      handshakeTimeoutMs: settings.handshakeTimeoutMs,
+      onBad: (reason) => this.#countBad('spread', reason),
+    });
+  }
+
+  #createWebSocketListener(): WebSocketListener {
+    const { settings } = this;
+    const groups = this.#groups;
+    return createWebSocketListener({
+      log: this.#log.child({ part: 'websocket' }),
+      listen: settings.ws,
+      origins: settings.wsOrigins,
+      tokenFile: settings.tokenFile,
+      certificateFile: settings.wsCertificateFile,
+      keyFile: settings.wsKeyFile,
+      compression: settings.wsCompression,
+      pingIntervalMs: settings.pingIntervalMs,
+      maxConnections: settings.maxSessions,
+      sessions: this.#sessions,
+      groupList: () => groups.groups.map((name) => ({ name, members: groups.size(name) })),
+      membersOf: (group) => groups.members(group),
+      daemonName: settings.name,
+      version,
+      limits: { messageBytes: settings.messageBytes, groups: GROUPS_PER_MESSAGE },
+      resumeMs: settings.resumeMs,
+      handshakeTimeoutMs: settings.handshakeTimeoutMs,
+      onBad: (reason) => this.#countBad('websocket', reason),
+    });
+  }
+
+  #countBad(wire: string, reason: string): void {
+    const name = `${wire} ${reason}`;
+    this.#badInput.set(name, (this.#badInput.get(name) ?? 0) + 1);
+    this.#log.debug({ wire, reason }, 'input was refused');
+  }
+}
+
+/** What a daemon is made of, to look at. */
+export interface DaemonParts {
+  readonly groups: Groups;
+  readonly engine: RingEngine;
+  readonly sessions: Sessions;
+  readonly spread: SpreadListener;
+  readonly webSocket: WebSocketListener;
+  /** How often input was refused, by wire and reason. */
+  readonly badInput: ReadonlyMap<string, number>;
+}
+
+/** The id of a daemon in the ring: 32 bits of its name's hash, so that nobody has to deal out numbers. */
+function idOf(name: string): number {
+  return createHash('sha256').update(name).digest().readUInt32LE() || 1;
+}
+
+function readSecret(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new ServiceError('SETTING_INVALID', `secret_file can't be read: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}

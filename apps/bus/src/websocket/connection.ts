@@ -1,0 +1,387 @@
+/** One client that speaks the WebSocket protocol (docs/protocol-websocket.md). */
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Socket } from 'node:net';
+import {
+  type Bad,
+  CLOSE_CODES,
+  type ClientControl,
+  type DaemonControl,
+  decodeClientControl,
+  decodeFrame,
+  type EndCode,
+  encodeDaemonControl,
+  frameOf,
+  isPrivateName,
+  type Limits,
+  type NumberedRecord,
+  numberDelivery,
+  type Request as WireRequest,
+} from '@rookery/protocol/websocket';
+import type { WebSocket } from 'ws';
+import type { EndReason, RefusalCode } from '../session/delivery.ts';
+import type { Request, Session, SessionConnection } from '../session/session.ts';
+import type { Sessions } from '../session/sessions.ts';
+import { binaryFormat, jsonFormat } from './format.ts';
+
+export interface WebSocketHost {
+  readonly sessions: Sessions;
+  /** For `groups` and `members`. */
+  readonly groupList: () => readonly { readonly name: string; readonly members: number }[];
+  readonly membersOf: (group: string) => readonly string[];
+  readonly daemonName: string;
+  readonly version: string;
+  readonly limits: Partial<Limits> & Pick<Limits, 'messageBytes' | 'groups'>;
+  readonly resumeMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly isAuthorized: (token: string | undefined) => boolean;
+  readonly onBad: (reason: string) => void;
+  readonly onClose: (connection: WebSocketConnection) => void;
+}
+
+/** What a connection has to do, in order: a text frame is one, a record of a binary frame is one. */
+type Input = ClientControl | Bad | { readonly kind: 'record'; readonly record: NumberedRecord };
+
+/**
+ * Requests that are read ahead while one must wait. Acknowledgements come on the same connection and must get past
+ * them, or a client that is held up for being slow could never say that it has caught up. Twice the window of our
+ * own client.
+ */
+const AHEAD_BYTES = 2 * 1024 * 1024;
+
+/** Beyond this the socket gets no more; the rest stays where policies can reach it. */
+const SOCKET_BYTES = 256 * 1024;
+/** Records that share a frame: few enough that the first doesn't wait for the last. */
+const FRAME_BYTES = 64 * 1024;
+/** After its last word a client has so long to close. */
+const LINGER_MS = 1000;
+
+const ENDS: Readonly<Record<Exclude<EndReason, 'goodbye' | 'connection_lost'>, EndCode>> = {
+  bad_frame: 'BAD_FRAME',
+  too_slow: 'TOO_SLOW',
+  stopping: 'STOPPING',
+  not_resumed: 'TOO_SLOW',
+};
+const WORDS: Readonly<Record<EndCode, string>> = {
+  BAD_FRAME: 'that is not this protocol',
+  BAD_NUMBER: 'requests are numbered from 1 without a gap',
+  UNAUTHORIZED: 'the token is missing or wrong',
+  TIMEOUT: 'no hello came in time',
+  BAD_NAME: 'a name has 1 to 10 characters of 0x24 to 0x7e',
+  NAME_TAKEN: 'a session of this name is here: choose another, or resume it',
+  REPLACED: 'another connection has resumed this session',
+  TOO_SLOW: 'more was waiting for this client than it may leave unread',
+  TOO_MANY_SESSIONS: 'this daemon has as many sessions as it may have',
+  STOPPING: 'this daemon is stopping',
+};
+
+export class WebSocketConnection implements SessionConnection {
+  readonly #ws: WebSocket;
+  readonly #host: WebSocketHost;
+  #session: Session | undefined;
+  /** Not yet handled; the first one may have been told to wait. */
+  #inputs: Input[] = [];
+  #aheadBytes = 0;
+  #confirmedSent = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #closing = false;
+  /** Something came since the last ping. */
+  #alive = true;
+
+  constructor(ws: WebSocket, socket: Socket, host: WebSocketHost) {
+    this.#ws = ws;
+    this.#host = host;
+    this.#timer = setTimeout(() => this.#end('TIMEOUT'), host.handshakeTimeoutMs);
+    ws.on('message', (data, isBinary) => this.#onMessage(data as Buffer, isBinary));
+    ws.on('pong', () => {
+      this.#alive = true;
+    });
+    socket.on('drain', () => this.flush());
+    // ws closes after an error, and says so.
+    ws.on('error', () => host.onBad('bad_websocket'));
+    ws.on('close', () => {
+      clearTimeout(this.#timer);
+      this.#closing = true;
+      const session = this.#session;
+      this.#session = undefined;
+      if (session !== undefined) host.sessions.park(session);
+      host.onClose(this);
+    });
+  }
+
+  // ---- In
+
+  #onMessage(data: Buffer, isBinary: boolean): void {
+    if (this.#closing) return;
+    this.#alive = true;
+    if (isBinary) {
+      const records = decodeFrame(data, 'client', this.#host.limits);
+      if (Array.isArray(records)) {
+        for (const record of records) this.#inputs.push({ kind: 'record', record });
+      } else this.#inputs.push(records);
+    } else {
+      const control = decodeClientControl(data.toString(), this.#host.limits);
+      if (this.#session !== undefined && isUnnumbered(control)) {
+        this.#handle(control);
+        return;
+      }
+      this.#inputs.push(control);
+    }
+    this.#aheadBytes += data.length;
+    this.#read();
+  }
+
+  #read(): void {
+    let done = 0;
+    while (done < this.#inputs.length && !this.#closing && this.#handle(this.#inputs[done]!)) done++;
+    this.#inputs = this.#closing ? [] : this.#inputs.slice(done);
+    if (this.#inputs.length === 0) {
+      this.#aheadBytes = 0;
+      if (this.#ws.isPaused) this.#ws.resume();
+    } else if (this.#aheadBytes > AHEAD_BYTES) this.#ws.pause();
+  }
+
+  resume(): void {
+    if (!this.#closing && this.#inputs.length > 0) this.#read();
+  }
+
+  /** False: it must wait. */
+  #handle(input: Input): boolean {
+    if (input.kind === 'bad') return this.#onBad(input);
+    if (this.#session === undefined) {
+      if (input.kind === 'hello') this.#hello(input);
+      else if (input.kind === 'resume') this.#resume(input);
+      else this.#endBad('a connection begins with hello or resume');
+      return true;
+    }
+    const session = this.#session;
+    switch (input.kind) {
+      case 'hello':
+      case 'resume':
+        this.#endBad('a connection begins once');
+        return true;
+      case 'record': {
+        const { number, ...message } = input.record;
+        return this.#ask(session, number, { kind: 'multicast', message });
+      }
+      case 'send':
+      case 'join':
+      case 'leave':
+        return this.#ask(session, input.n, requestOf(input));
+      case 'ack':
+        if (!session.acknowledge(input.received)) this.#endBad('that delivery was never sent');
+        else this.flush();
+        return true;
+      case 'groups':
+        this.#say({ kind: 'groups', id: input.id, groups: this.#host.groupList() });
+        return true;
+      case 'members': {
+        const { id, group } = input;
+        this.#say({ kind: 'members', id, group, members: this.#host.membersOf(group) });
+        return true;
+      }
+      case 'ping':
+        this.#say({ kind: 'pong', id: input.id });
+        return true;
+      case 'bye':
+        session.end('goodbye');
+        return true;
+    }
+  }
+
+  #ask(session: Session, number: number, request: Request): boolean {
+    if (number !== session.taken + 1) {
+      this.#endBad(WORDS.BAD_NUMBER, 'BAD_NUMBER');
+      return true;
+    }
+    const verdict = session.ask(request, number);
+    if (verdict === 'wait') return false;
+    if (verdict !== 'taken') this.#refuse(session, number, verdict);
+    return true;
+  }
+
+  #refuse(session: Session, number: number, code: RefusalCode): void {
+    this.#host.onBad(code.toLowerCase());
+    session.refuse(number, code);
+  }
+
+  #onBad({ code, message, n }: Bad): boolean {
+    const session = this.#session;
+    if (session === undefined || n === undefined || code === 'BAD_FRAME' || code === 'BAD_NAME') {
+      this.#endBad(message, code === 'BAD_NAME' ? 'BAD_NAME' : 'BAD_FRAME');
+    } else if (n !== session.taken + 1) this.#endBad(WORDS.BAD_NUMBER, 'BAD_NUMBER');
+    else this.#refuse(session, n, code);
+    return true;
+  }
+
+  #hello({
+    name,
+    membership,
+    messages,
+    token,
+    windowBytes,
+  }: Extract<ClientControl, { kind: 'hello' }>): void {
+    const { sessions, isAuthorized, daemonName, version, limits, resumeMs } = this.#host;
+    if (!isAuthorized(token)) {
+      this.#end('UNAUTHORIZED');
+      return;
+    }
+    if (name !== undefined && !isPrivateName(name)) {
+      this.#end('BAD_NAME');
+      return;
+    }
+    const key = randomBytes(18).toString('base64url');
+    const format = messages === 'json' ? jsonFormat : binaryFormat;
+    const session = sessions.connect(name ?? '', { membership, format, resumption: { key, windowBytes } });
+    if (typeof session === 'string') {
+      this.#end(session === 'full' ? 'TOO_MANY_SESSIONS' : 'NAME_TAKEN');
+      return;
+    }
+    this.#admit(session);
+    session.connection = this;
+    this.#say({
+      kind: 'welcome',
+      session: session.name,
+      daemon: daemonName,
+      version,
+      key,
+      resumeMs,
+      messageBytes: limits.messageBytes,
+      groups: limits.groups,
+    });
+  }
+
+  #resume({ session: name, key, received, token }: Extract<ClientControl, { kind: 'resume' }>): void {
+    if (!this.#host.isAuthorized(token)) {
+      this.#end('UNAUTHORIZED');
+      return;
+    }
+    const session = this.#host.sessions.find(name);
+    const known = session?.resumption !== undefined && isSame(key, session.resumption.key);
+    if (!known) {
+      this.#say({ kind: 'gone', reason: 'the session has ended, or was never here' });
+      return;
+    }
+    const before = session.connection;
+    if (!session.attach(this, received)) {
+      this.#say({ kind: 'gone', reason: 'what came after that delivery is not kept any more' });
+      return;
+    }
+    if (before instanceof WebSocketConnection) before.#replaced();
+    this.#admit(session);
+    this.#say({ kind: 'resumed', taken: session.taken });
+    this.flush();
+  }
+
+  #admit(session: Session): void {
+    clearTimeout(this.#timer);
+    this.#session = session;
+  }
+
+  #replaced(): void {
+    this.#session = undefined;
+    this.#end('REPLACED');
+  }
+
+  // ---- Out
+
+  flush(): void {
+    const session = this.#session;
+    if (session === undefined || this.#closing) return;
+    const windowBytes = session.resumption?.windowBytes || Number.POSITIVE_INFINITY;
+    while (session.ready && this.#ws.bufferedAmount < SOCKET_BYTES) {
+      const room = windowBytes - session.unacknowledgedBytes;
+      if (room <= 0) break;
+      let first = 0;
+      let records: Uint8Array[] = [];
+      for (const { number, content } of session.take(Math.min(room, FRAME_BYTES))) {
+        if (typeof content !== 'string') {
+          if (records.length === 0) first = number;
+          records.push(content);
+          continue;
+        }
+        if (records.length > 0) this.#ws.send(frameOf(first, records));
+        records = [];
+        this.#ws.send(numberDelivery(content, number));
+      }
+      if (records.length > 0) this.#ws.send(frameOf(first, records));
+    }
+    const { confirmed } = session;
+    if (confirmed > this.#confirmedSent) {
+      this.#confirmedSent = confirmed;
+      this.#say({ kind: 'confirmed', n: confirmed });
+    }
+  }
+
+  /** Called at each ping interval: false if the client gave no sign of life since the last. */
+  ping(): boolean {
+    if (!this.#alive) return false;
+    this.#alive = false;
+    this.#ws.ping();
+    return true;
+  }
+
+  #say(control: DaemonControl): void {
+    this.#ws.send(encodeDaemonControl(control));
+  }
+
+  ended(reason: EndReason): void {
+    this.#session = undefined;
+    if (reason === 'goodbye' || reason === 'connection_lost') this.#close(1000);
+    else this.#end(ENDS[reason]);
+  }
+
+  #endBad(message: string, code: 'BAD_FRAME' | 'BAD_NAME' | 'BAD_NUMBER' = 'BAD_FRAME'): void {
+    this.#host.onBad(code.toLowerCase());
+    const session = this.#session;
+    this.#session = undefined;
+    if (session !== undefined) {
+      session.connection = undefined;
+      session.end('bad_frame');
+    }
+    this.#end(code, message);
+  }
+
+  #end(code: EndCode, message: string = WORDS[code]): void {
+    if (this.#closing) return;
+    this.#say({ kind: 'error', code, message });
+    this.#close(CLOSE_CODES[code]);
+  }
+
+  #close(code: number): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    clearTimeout(this.#timer);
+    // Paused, it would not hear the client's own close.
+    this.#ws.resume();
+    this.#ws.close(code);
+    this.#timer = setTimeout(() => this.destroy(), LINGER_MS);
+  }
+
+  /** The daemon stops: what has a session is told through it. */
+  shut(): void {
+    if (this.#session === undefined) this.#end('STOPPING');
+  }
+
+  destroy(): void {
+    this.#ws.terminate();
+  }
+}
+
+function requestOf(input: WireRequest): Request {
+  if (input.kind !== 'send') return { kind: input.kind, group: input.group };
+  const { groups, service, messageType, key, selfDiscard, data } = input;
+  return {
+    kind: 'multicast',
+    message: { groups, service, messageType, bigEndian: false, key, selfDiscard, data },
+  };
+}
+
+/** What has no place in the order of requests. */
+function isUnnumbered({ kind }: ClientControl | Bad): boolean {
+  return kind === 'ack' || kind === 'ping' || kind === 'groups' || kind === 'members';
+}
+
+function isSame(given: string, expected: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(expected)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
