@@ -5,10 +5,11 @@
 import type { Address } from './address.ts';
 
 /** Between the first questions to an address that doesn't answer; then half as often each time. */
-export const FIRST_AGAIN_MS = 100;
-/** A seed may come at any time, and somebody must speak first. */
-export const SEED_AGAIN_MS = 500;
-export const LEARNED_AGAIN_MS = 5000;
+const FIRST_AGAIN_MS = 100;
+/** The most between questions: to a seed, which may come at any time, and to a new address, */
+const SOON_AGAIN_MS = 500;
+/** and to one where somebody was who may come back. */
+const LATER_AGAIN_MS = 5000;
 /** Who wasn't heard for so long is asked: in an idle ring most members say nothing to each other. */
 export const QUIET_MS = 1000;
 /** A learned address that never answered was wrong, or is not ours to reach. */
@@ -82,7 +83,8 @@ export class Contacts {
       } else if (now >= contact.dueMs) {
         due.push(address);
         contact.dueMs = now + contact.againMs;
-        contact.againMs = Math.min(2 * contact.againMs, seed ? SEED_AGAIN_MS : LEARNED_AGAIN_MS);
+        const soon = seed || contact.heardMs === Number.NEGATIVE_INFINITY;
+        contact.againMs = Math.min(2 * contact.againMs, soon ? SOON_AGAIN_MS : LATER_AGAIN_MS);
       }
     }
     return due;

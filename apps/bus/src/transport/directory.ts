@@ -326,16 +326,19 @@ export class Directory<O> {
     this.#targets = targets;
   }
 
-  /** One peer at each tick, so that a lost telling is made good soon, and many peers cost no more than few. */
+  /**
+   * One peer at each tick, so that a lost telling is made good soon, and many peers cost no more than few. Also when
+   * there is nothing to tell: a peer that we know may not know us, if what we answered was lost, and this makes it ask.
+   */
   #tellNext(): void {
-    if (this.#targets.length < 2) return;
+    if (this.#targets.length === 0) return;
     this.#toldUpTo = (this.#toldUpTo + 1) % this.#targets.length;
     this.#tell(this.#targets[this.#toldUpTo]!, this.#targets);
   }
 
   #tell(to: Address, all: readonly Address[]): void {
     const addresses = all.filter(({ key, host }) => key !== to.key && meansTheSame(host, to.host));
-    if (addresses.length > 0) this.#outputs.push({ kind: 'tell', to, addresses });
+    this.#outputs.push({ kind: 'tell', to, addresses });
   }
 
   /** Who holds no id goes first, then who was heard longest ago. */

@@ -216,11 +216,7 @@ export class Exchange {
           break;
         }
         case 'tell':
-          for (let at = 0; at < output.addresses.length; at += ADDRESSES_MAX) {
-            const some = output.addresses.slice(at, at + ADDRESSES_MAX);
-            const plain = some.map(({ host, port }) => ({ host: plainHost(host), port }));
-            this.#say(EnvelopeKind.others, encodeAddresses(plain), output.to);
-          }
+          this.#tell(output.addresses, output.to);
           break;
         case 'conflict':
         case 'rivals':
@@ -233,6 +229,14 @@ export class Exchange {
       }
     }
     this.stats.limited = this.#directory.limited;
+  }
+
+  #tell(addresses: readonly Address[], to: Address): void {
+    const plain = addresses.map(({ host, port }) => ({ host: plainHost(host), port }));
+    // One at least, if it is empty.
+    for (let at = 0; at === 0 || at < plain.length; at += ADDRESSES_MAX) {
+      this.#say(EnvelopeKind.others, encodeAddresses(plain.slice(at, at + ADDRESSES_MAX)), to);
+    }
   }
 
   #say(kind: EnvelopeKind, body: Buffer, to: Address): void {
