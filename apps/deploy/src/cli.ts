@@ -1,0 +1,132 @@
+import { errorMessage, runCli, ServiceError, setExitCode } from '@rookery/service';
+import { Command, InvalidArgumentError } from 'commander';
+import packageJson from '../package.json' with { type: 'json' };
+import { keygen } from './cli/keygen.ts';
+import { packCommand } from './cli/pack.ts';
+import { createReporter, reported } from './cli/report.ts';
+import { show } from './cli/show.ts';
+import { verifyCommand } from './cli/verify.ts';
+import { checkName } from './release/rules.ts';
+
+/** Runs the command line and ends the process. */
+export async function main(argv: readonly string[]): Promise<never> {
+  process.exit(await runCli(program(), argv.slice(2)));
+}
+
+function program(): Command {
+  const root = new Command('rookery-deploy')
+    .description('Signed, reproducible releases that hosts pass on to each other by BitTorrent.')
+    .version(packageJson.version)
+    // `pack --version 1.2` is the release's and not ours.
+    .enablePositionalOptions();
+  addKeygen(root);
+  addPack(root);
+  addShow(root);
+  addVerify(root);
+  return root;
+}
+
+function addKeygen(root: Command): void {
+  root
+    .command('keygen')
+    .description('Make the key that signs releases, and the public one that hosts trust.')
+    .requiredOption('--out <path>', 'where: PATH, and PATH.pub')
+    .option('--json', 'for programs', false)
+    .action(async ({ out, json }: { out: string; json: boolean }) => {
+      const reporter = createReporter(json);
+      await reported(reporter, () => keygen(out, reporter));
+    });
+}
+
+interface PackFlags {
+  readonly app: string;
+  readonly version: string;
+  readonly output: string;
+  readonly key?: string;
+  readonly commit?: string;
+  readonly json: boolean;
+}
+
+function addPack(root: Command): void {
+  root
+    .command('pack')
+    .description('Make a release of a folder, or of a commit of the git repository here.')
+    .argument('<folder-or-ref>', 'a folder; if there is none of that name, a branch, tag or commit')
+    .requiredOption('--app <name>', 'what it is a release of', nameParser('app'))
+    .requiredOption('--version <version>', 'which release it is', nameParser('version'))
+    .requiredOption('-o, --output <file>', 'the release file')
+    .option('--key <file>', 'the key that signs it, from keygen; without it no host takes the release')
+    .option('--commit <hash>', 'the commit that a folder was made of', parseCommit)
+    .option('--json', 'events for programs, one a line', false)
+    .addHelpText('after', PACK_HELP)
+    .action(async (source: string, { json, ...flags }: PackFlags) => {
+      const reporter = createReporter(json);
+      const timeSeconds = sourceDate(process.env.SOURCE_DATE_EPOCH);
+      const command = timeSeconds === undefined ? flags : { ...flags, timeSeconds };
+      await reported(reporter, () => packCommand(source, command, reporter));
+    });
+}
+
+const PACK_HELP = `
+Everything in a folder counts, except .git and what .rookeryignore files say (in gitignore's syntax).
+The time in the release is the commit's, or SOURCE_DATE_EPOCH for a folder, or none.`;
+
+function addShow(root: Command): void {
+  root
+    .command('show')
+    .description('Say what a release file holds.')
+    .argument('<release>', 'the release file')
+    .option('--torrent <file>', 'write a .torrent for any BitTorrent client')
+    .option('--files', 'list what is in it', false)
+    .option('--trust <key.pub>', 'refuse it unless this key has signed it (may be repeated)', collect, [])
+    .option('--json', 'for programs', false)
+    .action(async (path: string, { json, ...flags }: Flags<{ files: boolean; torrent?: string }>) => {
+      const reporter = createReporter(json);
+      await reported(reporter, () => show(path, flags, reporter));
+    });
+}
+
+function addVerify(root: Command): void {
+  root
+    .command('verify')
+    .description('Say whether a folder is, to the byte, what a release says; each difference by name.')
+    .argument('<release>', 'the release file')
+    .argument('<folder>', 'what shall be just that')
+    .requiredOption('--trust <key.pub>', 'who may have signed it (may be repeated)', collect)
+    .option('--exact-modes', 'modes must be 0644 and 0755; else only who may execute counts', false)
+    .option('--json', 'events for programs, one a line', false)
+    .action(async (path: string, folder: string, { json, ...flags }: Flags<{ exactModes: boolean }>) => {
+      const reporter = createReporter(json);
+      const same = await reported(reporter, () => verifyCommand(path, folder, flags, reporter));
+      if (!same) setExitCode(root, 1);
+    });
+}
+
+type Flags<T> = T & { readonly json: boolean; readonly trust: readonly string[] };
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+function nameParser(what: 'app' | 'version'): (value: string) => string {
+  return (value) => {
+    try {
+      checkName(what, value);
+      return value;
+    } catch (error) {
+      throw new InvalidArgumentError(errorMessage(error));
+    }
+  };
+}
+
+function parseCommit(value: string): string {
+  if (/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(value)) return value;
+  throw new InvalidArgumentError('It must be a whole hash, in lower case.');
+}
+
+/** https://reproducible-builds.org/specs/source-date-epoch/ */
+function sourceDate(value: string | undefined): number | undefined {
+  if (value === undefined || value === '') return undefined;
+  if (/^\d{1,12}$/.test(value)) return Number(value);
+  throw new ServiceError('USAGE', `SOURCE_DATE_EPOCH: ${JSON.stringify(value)} is not a number of seconds`);
+}

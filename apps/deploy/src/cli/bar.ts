@@ -1,0 +1,40 @@
+import { SingleBar } from 'cli-progress';
+import { sizeText } from './size.ts';
+
+export interface Bar {
+  update(phase: string, doneBytes: number, totalBytes: number): void;
+  stop(): void;
+}
+
+/** A bar on a terminal, which is gone when it stops. */
+export function showBar(stream: NodeJS.WriteStream): Bar {
+  const bar = new SingleBar({
+    stream,
+    clearOnComplete: true,
+    hideCursor: true,
+    barsize: 30,
+    format: '{phase} [{bar}] {percentage} %  {done} of {all}  {rate}/s',
+  });
+  const begun = performance.now();
+  let shown = false;
+  return {
+    update(phase, doneBytes, totalBytes) {
+      const seconds = Math.max(0.001, (performance.now() - begun) / 1000);
+      const words = {
+        phase,
+        done: sizeText(doneBytes),
+        all: sizeText(totalBytes),
+        rate: sizeText(Math.round(doneBytes / seconds)),
+      };
+      if (shown) {
+        bar.setTotal(totalBytes);
+        bar.update(doneBytes, words);
+      } else bar.start(totalBytes, doneBytes, words);
+      shown = true;
+    },
+    stop() {
+      if (shown) bar.stop();
+      shown = false;
+    },
+  };
+}

@@ -1,0 +1,142 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { Stats } from 'node:fs';
+import type { ContentSink } from '../release/builder.ts';
+import { RELEASE_LIMITS } from '../release/limits.ts';
+import type { Entry, FileEntry, Manifest } from '../release/manifest.ts';
+import { type BytePath, displayPath, parentPath } from '../release/path.ts';
+import { readTarget } from './disk.ts';
+import { resolveFolder } from './folder-tree.ts';
+import { type FileToRead, readFiles } from './read-files.ts';
+import { fileMode } from './staging.ts';
+import { type Found, walk } from './walk.ts';
+
+/** One way in which a folder is not what the manifest says. */
+export interface Difference {
+  readonly kind:
+    | 'missing'
+    | 'extra'
+    /** Other bytes. */
+    | 'changed'
+    | 'wrong-mode'
+    /** Another target. */
+    | 'wrong-link'
+    /** A folder where a file should be, or the like. */
+    | 'wrong-kind'
+    /** It can't be read, or changed while it was. */
+    | 'unreadable';
+  readonly path: BytePath;
+  /** For people. */
+  readonly detail: string;
+}
+
+export interface CompareOptions {
+  /**
+   * Whether modes must be 0644 and 0755 to the bit, as in what the deployer builds. Otherwise, as when packing, only
+   * the owner's execute bit counts, and that nothing is setuid or setgid.
+   */
+  readonly exactModes?: boolean;
+  readonly onBytes?: (count: number) => void;
+  /** Each difference as soon as it is known. */
+  readonly onDifference?: (difference: Difference) => void;
+}
+
+/**
+ * Reads the whole folder and says every way in which it differs from the manifest, sorted by path.
+ * @throws ReleaseError `tree-unreadable`, when the folder or one in it can't be listed
+ */
+export async function compareTree(
+  manifest: Pick<Manifest, 'entries'>,
+  folder: string,
+  options: CompareOptions = {},
+): Promise<Difference[]> {
+  const root = await resolveFolder(folder);
+  const differences: Difference[] = [];
+  const report = (kind: Difference['kind'], path: BytePath, detail: string): void => {
+    const difference = { kind, path, detail: `${displayPath(path)}: ${detail}` };
+    differences.push(difference);
+    options.onDifference?.(difference);
+  };
+
+  const found = new Map<string, Found>();
+  // More than a release can hold is told as extra; the bound is only for memory.
+  for (const one of await walk(root, { entriesMax: RELEASE_LIMITS.entries * 2 })) found.set(one.path, one);
+
+  const toRead: (FileToRead & { readonly entry: FileEntry })[] = [];
+  const expected = new Set<string>();
+  for (const entry of manifest.entries) {
+    expected.add(entry.path);
+    for (let at = parentPath(entry.path); at !== '' && !expected.has(at); at = parentPath(at)) {
+      expected.add(at);
+      const folderFound = found.get(at);
+      if (folderFound !== undefined && !folderFound.stats.isDirectory())
+        report('wrong-kind', at, 'this is no folder');
+    }
+    const there = found.get(entry.path);
+    if (there === undefined) report('missing', entry.path, `the ${entry.kind} is missing`);
+    else if (!isKind(entry, there.stats)) report('wrong-kind', entry.path, `this is no ${entry.kind}`);
+    else if (entry.kind === 'link') {
+      const target = await readTarget(root, entry.path);
+      if (target !== entry.target) {
+        report(
+          'wrong-link',
+          entry.path,
+          `leads to ${displayPath(target)} and not to ${displayPath(entry.target)}`,
+        );
+      }
+    } else if (entry.kind === 'file') {
+      const wrong = wrongMode(entry, there.stats, options.exactModes === true);
+      if (wrong !== undefined) report('wrong-mode', entry.path, wrong);
+      if (there.stats.size === entry.size) toRead.push({ ...there, executable: entry.executable, entry });
+      else report('changed', entry.path, `has ${there.stats.size} bytes and not ${entry.size}`);
+    }
+  }
+  for (const { path, stats } of found.values()) {
+    if (!expected.has(path)) report('extra', path, `the ${nameOf(stats)} is not in the release`);
+  }
+
+  await readFiles(root, toRead, hashingSink(toRead, report), {
+    ...(options.onBytes === undefined ? {} : { onBytes: options.onBytes }),
+    onFailure: ({ path }, { message }) =>
+      report('unreadable', path, message.slice(displayPath(path).length + 2)),
+  });
+  return differences.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+function hashingSink(
+  files: readonly { readonly entry: FileEntry }[],
+  report: (kind: 'changed', path: BytePath, detail: string) => void,
+): ContentSink {
+  const expected = new Map(files.map(({ entry }) => [entry.path, entry]));
+  let entry: FileEntry;
+  let hash: Hash;
+  return {
+    begin({ path }) {
+      entry = expected.get(path)!;
+      hash = createHash('sha256');
+    },
+    bytes: (block) => void hash.update(block),
+    end() {
+      if (!hash.digest().equals(entry.sha256)) report('changed', entry.path, 'has other bytes');
+    },
+  };
+}
+
+function isKind(entry: Entry, stats: Stats): boolean {
+  if (entry.kind === 'file') return stats.isFile();
+  return entry.kind === 'link' ? stats.isSymbolicLink() : stats.isDirectory();
+}
+
+const PERMISSIONS = 0o7777;
+const EXECUTABLE_AND_SPECIAL = 0o6100;
+
+function wrongMode(entry: FileEntry, { mode }: Stats, exact: boolean): string | undefined {
+  const mask = exact ? PERMISSIONS : EXECUTABLE_AND_SPECIAL;
+  if ((mode & mask) === (fileMode(entry) & mask)) return undefined;
+  const octal = (value: number): string => value.toString(8).padStart(4, '0');
+  return `has mode ${octal(mode & PERMISSIONS)} and not ${octal(fileMode(entry))}`;
+}
+
+function nameOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'folder';
+  return stats.isSymbolicLink() ? 'link' : 'file';
+}

@@ -1,0 +1,164 @@
+import { hash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, symlink } from 'node:fs/promises';
+import { ReleaseError } from '../errors.ts';
+import type { Layout } from '../release/layout.ts';
+import type { Entry, FileEntry } from '../release/manifest.ts';
+import { type BytePath, parentPath, pathToBytes } from '../release/path.ts';
+import { diskError, onDisk } from './disk.ts';
+import { openFiles } from './open-files.ts';
+
+/** A tree that is being built from pieces, in any order. */
+export interface Staging extends AsyncDisposable {
+  /**
+   * Writes a piece to all its places. Its hash is checked first, so that a wrong byte is never written.
+   * @throws ReleaseError `piece-wrong`, `write-failed`
+   */
+  write(piece: number, bytes: Uint8Array): Promise<void>;
+  /**
+   * Call once, when every piece is written: makes the links. The tree is then to be compared with its manifest
+   * (`compareTree`); nothing is synced to the disk yet.
+   * @throws ReleaseError `write-failed`
+   */
+  finish(): Promise<void>;
+}
+
+const WRITE_FLAGS: number = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
+const OPEN_FILES_MAX = 64;
+const FOLDER_MODE = 0o755;
+
+export function fileMode(file: Pick<FileEntry, 'executable'>): number {
+  return file.executable ? 0o755 : 0o644;
+}
+
+/**
+ * Makes the folders and empty files of a release. Its manifest must have come from `openRelease`, which refuses what
+ * would lead out of the folder.
+ * @param options.resume takes a folder that is there already: an interrupted transfer's. Which pieces it has, tells
+ * a PieceReader.
+ * @throws ReleaseError `staging-exists`, `write-failed`
+ */
+export async function openStaging(
+  folder: string,
+  layout: Layout,
+  options: { readonly resume?: boolean } = {},
+): Promise<Staging> {
+  const { entries } = layout.manifest;
+  await makeRoot(folder, options.resume === true);
+  for (const path of foldersOf(entries)) await makeFolder(folder, path);
+  for (const entry of entries) {
+    if (entry.kind === 'file' && entry.size === 0) await makeEmptyFile(folder, entry);
+  }
+
+  const executables = new Set(
+    entries
+      .filter((entry) => entry.kind === 'file' && entry.executable)
+      .map(({ path }) => diskKey(onDisk(folder, path))),
+  );
+  const files = openFiles({
+    filesMax: OPEN_FILES_MAX,
+    flags: WRITE_FLAGS,
+    // Not by open's mode, which the umask changes.
+    prepare: (handle, path) => handle.chmod(fileMode({ executable: executables.has(diskKey(path)) })),
+  });
+
+  return {
+    async write(piece, bytes) {
+      const right = bytes.length === layout.pieceBytes(piece) && sha1(bytes).equals(layout.pieceHash(piece));
+      if (!right)
+        throw new ReleaseError('piece-wrong', `Piece ${piece} doesn't have the bytes that the release says.`);
+      for (const { chunk, chunkOffset, pieceOffset, length } of layout.segments(piece)) {
+        for (const { file, offset } of layout.places(chunk)) {
+          try {
+            await files.use(onDisk(folder, file.path), (handle) =>
+              writeAll(handle, bytes.subarray(pieceOffset, pieceOffset + length), offset + chunkOffset),
+            );
+          } catch (error) {
+            throw diskError('write-failed', file.path, error);
+          }
+        }
+      }
+    },
+    async finish() {
+      await files[Symbol.asyncDispose]();
+      // Last, so that nothing was ever written through one.
+      for (const entry of entries) {
+        if (entry.kind === 'link') await makeLink(folder, entry.path, entry.target);
+      }
+    },
+    [Symbol.asyncDispose]: () => files[Symbol.asyncDispose](),
+  };
+}
+
+async function makeRoot(folder: string, resume: boolean): Promise<void> {
+  const root = '' as BytePath;
+  try {
+    await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+    if (resume || (await readdir(folder)).length === 0) return;
+  } catch (error) {
+    throw diskError('write-failed', root, error);
+  }
+  throw new ReleaseError('staging-exists', `${folder}: there is something in it already`);
+}
+
+/** Every folder of the tree, parents first. */
+function foldersOf(entries: readonly Entry[]): BytePath[] {
+  const folders = new Set<BytePath>();
+  for (const { kind, path } of entries) {
+    const lineage: BytePath[] = [];
+    for (
+      let at = kind === 'folder' ? path : parentPath(path);
+      at !== '' && !folders.has(at);
+      at = parentPath(at)
+    ) {
+      lineage.push(at);
+    }
+    for (const one of lineage.reverse()) folders.add(one);
+  }
+  return [...folders];
+}
+
+async function makeFolder(root: string, path: BytePath): Promise<void> {
+  await unlessThere(path, async () => {
+    await mkdir(onDisk(root, path));
+    await using handle = await open(
+      onDisk(root, path),
+      constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW,
+    );
+    await handle.chmod(FOLDER_MODE);
+  });
+}
+
+async function makeEmptyFile(root: string, file: FileEntry): Promise<void> {
+  await unlessThere(file.path, async () => {
+    await using handle = await open(onDisk(root, file.path), WRITE_FLAGS | constants.O_EXCL);
+    await handle.chmod(fileMode(file));
+  });
+}
+
+async function makeLink(root: string, path: BytePath, target: BytePath): Promise<void> {
+  await unlessThere(path, () => symlink(pathToBytes(target), onDisk(root, path)));
+}
+
+/** What is there stays: of an earlier try it is right, and if not, the comparison says so. */
+async function unlessThere(path: BytePath, make: () => Promise<void>): Promise<void> {
+  try {
+    await make();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw diskError('write-failed', path, error);
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    done += (await handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
+  }
+}
+
+function sha1(bytes: Uint8Array): Buffer {
+  return hash('sha1', bytes, 'buffer');
+}
+
+function diskKey(path: Buffer): string {
+  return path.toString('latin1');
+}
