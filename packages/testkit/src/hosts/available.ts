@@ -38,7 +38,6 @@ function whyNoHosts(): string | undefined {
 
 function whyFails(debianPackage: string, name: string, args: readonly string[]): string | undefined {
   const { error, status, stderr } = spawnSync(name, args, { encoding: 'utf8' });
-  if (error === undefined && status === 0) return undefined;
-  const words = error?.message ?? stderr.trim();
-  return `"${[name, ...args].join(' ')}" fails (${words}); Debian's package ${debianPackage} has it`;
+  if (error !== undefined) return `${error.message}; Debian's package ${debianPackage} has ${name}`;
+  return status === 0 ? undefined : `"${[name, ...args].join(' ')}" fails: ${stderr.trim()}`;
 }

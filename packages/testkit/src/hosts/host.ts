@@ -45,7 +45,9 @@ export interface Cabling {
 /** Every host's own. */
 export const device = 'eth0';
 
-export function hostOn({ name, address, address6, mtu, bridge, port }: Cabling): Host {
+/** `isGone`: whether the host's disposal has begun; what would start after it would outlive it. */
+export function hostOn(cabling: Cabling, isGone: () => boolean): Host {
+  const { name, address, address6, mtu, bridge, port } = cabling;
   const losses = new Map<Host | undefined, HostLoss>();
 
   // At the device and not at the socket: a fragment can be lost.
@@ -72,8 +74,10 @@ export function hostOn({ name, address, address6, mtu, bridge, port }: Cabling):
     name,
     address,
     address6,
-    run: (program, args = [], options = {}) =>
-      startProcess({ ...options, command: 'ip', args: ['netns', 'exec', name, program, ...args] }),
+    async run(program, args = [], options = {}) {
+      if (isGone()) throw new Error(`${name} is gone, it can't run ${program}`);
+      return startProcess({ ...options, command: 'ip', args: ['netns', 'exec', name, program, ...args] });
+    },
     async link(state) {
       // The far end of the cable: the host keeps its addresses and routes.
       await command('ip', ['-n', bridge, 'link', 'set', port, state]);

@@ -183,6 +183,7 @@ describe.skipIf(!hostsAvailable())('hosts', () => {
     // Its parent is dead too: whether someone has reaped it is not ours to say.
     expect(stateOf(child)).toMatch(/gone|Z/);
     expect(await command('ip', ['netns', 'list'])).not.toContain(one.name);
+    await expect(one.run('true')).rejects.toThrow('is gone');
   });
 
   test('of a killed process are removed by the next one', async () => {

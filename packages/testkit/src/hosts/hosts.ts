@@ -43,7 +43,11 @@ export async function createHosts({ count = 3, mtu = 1500 }: HostsOptions = {}):
       port: `h${number}`,
     };
   });
-  const dispose = (): Promise<void> => removeNamespaces([...cablings.map(({ name }) => name), bridge]);
+  let gone = false;
+  const dispose = (): Promise<void> => {
+    gone = true;
+    return removeNamespaces([...cablings.map(({ name }) => name), bridge]);
+  };
   try {
     await addNamespaces([bridge, ...cablings.map(({ name }) => name)]);
     await Promise.all(cablings.map(skipAddressDetection));
@@ -59,7 +63,7 @@ export async function createHosts({ count = 3, mtu = 1500 }: HostsOptions = {}):
     await dispose();
     throw error;
   }
-  const all = cablings.map(hostOn);
+  const all = cablings.map((cabling) => hostOn(cabling, () => gone));
   return {
     all,
     host(index) {
