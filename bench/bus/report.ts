@@ -32,10 +32,11 @@ export interface Run {
 interface Row {
   readonly system: string;
   readonly service: Service;
-  readonly best: Result;
+  readonly window: number;
+  /** Messages a second per receiver. */
+  readonly rate: number;
   readonly throughput: readonly Measurement[];
   readonly latency: readonly Measurement[];
-  readonly problems: number;
 }
 
 export function markdown(run: Run): string {
@@ -52,7 +53,7 @@ export function markdown(run: Run): string {
   for (const size of sizes) {
     lines.push('', `${size.toLocaleString('en')} bytes:`, '', ...table(run, size));
   }
-  return lines.join('\n');
+  return [...lines, ...failures(run)].join('\n');
 }
 
 function table(run: Run, size: number): string[] {
@@ -60,20 +61,19 @@ function table(run: Run, size: number): string[] {
     (['agreed', 'safe'] as const).flatMap((service) => rowOf(run, name, service, size) ?? []),
   );
   const against = rows.find(({ system }) => system === run.against);
-  const rate = (row: Row): number => median(row.throughput.map(({ messagesPerSecond }) => messagesPerSecond));
   const latency = (row: Row, which: 'p50' | 'p99' | 'max'): number =>
     median(row.latency.map(({ latencyUs }) => latencyUs?.[which] ?? Number.NaN));
   const ratio = (value: number, other: number | undefined): string =>
     other === undefined ? '' : (value / other).toFixed(2);
   return [
-    '| system | service | messages/s | × | MB/s | p50 µs | p99 µs | × | max µs | server CPU | client CPU | window | one order | failed |',
-    '|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|',
+    '| system | service | messages/s | × | MB/s | p50 µs | p99 µs | × | max µs | server CPU | client CPU | window | one order |',
+    '|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|',
     ...rows.map((row) => {
       const cells = [
         row.system,
         row.service,
-        whole(rate(row)),
-        ratio(rate(row), against && rate(against)),
+        whole(row.rate),
+        ratio(row.rate, against?.rate),
         median(row.throughput.map(({ megabytesPerSecond }) => megabytesPerSecond)).toFixed(1),
         whole(latency(row, 'p50')),
         whole(latency(row, 'p99')),
@@ -81,34 +81,45 @@ function table(run: Run, size: number): string[] {
         whole(latency(row, 'max')),
         median(row.throughput.map(({ serverCpu }) => serverCpu)).toFixed(2),
         median(row.throughput.map(({ clientCpu }) => clientCpu)).toFixed(2),
-        row.best.window,
+        row.window,
         orderOf(run, row),
-        row.problems,
       ];
       return `| ${cells.join(' | ')} |`;
     }),
   ];
 }
 
-/** The window whose median rate is the best. */
+/** Of the windows that never failed the one whose median rate is the best. */
 function rowOf(run: Run, system: string, service: Service, size: number): Row | undefined {
   const all = run.results.filter((r) => r.system === system && r.service === service && r.size === size);
-  const good = all.filter((result) => result.measurement !== null);
-  const ofWindow = (kind: Result['kind'], window?: number): Measurement[] =>
-    good.flatMap((r) => (r.kind === kind && (window ?? r.window) === r.window ? (r.measurement ?? []) : []));
-  const windows = [...new Set(good.filter((r) => r.kind === 'throughput').map(({ window }) => window))];
-  const rate = (window: number): number =>
-    median(ofWindow('throughput', window).map(({ messagesPerSecond }) => messagesPerSecond));
-  const window = windows.sort((a, b) => rate(b) - rate(a))[0];
-  if (window === undefined) return undefined;
-  return {
-    system,
-    service,
-    best: good.find((result) => result.window === window)!,
-    throughput: ofWindow('throughput', window),
-    latency: ofWindow('latency'),
-    problems: all.length - good.length,
-  };
+  const throughput = Map.groupBy(
+    all.filter(({ kind }) => kind === 'throughput'),
+    ({ window }) => window,
+  );
+  const candidates = [...throughput].flatMap(([window, results]) => {
+    const measured = results.flatMap(({ measurement }) => measurement ?? []);
+    return measured.length === results.length
+      ? [{ window, throughput: measured, rate: rateOf(measured) }]
+      : [];
+  });
+  const best = candidates.sort((a, b) => b.rate - a.rate)[0];
+  if (best === undefined) return undefined;
+  const latency = all.flatMap(({ kind, measurement }) => (kind === 'latency' && measurement) || []);
+  return { system, service, ...best, latency };
+}
+
+function rateOf(measurements: readonly Measurement[]): number {
+  return median(measurements.map(({ messagesPerSecond }) => messagesPerSecond));
+}
+
+function failures(run: Run): string[] {
+  const failed = run.results.flatMap(({ problem, ...about }) => {
+    if (problem === null) return [];
+    const { system, service, size, kind, window, repetition } = about;
+    const [first] = problem.split('\n');
+    return `- ${system}, ${service}, ${size} bytes, ${kind}, window ${window}, repetition ${repetition}: ${first}`;
+  });
+  return failed.length === 0 ? [] : ['', 'What failed, and is left out:', '', ...failed];
 }
 
 function orderOf(run: Run, row: Row): string {

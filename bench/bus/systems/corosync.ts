@@ -10,7 +10,7 @@ export const corosyncKnet: System = corosync('knet', 'its default transport knet
 function corosync(transport: 'udp' | 'knet', told: string): System {
   return {
     name: `corosync-${transport}`,
-    remark: `Corosync CPG over ${told}; client in C; it has no safe delivery`,
+    remark: `Corosync CPG over ${told}; at its default real-time priority; client in C; it has no safe delivery`,
     services: ['agreed'],
     totalOrder: true,
     whyMissing: () =>
