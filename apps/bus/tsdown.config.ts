@@ -1,12 +1,22 @@
 import { defineConfig } from 'tsdown';
 
 // The workspace's packages are bundled in, so that the packed app needs nothing but what npm can fetch.
-export default defineConfig({
-  entry: ['src/index.ts'],
-  platform: 'node',
+const shared = {
   target: 'node24',
   dts: { oxc: true },
   deps: { alwaysBundle: [/^@rookery\//] },
   sourcemap: true,
   fixedExtension: false,
-});
+};
+
+export default defineConfig([
+  { ...shared, entry: ['src/index.ts'], platform: 'node' },
+  // For browsers too: nothing of Node, and nothing shared with what needs Node.
+  {
+    ...shared,
+    target: 'es2022',
+    entry: { client: 'src/client/index.ts' },
+    platform: 'neutral',
+    clean: false,
+  },
+]);

@@ -1,0 +1,103 @@
+/** What an application reads. */
+import type { Cause, Delivery, Service } from '@rookery/protocol/websocket';
+
+export interface Message {
+  readonly kind: 'message';
+  /** The session that sent it, as `#name#daemon`: a message can be sent to it. */
+  readonly sender: string;
+  /** All groups that it was sent to, and sessions. */
+  readonly groups: readonly string[];
+  readonly service: Service;
+  /** 16 bits that are the application's. */
+  readonly messageType: number;
+  /** Empty for none. */
+  readonly key: string;
+  /** Shares memory with the messages that arrived along with it: copy what is kept for long. */
+  readonly data: Uint8Array;
+  /** The data as UTF-8. */
+  readonly text: string;
+}
+
+/** Who is in a group from now on. */
+export interface View {
+  readonly kind: 'view';
+  readonly group: string;
+  /** Unique over all groups and all time. */
+  readonly id: string;
+  readonly cause: Cause;
+  readonly members: readonly string[];
+  /** Who joined, left or disconnected; `undefined` if the network did it. */
+  readonly changed: string | undefined;
+  /** The members that come from one view together and have delivered the same in it. */
+  readonly sets: readonly (readonly string[])[];
+}
+
+/** The network has changed: what comes until the next view may not have reached the members that are being lost. */
+export interface Transition {
+  readonly kind: 'transition';
+  readonly group: string;
+  /** Of the view that is ending. */
+  readonly id: string;
+}
+
+/** The daemon dropped messages because this session reads too slowly, here. */
+export interface Dropped {
+  readonly kind: 'dropped';
+  readonly group: string;
+  readonly count: number;
+}
+
+/**
+ * The session has ended and another has begun. Up to here nothing is missing; what came between this and the next view
+ * is unknown. Messages without a confirmation were rejected with `SESSION_LOST`.
+ */
+export interface Lost {
+  readonly kind: 'lost';
+  /** The session that has ended. */
+  readonly session: string;
+  readonly reason: string;
+}
+
+export type GroupEvent = Message | View | Transition | Dropped | Lost;
+/** What the whole session is given; `left`: this session is no more in the group. */
+export type SessionEvent = GroupEvent | { readonly kind: 'left'; readonly group: string };
+
+const decoder = new TextDecoder();
+
+/** Its prototype has the text: most never look at it. */
+export class ReceivedMessage implements Message {
+  readonly kind = 'message';
+  readonly sender: string;
+  readonly groups: readonly string[];
+  readonly service: Service;
+  readonly messageType: number;
+  readonly key: string;
+  readonly data: Uint8Array;
+
+  constructor(from: Omit<Message, 'kind' | 'text'>) {
+    this.sender = from.sender;
+    this.groups = from.groups;
+    this.service = from.service;
+    this.messageType = from.messageType;
+    this.key = from.key;
+    this.data = from.data;
+  }
+
+  get text(): string {
+    return decoder.decode(this.data);
+  }
+}
+
+/** The event of a text frame's delivery, `undefined` for what is no event. */
+export function eventOf(delivery: Delivery): SessionEvent | undefined {
+  switch (delivery.kind) {
+    case 'message':
+      return new ReceivedMessage(delivery);
+    case 'refused':
+      return undefined;
+    default: {
+      const { d: _number, ...event } = delivery;
+      return event;
+    }
+  }
+}

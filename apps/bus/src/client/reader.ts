@@ -1,0 +1,91 @@
+/** Events that wait for an application to take them, and applications that wait for events. */
+import type { Deliveries, Entry } from './deliveries.ts';
+import type { BusError } from './errors.ts';
+import type { SessionEvent } from './events.ts';
+
+interface Waiter {
+  readonly resolve: (result: IteratorResult<SessionEvent, undefined>) => void;
+  readonly reject: (error: BusError) => void;
+}
+
+export class Reader {
+  readonly #deliveries: Deliveries;
+  readonly #onTaken: () => void;
+  #entries: Entry[] = [];
+  #head = 0;
+  #waiters: Waiter[] = [];
+  #end: { readonly error: BusError | undefined } | undefined;
+
+  constructor(deliveries: Deliveries, onTaken: () => void) {
+    this.#deliveries = deliveries;
+    this.#onTaken = onTaken;
+  }
+
+  get ended(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Counts itself in `entry.waiting` while it keeps it. */
+  // hot: once per message and reader.
+  push(entry: Entry): void {
+    if (this.#end !== undefined) return;
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) {
+      waiter.resolve({ done: false, value: entry.event! });
+      return;
+    }
+    entry.waiting++;
+    this.#entries.push(entry);
+  }
+
+  next(): Promise<IteratorResult<SessionEvent, undefined>> {
+    const entry = this.#entries[this.#head];
+    if (entry !== undefined) {
+      this.#head++;
+      if (this.#head > 1024 && this.#head > this.#entries.length / 2) {
+        this.#entries = this.#entries.slice(this.#head);
+        this.#head = 0;
+      }
+      entry.waiting--;
+      this.#deliveries.settle();
+      this.#onTaken();
+      return Promise.resolve({ done: false, value: entry.event! });
+    }
+    const end = this.#end;
+    if (end?.error !== undefined) return Promise.reject(end.error);
+    if (end !== undefined) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+  }
+
+  /** What is kept can still be read; then the reading ends, with the error if there is one. */
+  end(error?: BusError): void {
+    if (this.#end !== undefined) return;
+    this.#end = { error };
+    for (const waiter of this.#waiters.splice(0)) {
+      if (error === undefined) waiter.resolve({ done: true, value: undefined });
+      else waiter.reject(error);
+    }
+  }
+
+  /** Forgets what was taken back. */
+  prune(): void {
+    this.#entries = this.#entries.slice(this.#head).filter((entry) => entry.event !== undefined);
+    this.#head = 0;
+  }
+
+  /** Another reader has what is kept. */
+  handOver(error: BusError): void {
+    this.#entries = [];
+    this.#head = 0;
+    this.end(error);
+  }
+
+  /** Nobody will read what is kept. */
+  discard(): void {
+    for (const entry of this.#entries.slice(this.#head)) entry.waiting--;
+    this.#entries = [];
+    this.#head = 0;
+    this.#deliveries.settle();
+    this.#onTaken();
+  }
+}
