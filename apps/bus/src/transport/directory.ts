@@ -38,6 +38,8 @@ export interface Instance<O> {
   readonly open: O;
   state: 'unproven' | 'holder' | 'replaced';
   heardMs: number;
+  /** From its address. */
+  heardThereMs: number;
   askAtMs: number;
   /** The rest is set by the first proof. */
   window: ReplayWindow;
@@ -143,6 +145,7 @@ export class Directory<O> {
       open,
       state: 'unproven',
       heardMs: now,
+      heardThereMs: now,
       askAtMs: now,
       window: NO_WINDOW,
       id: 0,
@@ -157,13 +160,15 @@ export class Directory<O> {
   }
 
   // hot: once per datagram received.
-  admit(now: number, instance: Instance<O>, counter: number): Admission {
+  admit(now: number, instance: Instance<O>, from: Address, counter: number): Admission {
     if (instance.state !== 'holder') {
       instance.heardMs = now;
       return 'unproven';
     }
     if (!instance.window.accept(counter)) return 'replayed';
     instance.heardMs = now;
+    // The very object: the exchange gives that for the same address.
+    if (from === instance.address) instance.heardThereMs = now;
     return 'fresh';
   }
 
@@ -190,13 +195,14 @@ export class Directory<O> {
     // Older than what the holder answered: it may have died meanwhile.
     if (holder !== undefined && holder !== instance && challenge.serial <= holder.provenBy) return false;
     const first = instance.id === 0;
-    const moved = first || instance.address.key !== from.key;
+    // While it is heard from where it is, a proof from elsewhere was relayed, or it has several addresses.
+    const moves = instance.address.key !== from.key && now - instance.heardThereMs >= QUIET_MS;
+    if (first || moves) instance.address = from;
     instance.id = proof.id;
     instance.name = proof.name;
-    instance.address = from;
     instance.provenBy = challenge.serial;
     instance.heardMs = now;
-    this.#contacts.proven(now, from);
+    this.#contacts.proven(now, instance.address);
     if (first) {
       instance.startedMs = now - proof.ageMs;
       this.#unproven.delete(instance.key);
@@ -205,7 +211,7 @@ export class Directory<O> {
     }
     if (proof.id === this.#options.id) this.#conflict(instance, first);
     else if (holder === instance) {
-      if (moved) this.#retarget(now);
+      if (moves) this.#retarget(now);
     } else if (holder === undefined || first || this.#outranks(now, instance, holder)) {
       this.#hold(now, instance, counter, holder);
     }

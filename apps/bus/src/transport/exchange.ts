@@ -129,7 +129,7 @@ export class Exchange {
     }
     const instance = known ?? this.#directory.add(now, key, open, from);
     const counter = counterOf(datagram);
-    const admission = this.#directory.admit(now, instance, counter);
+    const admission = this.#directory.admit(now, instance, from, counter);
     if (admission === 'replayed') {
       stats.replayed++;
       return;
@@ -137,9 +137,10 @@ export class Exchange {
     const kind = kindOf(datagram);
     if (kind === EnvelopeKind.packet && admission === 'fresh') {
       stats.packets++;
-      if (from !== instance.address) this.#directory.wonder(now, instance, from);
       this.#options.onPacket(body);
     } else this.#talk(now, instance, from, kind, body, counter, admission === 'fresh');
+    if (admission === 'fresh' && from.key !== instance.address.key)
+      this.#directory.wonder(now, instance, from);
     this.#act(now);
   }
 

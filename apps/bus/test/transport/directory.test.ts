@@ -119,11 +119,11 @@ describe('a proof', () => {
 
   it('makes what was sent before it void', () => {
     const instance = meet('a', 2, place(1));
-    expect(directory.admit(now(), instance, 99)).toBe('replayed');
-    expect(directory.admit(now(), instance, 100)).toBe('replayed');
-    expect(directory.admit(now(), instance, 102)).toBe('fresh');
-    expect(directory.admit(now(), instance, 101)).toBe('fresh');
-    expect(directory.admit(now(), instance, 101)).toBe('replayed');
+    expect(directory.admit(now(), instance, place(1), 99)).toBe('replayed');
+    expect(directory.admit(now(), instance, place(1), 100)).toBe('replayed');
+    expect(directory.admit(now(), instance, place(1), 102)).toBe('fresh');
+    expect(directory.admit(now(), instance, place(1), 101)).toBe('fresh');
+    expect(directory.admit(now(), instance, place(1), 101)).toBe('replayed');
   });
 });
 

@@ -122,6 +122,12 @@ describe.each([
     expect(a.sent).toEqual([]);
   });
 
+  it('a seal adds what it says it adds', async () => {
+    const { a, b } = await talked();
+    b.exchange.multicast(Buffer.alloc(100));
+    expect(b.sent.at(-1)!.datagram.length).toBe(100 + a.exchange.overheadBytes);
+  });
+
   it('nobody gets an answer that is longer than the question', async () => {
     const { hosts } = await talked();
     const lengths = (kind: EnvelopeKind): number[] =>

@@ -132,6 +132,7 @@ it('a daemon with another secret is not let in, and told of once, not at each da
 
 it('two daemons with one id both learn of it, and which of them was there first', async () => {
   const a = await startDaemon(7);
+  const started = performance.now();
   await waitFor(() => performance.now() > started + 150, { what: 'an age that can be told apart' });
   const b = await startDaemon(7, { name: 'other', peers: seed(a) });
   await waitFor(() => a.conflicts.length > 0 && b.conflicts.length > 0, { what: 'both to be told' });
@@ -140,7 +141,6 @@ it('two daemons with one id both learn of it, and which of them was there first'
   b.transport.multicast(Buffer.from('not heard'));
   expect(a.transport.peers).toEqual([]);
 });
-const started = performance.now();
 
 it('what is sent to where nothing can be sent is counted and told once, and never throws', async () => {
   // A socket of the loopback can't reach another network.
