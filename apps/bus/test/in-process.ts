@@ -16,7 +16,7 @@ export interface InProcess {
 }
 
 const free = { host: '127.0.0.1', port: 0 } as const;
-const cleanups: (() => Promise<unknown> | void)[] = [];
+const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });

@@ -1,5 +1,5 @@
 /** A client of Spread's protocol for tests: thin, so that a test sees what the daemon says and when. */
-import { connect, type Socket } from 'node:net';
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import {
   type ByteOrder,
   createClientDecoder,
@@ -75,7 +75,7 @@ export function beginSpread(
   const inbox = new Inbox<Heard>();
   const out = new Output();
   const decoder = createClientDecoder(dataLimit === undefined ? {} : { data: dataLimit }, version);
-  const socket = connect({ ...where, noDelay: true } as Parameters<typeof connect>[0] & { port: number });
+  const socket = connect({ ...where, noDelay: true } as NetConnectOpts);
   const { promise: accepted, resolve: settle, reject } = Promise.withResolvers<DaemonInput>();
   let session = '';
 

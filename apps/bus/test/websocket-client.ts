@@ -55,8 +55,8 @@ export interface WebSocketClient {
   enter(group: string): Promise<void>;
   /** Cuts the connection without a close. */
   cut(): void;
-  /** Takes up the numbers of a session that was on another connection. */
-  goOn(from: { readonly received: number; readonly asked: number }): void;
+  /** Takes up the session of another connection. */
+  goOn(from: WebSocketClient, received: number): void;
   readonly asked: number;
 }
 
@@ -156,9 +156,10 @@ export async function openWebSocket(url: string, options: WebSocketOptions = {})
       await inbox.until((said) => said.kind === 'confirmed' && said.n >= n);
     },
     cut: () => ws.terminate(),
-    goOn(from) {
-      received = from.received;
+    goOn(from, last) {
+      received = last;
       asked = from.asked;
+      welcome = from.welcome;
     },
   };
   return client;

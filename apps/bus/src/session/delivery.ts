@@ -45,4 +45,6 @@ export interface Format {
   encode(delivery: Delivery, mine: number): Content | undefined;
   /** Whether `mine` makes a difference. */
   readonly tellsMine: boolean;
+  /** A session hears that it has left a group also if it asked for no memberships. */
+  readonly leftToAll: boolean;
 }

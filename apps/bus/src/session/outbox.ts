@@ -2,7 +2,8 @@
  * What waits for one client: bounded in bytes, in order, with what may give way when it is full. Pure.
  *
  * An entry waits until `take` gives it a number and hands it to the socket. If the client confirms what it has
- * received, an entry is kept until then, so that `rewind` can send it again on a new connection.
+ * received, an entry is kept until then, so that `rewind` can send it again on a new connection. At most half of the
+ * limit, and one entry more, is on its way so: what has left can't give way any more.
  */
 
 /** What becomes of messages for a receiver that is slow. See docs/internals/bus.md. */
@@ -48,6 +49,8 @@ export class Outbox<Content> {
   /** Of `#sent`, how many need not be taken again: all, but after `rewind`. */
   #resend = 0;
   #unconfirmedBytes = 0;
+  /** What `#sent` costs to keep. */
+  #sentBytes = 0;
   #bytes = 0;
   /** Waiting slots of groups whose messages may be dropped, oldest first. */
   readonly #droppable = new Map<string, { slots: Slot<Content>[]; head: number }>();
@@ -71,10 +74,18 @@ export class Outbox<Content> {
 
   /** Whether `take` has something to give. */
   get ready(): boolean {
-    return this.#resend < this.#sent.length || this.#head < this.#waiting.length;
+    return this.#resend < this.#sent.length || (this.#head < this.#waiting.length && this.#maySend);
   }
 
-  /** False: it is full, and nothing in it may give way; the session has to end. The entry is kept all the same. */
+  get #maySend(): boolean {
+    return this.#sentBytes < this.#limitBytes / 2;
+  }
+
+  /**
+   * False: it is full, and nothing in it may give way; the session has to end. The entry is kept all the same.
+   * For messages under `disconnect` it is full at its limit, for the rest at twice that: under `slow` messages are under way when the
+   * senders are asked to stop, and whose messages give way is not to end for a large one, or for a view.
+   */
   push(entry: Entry<Content>): boolean {
     if (entry.policy === 'newest-per-key' && entry.group !== undefined) this.#replace(entry);
     const slot: Slot<Content> = { ...entry, dropped: false };
@@ -89,8 +100,8 @@ export class Outbox<Content> {
     }
     if (this.#bytes <= this.#limitBytes) return true;
     if (group !== undefined && this.#droppable.has(group)) this.#dropOldest(group);
-    // Under `slow` the senders have been asked to stop; what was under way may still come.
-    return this.#bytes <= (entry.policy === 'slow' ? 2 : 1) * this.#limitBytes;
+    const atOnce = group !== undefined && entry.policy === 'disconnect';
+    return this.#bytes <= (atOnce ? 1 : 2) * this.#limitBytes;
   }
 
   /** The oldest entries of up to about `bytes`, at least one if there is one. */
@@ -104,7 +115,7 @@ export class Outbox<Content> {
       this.#unconfirmedBytes += entry.sentBytes;
       left -= entry.bytes;
     }
-    if (left > 0 && this.#dropped.size > 0) {
+    if (left > 0 && this.#dropped.size > 0 && this.#maySend) {
       for (const [group, count] of this.#dropped) {
         const notice = this.#dropNotice(group, count);
         if (notice === undefined) continue;
@@ -113,7 +124,7 @@ export class Outbox<Content> {
       }
       this.#dropped.clear();
     }
-    while (left > 0 && this.#head < this.#waiting.length) {
+    while (left > 0 && this.#head < this.#waiting.length && this.#maySend) {
       const slot = this.#waiting[this.#head]!;
       this.#waiting[this.#head++] = undefined as unknown as Slot<Content>;
       if (slot.dropped) {
@@ -135,6 +146,7 @@ export class Outbox<Content> {
     if (count <= 0) return true;
     this.#sent.splice(0, count).forEach((entry, index) => {
       this.#bytes -= entry.bytes;
+      this.#sentBytes -= entry.bytes;
       if (index < this.#resend) this.#unconfirmedBytes -= entry.sentBytes;
     });
     this.#sentFrom += count;
@@ -159,6 +171,7 @@ export class Outbox<Content> {
     const number = this.#sentFrom + this.#sent.length;
     if (this.#confirmed) {
       this.#sent.push(entry);
+      this.#sentBytes += entry.bytes;
       this.#resend++;
       this.#unconfirmedBytes += entry.sentBytes;
     } else {

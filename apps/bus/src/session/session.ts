@@ -91,8 +91,10 @@ export class Session {
   #underHead = 0;
   #taken = 0;
   #confirmed = 0;
-  /** Refusals that the client may not have; `delivery`: the number that the refusal was sent with. */
+  /** Refusals that the client may not have, oldest first; `delivery`: the number that the refusal was sent with. */
   #refused: { readonly number: number; readonly content: Content; delivery: number | undefined }[] = [];
+  /** How many of them are on their way. */
+  #refusedSent = 0;
 
   constructor({ name, membership, format, resumption, limits, host }: SessionOptions) {
     this.name = name;
@@ -149,11 +151,8 @@ export class Session {
 
   /** All requests up to this number have come round, or their refusals have been sent. */
   get confirmed(): number {
-    let confirmed = this.#confirmed;
-    for (const { number, delivery } of this.#refused) {
-      if (delivery === undefined) confirmed = Math.min(confirmed, number - 1);
-    }
-    return confirmed;
+    const unsent = this.#refused[this.#refusedSent];
+    return unsent === undefined ? this.#confirmed : Math.min(this.#confirmed, unsent.number - 1);
   }
 
   /** Its oldest request has come round. */
@@ -200,10 +199,12 @@ export class Session {
     const before = this.#outbox.bytes;
     const taken = this.#outbox.take(bytes);
     this.counters.sent += taken.length;
-    if (this.#refused.length > 0) {
+    if (this.#refused.length > this.#refusedSent) {
       for (const { number, content } of taken) {
-        const refusal = this.#refused.find((refused) => refused.content === content);
-        if (refusal !== undefined) refusal.delivery = number;
+        const refusal = this.#refused[this.#refusedSent];
+        if (refusal?.content !== content) continue;
+        refusal.delivery = number;
+        this.#refusedSent++;
       }
     }
     this.#progress(before);
@@ -214,7 +215,11 @@ export class Session {
   acknowledge(number: number): boolean {
     const before = this.#outbox.bytes;
     const known = this.#outbox.confirm(number);
-    this.#refused = this.#refused.filter(({ delivery }) => delivery === undefined || delivery > number);
+    let had = 0;
+    while (had < this.#refused.length && (this.#refused[had]!.delivery ?? Number.POSITIVE_INFINITY) <= number)
+      had++;
+    this.#refused.splice(0, had);
+    this.#refusedSent = Math.max(0, this.#refusedSent - had);
     this.#progress(before);
     return known;
   }
@@ -222,9 +227,9 @@ export class Session {
   /** A new connection, whose client has everything up to this number. False: what it lacks is gone. */
   attach(connection: SessionConnection, received: number): boolean {
     if (!this.#outbox.rewind(received)) return false;
-    for (const refusal of this.#refused) {
-      if (refusal.delivery !== undefined && refusal.delivery > received) refusal.delivery = undefined;
-    }
+    // Sent again, they have the same numbers.
+    while (this.#refusedSent > 0 && this.#refused[this.#refusedSent - 1]!.delivery! > received)
+      this.#refusedSent--;
     this.connection = connection;
     this.parkedUntil = Number.POSITIVE_INFINITY;
     return true;

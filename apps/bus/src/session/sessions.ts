@@ -55,7 +55,10 @@ export class Sessions implements SessionHost {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #touched = new Set<Session>();
+  /** Have asked while too much waited for the token. */
   readonly #waiting = new Set<Session>();
+  /** Have asked to send to a group that somebody is too slow for. */
+  readonly #heldUp = new Set<Session>();
   /** Group -> sessions that are too slow for it. */
   readonly #pressing = new Map<string, Set<Session>>();
   #flushing: NodeJS.Immediate | undefined;
@@ -86,6 +89,8 @@ export class Sessions implements SessionHost {
     options.engine.onOutput = (output) => {
       options.groups.onRing(output);
       this.#carryOut();
+      // What left the ring's queue may have been for nobody here: then no connection says that there is room.
+      if (this.#waiting.size > 0) this.#schedule();
     };
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
@@ -133,16 +138,16 @@ export class Sessions implements SessionHost {
     if (session.over) return;
     session.connection = undefined;
     session.parkedUntil = this.now + this.#options.resumeMs;
-    this.#waiting.delete(session);
+    this.#forgetWaiting(session);
   }
 
   // ---- What sessions ask for
 
   ask(session: Session, request: Request): Verdict {
     const { engine, groups } = this.#options;
-    if (engine.queuedBytes > QUEUE_PAUSE_BYTES) return this.#wait(session);
+    if (engine.queuedBytes > QUEUE_PAUSE_BYTES) return this.#wait(session, this.#waiting);
     const verdict = this.#check(session, request);
-    if (verdict !== 'taken') return verdict === 'wait' ? this.#wait(session) : verdict;
+    if (verdict !== 'taken') return verdict === 'wait' ? this.#wait(session, this.#heldUp) : verdict;
     switch (request.kind) {
       case 'multicast':
         this.counters.messagesReceived++;
@@ -184,11 +189,16 @@ export class Sessions implements SessionHost {
     }
   }
 
-  #wait(session: Session): Verdict {
+  #wait(session: Session, among: Set<Session>): Verdict {
     this.counters.waits++;
     session.counters.waits++;
-    this.#waiting.add(session);
+    among.add(session);
     return 'wait';
+  }
+
+  #forgetWaiting(session: Session): void {
+    this.#waiting.delete(session);
+    this.#heldUp.delete(session);
   }
 
   #resumeWaiting(): void {
@@ -204,7 +214,7 @@ export class Sessions implements SessionHost {
     if (session.over) return;
     this.#sessions.delete(session.name);
     this.#touched.delete(session);
-    this.#waiting.delete(session);
+    this.#forgetWaiting(session);
     this.#rows -= session.groups.size;
     this.#outboxesBytes -= session.outboxBytes;
     this.counters.ended[reason]++;
@@ -249,13 +259,13 @@ export class Sessions implements SessionHost {
         this.#tellAll(output.to, output);
         break;
       case 'left':
-        this.#tellAll([output.to], output);
+        this.#tellLeft(output);
         break;
       case 'confirmed':
         this.#sessions.get(output.to)?.confirm();
         break;
       case 'pressure':
-        if (!output.on) this.#schedule();
+        if (!output.on) this.#letGo();
         break;
     }
   }
@@ -316,10 +326,17 @@ export class Sessions implements SessionHost {
     }
   }
 
+  #tellLeft(output: Extract<GroupOutput, { kind: 'left' }>): void {
+    const session = this.#sessions.get(output.to);
+    if (session?.membership || session?.format.leftToAll) this.#tellAll([output.to], output);
+  }
+
   // ---- Slow receivers
 
   #press(session: Session, group: string): void {
     if (session.over) return;
+    // It may have had nothing to take for long: only from now on does it keep others waiting.
+    if (session.pressing.size === 0) session.progressAt = this.now;
     session.pressing.add(group);
     const sessions = this.#pressing.get(group) ?? new Set();
     this.#pressing.set(group, sessions.add(session));
@@ -337,6 +354,13 @@ export class Sessions implements SessionHost {
     session.pressing.clear();
   }
 
+  /** Nobody knows which of those who were held up meant this group: all ask again. */
+  #letGo(): void {
+    for (const session of this.#heldUp) this.#waiting.add(session);
+    this.#heldUp.clear();
+    this.#schedule();
+  }
+
   weigh(session: Session, bytes: number): void {
     this.#outboxesBytes += bytes;
     if (session.pressing.size > 0 && session.outboxBytes < this.#options.limits.outboxBytes / 4) {
@@ -346,7 +370,7 @@ export class Sessions implements SessionHost {
   }
 
   #sweep(): void {
-    const { limits, slowTimeoutMs } = this.#options;
+    const { slowTimeoutMs } = this.#options;
     const { now } = this;
     for (const session of [...this.#sessions.values()]) {
       if (now > session.parkedUntil) this.end(session, 'not_resumed');
@@ -354,7 +378,11 @@ export class Sessions implements SessionHost {
         this.end(session, 'too_slow');
       }
     }
-    while (this.#outboxesBytes > limits.outboxesBytes) {
+    this.#endFullest();
+  }
+
+  #endFullest(): void {
+    while (this.#outboxesBytes > this.#options.limits.outboxesBytes) {
       let fullest: Session | undefined;
       for (const session of this.#sessions.values()) {
         if (fullest === undefined || session.outboxBytes > fullest.outboxBytes) fullest = session;
@@ -371,16 +399,15 @@ export class Sessions implements SessionHost {
     this.#schedule();
   }
 
-  /** Whoever waits for the ring's queue is asked again too: nothing leaves the queue without a delivery. */
+  /** Whoever waits for the ring's queue is asked again too. */
   #schedule(): void {
     this.#flushing ??= setImmediate(() => {
       this.#flushing = undefined;
       const touched = [...this.#touched];
       this.#touched.clear();
       for (const session of touched) session.connection?.flush();
-      if (this.#waiting.size > 0) {
-        this.#resumeWaiting();
-      }
+      this.#endFullest();
+      if (this.#waiting.size > 0) this.#resumeWaiting();
     });
   }
 

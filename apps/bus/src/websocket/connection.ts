@@ -38,18 +38,21 @@ export interface WebSocketHost {
   readonly onClose: (connection: WebSocketConnection) => void;
 }
 
+type Question = Extract<ClientControl, { readonly kind: 'groups' | 'members' | 'ping' }>;
 /** What a connection has to do, in order: a text frame is one, a record of a binary frame is one. */
 type Input = ClientControl | Bad | { readonly kind: 'record'; readonly record: NumberedRecord };
 
 /**
  * Requests that are read ahead while one must wait. Acknowledgements come on the same connection and must get past
  * them, or a client that is held up for being slow could never say that it has caught up. Twice the window of our
- * own client.
+ * own client, besides the frame that waits, which may be of any size.
  */
 const AHEAD_BYTES = 2 * 1024 * 1024;
 
 /** Beyond this the socket gets no more; the rest stays where policies can reach it. */
 const SOCKET_BYTES = 256 * 1024;
+/** Beyond this no question is answered, and at last none is read: who asks has to read the answers too. */
+const ANSWERS_BYTES = 1024 * 1024;
 /** Records that share a frame: few enough that the first doesn't wait for the last. */
 const FRAME_BYTES = 64 * 1024;
 /** After its last word a client has so long to close. */
@@ -81,11 +84,16 @@ export class WebSocketConnection implements SessionConnection {
   /** Not yet handled; the first one may have been told to wait. */
   #inputs: Input[] = [];
   #aheadBytes = 0;
+  /** Of the frame whose requests are the first that wait. */
+  #firstBytes = 0;
+  /** Questions whose answers would be too much for the socket; there is one chunk's worth of them at most. */
+  #questions: Question[] = [];
   #confirmedSent = 0;
   #timer: NodeJS.Timeout | undefined;
   #closing = false;
   /** Something came since the last ping. */
   #alive = true;
+  readonly #onSent = (): void => this.#onRoom();
 
   constructor(ws: WebSocket, socket: Socket, host: WebSocketHost) {
     this.#ws = ws;
@@ -95,7 +103,11 @@ export class WebSocketConnection implements SessionConnection {
     ws.on('pong', () => {
       this.#alive = true;
     });
-    socket.on('drain', () => this.flush());
+    ws.on('ping', (data) => {
+      this.#alive = true;
+      if (!this.#closing && ws.bufferedAmount < ANSWERS_BYTES) ws.pong(data);
+    });
+    socket.on('drain', () => this.#onRoom());
     // ws closes after an error, and says so.
     ws.on('error', () => host.onBad('bad_websocket'));
     ws.on('close', () => {
@@ -120,12 +132,19 @@ export class WebSocketConnection implements SessionConnection {
       } else this.#inputs.push(records);
     } else {
       const control = decodeClientControl(data.toString(), this.#host.limits);
-      if (this.#session !== undefined && isUnnumbered(control)) {
-        this.#handle(control);
+      // These have no place in the order of requests.
+      if (this.#session !== undefined && control.kind === 'ack') {
+        this.#acknowledge(this.#session, control.received);
+        return;
+      }
+      if (this.#session !== undefined && isQuestion(control)) {
+        this.#questions.push(control);
+        this.#answer();
         return;
       }
       this.#inputs.push(control);
     }
+    if (this.#aheadBytes === 0) this.#firstBytes = data.length;
     this.#aheadBytes += data.length;
     this.#read();
   }
@@ -133,21 +152,46 @@ export class WebSocketConnection implements SessionConnection {
   #read(): void {
     let done = 0;
     while (done < this.#inputs.length && !this.#closing && this.#handle(this.#inputs[done]!)) done++;
-    this.#inputs = this.#closing ? [] : this.#inputs.slice(done);
-    if (this.#inputs.length === 0) {
-      this.#aheadBytes = 0;
-      if (this.#ws.isPaused) this.#ws.resume();
-    } else if (this.#aheadBytes > AHEAD_BYTES) this.#ws.pause();
+    if (this.#closing) this.#inputs = [];
+    else if (done > 0) this.#inputs = this.#inputs.slice(done);
+    if (this.#inputs.length === 0) this.#aheadBytes = 0;
+    this.#hold();
   }
 
   resume(): void {
     if (!this.#closing && this.#inputs.length > 0) this.#read();
   }
 
+  #answer(): void {
+    let done = 0;
+    while (done < this.#questions.length && this.#ws.bufferedAmount < ANSWERS_BYTES) {
+      this.#reply(this.#questions[done++]!);
+    }
+    if (done > 0) this.#questions = this.#questions.slice(done);
+    this.#hold();
+  }
+
+  /** Reads on, or doesn't for now. */
+  #hold(): void {
+    if (this.#closing) return;
+    const ahead = this.#aheadBytes > this.#firstBytes + AHEAD_BYTES;
+    if (ahead || this.#questions.length > 0) this.#ws.pause();
+    else if (this.#ws.isPaused) this.#ws.resume();
+  }
+
+  #onRoom(): void {
+    if (this.#closing) return;
+    this.flush();
+    if (this.#questions.length > 0) this.#answer();
+    // A resumption may wait for room too.
+    if (this.#session === undefined && this.#inputs.length > 0) this.#read();
+  }
+
   /** False: it must wait. */
   #handle(input: Input): boolean {
     if (input.kind === 'bad') return this.#onBad(input);
     if (this.#session === undefined) {
+      if (input.kind === 'resume' && this.#ws.bufferedAmount > ANSWERS_BYTES) return false;
       if (input.kind === 'hello') this.#hello(input);
       else if (input.kind === 'resume') this.#resume(input);
       else this.#endBad('a connection begins with hello or resume');
@@ -167,24 +211,41 @@ export class WebSocketConnection implements SessionConnection {
       case 'join':
       case 'leave':
         return this.#ask(session, input.n, requestOf(input));
+      // Said in one breath with the hello, before there was a session.
       case 'ack':
-        if (!session.acknowledge(input.received)) this.#endBad('that delivery was never sent');
-        else this.flush();
+        this.#acknowledge(session, input.received);
         return true;
       case 'groups':
-        this.#say({ kind: 'groups', id: input.id, groups: this.#host.groupList() });
-        return true;
-      case 'members': {
-        const { id, group } = input;
-        this.#say({ kind: 'members', id, group, members: this.#host.membersOf(group) });
-        return true;
-      }
+      case 'members':
       case 'ping':
-        this.#say({ kind: 'pong', id: input.id });
+        if (this.#ws.bufferedAmount >= ANSWERS_BYTES) this.#questions.push(input);
+        else this.#reply(input);
         return true;
       case 'bye':
         session.end('goodbye');
         return true;
+    }
+  }
+
+  #acknowledge(session: Session, received: number): void {
+    if (session.acknowledge(received)) this.flush();
+    else this.#endBad('that delivery was never sent');
+  }
+
+  #reply(question: Question): void {
+    const { id } = question;
+    switch (question.kind) {
+      case 'groups':
+        this.#say({ kind: 'groups', id, groups: this.#host.groupList() });
+        break;
+      case 'members': {
+        const { group } = question;
+        this.#say({ kind: 'members', id, group, members: this.#host.membersOf(group) });
+        break;
+      }
+      case 'ping':
+        this.#say({ kind: 'pong', id });
+        break;
     }
   }
 
@@ -299,11 +360,11 @@ export class WebSocketConnection implements SessionConnection {
           records.push(content);
           continue;
         }
-        if (records.length > 0) this.#ws.send(frameOf(first, records));
+        if (records.length > 0) this.#send(frameOf(first, records));
         records = [];
-        this.#ws.send(numberDelivery(content, number));
+        this.#send(numberDelivery(content, number));
       }
-      if (records.length > 0) this.#ws.send(frameOf(first, records));
+      if (records.length > 0) this.#send(frameOf(first, records));
     }
     const { confirmed } = session;
     if (confirmed > this.#confirmedSent) {
@@ -312,8 +373,17 @@ export class WebSocketConnection implements SessionConnection {
     }
   }
 
+  /**
+   * What is compressed may have left without the socket ever being full, so that it says nothing when it has room.
+   */
+  #send(content: string | Uint8Array): void {
+    this.#ws.send(content, this.#ws.extensions === '' ? undefined : this.#onSent);
+  }
+
   /** Called at each ping interval: false if the client gave no sign of life since the last. */
   ping(): boolean {
+    // Who isn't read can't give one.
+    if (this.#ws.isPaused) this.#alive = true;
     if (!this.#alive) return false;
     this.#alive = false;
     this.#ws.ping();
@@ -321,7 +391,7 @@ export class WebSocketConnection implements SessionConnection {
   }
 
   #say(control: DaemonControl): void {
-    this.#ws.send(encodeDaemonControl(control));
+    this.#send(encodeDaemonControl(control));
   }
 
   ended(reason: EndReason): void {
@@ -376,9 +446,9 @@ function requestOf(input: WireRequest): Request {
   };
 }
 
-/** What has no place in the order of requests. */
-function isUnnumbered({ kind }: ClientControl | Bad): boolean {
-  return kind === 'ack' || kind === 'ping' || kind === 'groups' || kind === 'members';
+function isQuestion(control: ClientControl | Bad): control is Question {
+  const { kind } = control;
+  return kind === 'ping' || kind === 'groups' || kind === 'members';
 }
 
 function isSame(given: string, expected: string): boolean {

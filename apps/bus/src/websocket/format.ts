@@ -7,6 +7,7 @@ import { type Delivery, type Format, REFUSALS } from '../session/delivery.ts';
 export const binaryFormat: Format = {
   name: 'websocket',
   tellsMine: false,
+  leftToAll: true,
   // hot: once per message.
   encode(delivery) {
     if (delivery.kind !== 'message') return encodeText(delivery);
@@ -19,6 +20,7 @@ export const binaryFormat: Format = {
 export const jsonFormat: Format = {
   name: 'websocket json',
   tellsMine: false,
+  leftToAll: true,
   encode: (delivery) => encodeText(delivery),
 };
 

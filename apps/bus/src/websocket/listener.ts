@@ -34,6 +34,10 @@ const SUBPROTOCOL = 'rookery-bus.v1';
 /** Of a request's head: browsers send about 1 KiB. */
 const HEADER_BYTES_MAX = 16 * 1024;
 const TOKEN_FILE_BYTES_MAX = 1024 * 1024;
+/** Of one message; each costs far more memory than its few bytes on the wire. Proxies cut messages into some KiB. */
+const FRAGMENTS_MAX = 16 * 1024;
+/** When the daemon stops: connections have been told, and have so long to close. */
+const STOP_MS = 2000;
 
 export function createWebSocketListener(options: WebSocketListenerOptions): WebSocketListener {
   const { log, listen, limits } = options;
@@ -50,6 +54,9 @@ export function createWebSocketListener(options: WebSocketListenerOptions): WebS
   const upgrader = new WebSocketServer({
     noServer: true,
     maxPayload: limits.messageBytes + FRAME_OVERHEAD_BYTES,
+    maxFragments: FRAGMENTS_MAX,
+    // The connection answers pings itself, for it may have too many answers waiting already.
+    autoPong: false,
     perMessageDeflate: options.compression,
     // Ours is told apart from other protocols, but who asks for none is a person with a tool.
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
@@ -59,6 +66,9 @@ export function createWebSocketListener(options: WebSocketListenerOptions): WebS
     const refusal = refusalOf(request);
     if (refusal !== undefined) {
       options.onBad(refusal.reason);
+      // The server has let go of the socket: it is ours to hear errors of, and to close.
+      socket.on('error', () => socket.destroy());
+      socket.on('finish', () => socket.destroy());
       socket.end(`HTTP/1.1 ${refusal.status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       return;
     }
@@ -83,15 +93,19 @@ export function createWebSocketListener(options: WebSocketListenerOptions): WebS
   }
 
   async function createServer(): Promise<Server> {
-    const { certificateFile, keyFile } = options;
-    if (certificateFile === undefined && keyFile === undefined) {
-      return createHttpServer({ maxHeaderSize: HEADER_BYTES_MAX });
-    }
+    const { certificateFile, keyFile, handshakeTimeoutMs } = options;
+    const http = {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      requestTimeout: handshakeTimeoutMs,
+      headersTimeout: handshakeTimeoutMs,
+      connectionsCheckingInterval: Math.ceil(handshakeTimeoutMs / 4),
+    };
+    if (certificateFile === undefined && keyFile === undefined) return createHttpServer(http);
     if (certificateFile === undefined || keyFile === undefined) {
       throw new ServiceError('SETTING_INVALID', 'ws_certificate_file and ws_key_file go together');
     }
     const [cert, key] = await Promise.all([readFile(certificateFile), readFile(keyFile)]);
-    return createHttpsServer({ cert, key, maxHeaderSize: HEADER_BYTES_MAX });
+    return createHttpsServer({ ...http, cert, key, handshakeTimeout: handshakeTimeoutMs });
   }
 
   return {
@@ -99,8 +113,6 @@ export function createWebSocketListener(options: WebSocketListenerOptions): WebS
     async start() {
       if (options.tokenFile !== undefined) tokens = await readTokens(options.tokenFile);
       server = await createServer();
-      server.requestTimeout = options.handshakeTimeoutMs;
-      server.headersTimeout = options.handshakeTimeoutMs;
       server.on('connection', (socket) => {
         sockets.add(socket);
         socket.on('close', () => sockets.delete(socket));
@@ -124,8 +136,12 @@ export function createWebSocketListener(options: WebSocketListenerOptions): WebS
       if (server === undefined) return;
       const closed = closeServer(server);
       for (const connection of [...connections]) connection.shut();
-      server.closeIdleConnections();
-      await Promise.all([closed]);
+      server.closeAllConnections();
+      const impatience = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, STOP_MS);
+      await closed;
+      clearTimeout(impatience);
     },
     get url() {
       const bound = server?.address() as AddressInfo | null | undefined;
