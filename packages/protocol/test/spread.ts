@@ -86,13 +86,14 @@ export function daemonReads(
   return decodeAll(decoder, frames, cuts);
 }
 
-/** What a client reads of a daemon's frames, behind a handshake. */
+/** What a client reads of a daemon's frames, behind a handshake. Its version is 3.16 or newer. */
 export function clientReads(
   frames: Buffer,
   cuts: readonly number[] = [],
   limits?: Partial<Limits>,
+  version?: Version,
 ): Record<string, unknown>[] {
-  const decoder = createClientDecoder(limits);
+  const decoder = createClientDecoder(limits, version);
   decoder.push(LET_IN);
   decoder.next();
   decoder.next();

@@ -12,6 +12,7 @@ import {
   type DaemonDecoder,
   Output,
   type Refusal,
+  readsRejects,
   SERVICE_BITS,
   TypeBit,
   writeAccept,
@@ -19,10 +20,11 @@ import {
   writeRefusal,
   writeReject,
 } from '@rookery/protocol/spread';
+import type { Multicast } from '../groups/groups.ts';
 import type { EndReason, RefusalCode } from '../session/delivery.ts';
 import type { Request, Session, SessionConnection } from '../session/session.ts';
 import type { Sessions } from '../session/sessions.ts';
-import { spreadFormat } from './format.ts';
+import { formatFor } from './format.ts';
 
 export interface SpreadHost {
   readonly sessions: Sessions;
@@ -156,8 +158,7 @@ export class SpreadConnection implements SessionConnection {
     // Spread passes over a join of a member and a leave of a stranger, and so do its clients.
     if (code === 'ALREADY_A_MEMBER' || code === 'NOT_A_MEMBER') return;
     this.#host.onBad(code.toLowerCase());
-    if (request.kind === 'multicast')
-      this.#writeReject({ ...multicast!, type: SERVICE_BITS[request.message.service] });
+    if (request.kind === 'multicast') this.#writeReject({ ...multicast!, type: typeOf(request.message) });
     else {
       const type = request.kind === 'join' ? TypeBit.causedByJoin : TypeBit.causedByLeave;
       const empty = Buffer.alloc(0);
@@ -185,7 +186,9 @@ export class SpreadConnection implements SessionConnection {
     else this.#end();
   }
 
+  /** As Spread: nobody is sent back what it didn't want a copy of. */
   #writeReject(rejected: Rejectable): void {
+    if ((rejected.type & TypeBit.selfDiscard) !== 0 || !readsRejects(this.#connect!.version)) return;
     writeReject(this.#out, { ...rejected, sender: this.#session!.name });
     const chunks = this.#out.take();
     this.#session!.push(Buffer.concat(chunks), undefined, '', 'disconnect');
@@ -194,7 +197,7 @@ export class SpreadConnection implements SessionConnection {
   #admit(connect: Connect): void {
     const { sessions } = this.#host;
     const { name, membership, version } = connect;
-    const session = sessions.connect(name, { membership, format: spreadFormat, resumption: undefined });
+    const session = sessions.connect(name, { membership, format: formatFor(version), resumption: undefined });
     if (typeof session === 'string') {
       this.#refuse(session === 'full' ? 'quota' : 'not_unique');
       return;
@@ -226,8 +229,9 @@ export class SpreadConnection implements SessionConnection {
     }
   }
 
+  /** All at once: libspread reads an answer of the handshake with one call. */
   #write(): void {
-    for (const chunk of this.#out.take()) this.#socket.write(chunk);
+    this.#socket.write(Buffer.concat(this.#out.take()));
   }
 
   ended(reason: EndReason): void {
@@ -262,4 +266,8 @@ export class SpreadConnection implements SessionConnection {
     clearTimeout(this.#timer);
     this.#socket.destroy();
   }
+}
+
+function typeOf({ service, selfDiscard }: Multicast): number {
+  return SERVICE_BITS[service] | (selfDiscard ? TypeBit.selfDiscard : 0);
 }

@@ -50,12 +50,10 @@ export type BadReason =
   | 'bad_data_length'
   | 'data_too_large'
   | 'no_group'
-  | 'one_group_only'
-  | 'bad_group'
-  | 'unexpected_data';
+  | 'bad_group';
 
 export interface BadAnswer {
-  /** The session is over: send `refusal` if there is one, and close. Otherwise a reject message is the answer. */
+  /** The session is over: send `refusal` if there is one, and close. Otherwise a reject message is the answer, for clients that read them. */
   readonly ends: boolean;
   /** What to send before closing, while the handshake lasts. */
   readonly refusal: Refusal | undefined;
@@ -81,9 +79,7 @@ export const BAD: Readonly<Record<BadReason, BadAnswer>> = {
   bad_data_length: ends('the length of the data is below zero'),
   data_too_large: ends('the data is larger than this daemon takes: split it, or raise the limit'),
   no_group: goesOn('there is no group to send to, to join or to leave'),
-  one_group_only: goesOn('a join or a leave names one group: send one for each'),
   bad_group: goesOn('a group has 1 to 31 bytes of 0x24 to 0x7e; a private one can be sent to, not joined'),
-  unexpected_data: goesOn('a join or a leave has no data'),
 };
 
 /** What a client's decoder finds wrong with a daemon. Each ends the connection. */

@@ -23,6 +23,7 @@ import {
   writeDisconnect,
   writeJoin,
   writeMembership,
+  writeMembershipOfOneSet,
   writeMethods,
   writeMulticast,
   writeRefusal,
@@ -150,6 +151,30 @@ describe('frames', () => {
       { kind: 'self_leave', group: 'g1' },
     ]);
     expect(daemonReads(Buffer.concat([bye, join]))).toEqual([{ kind: 'disconnect' }]);
+  });
+
+  it('the same for a client before 4.0, as libspread 3.17.4 reads it: the group id, and one set', () => {
+    const reply = hex(`80110080 ${name32('g1')} 01000000 80000080 30000000 ${name32(ME)}
+      2697c51c 0868026b 01000000 01000000 ${name32(ME)}`);
+    const id = { daemon: 0x1cc5_9726, time: 0x6b02_6808, index: 1 };
+    const membership = { cause: 'join', group: 'g1', members: [ME], id, sets: [[ME]], mine: 0 } as const;
+    expect(bytesOf((out) => writeMembershipOfOneSet(out, membership))).toEqual(reply);
+    for (const cuts of [[], everyByte(reply)]) {
+      expect(clientReads(reply, cuts, {}, { major: 3, minor: 17, patch: 4 })).toEqual([
+        { kind: 'membership', ...membership },
+      ]);
+    }
+  });
+
+  it('a merge for a client before 4.0: its own set alone', () => {
+    const [a, b, c] = ['#a#one', '#b#two', '#c#three'];
+    const id = { daemon: 5, time: 6, index: 1 };
+    const sets = [[a], [b, c]];
+    const frame =
+      hex(`80180080 ${name32('g')} 03000000 80000080 50000000 ${name32(a)} ${name32(b)} ${name32(c)}
+      05000000 06000000 01000000 02000000 ${name32(b)} ${name32(c)}`);
+    const membership = { cause: 'network', group: 'g', members: [a, b, c], id, sets, mine: 1 } as const;
+    expect(bytesOf((out) => writeMembershipOfOneSet(out, membership))).toEqual(frame);
   });
 
   it('a merge: the own set is found by its place in bytes, and members of a lost daemon stand alone', () => {

@@ -22,6 +22,8 @@ import {
   type DaemonDecoder,
   EncodeError,
   Output,
+  readsRejects,
+  readsSets,
   writeAccept,
   writeAuthenticate,
   writeConnect,
@@ -51,6 +53,17 @@ describe('old clients', () => {
     for (const old of ['0300', '02ff', '0000', 'ff00', '8000']) {
       expect(reads(hex(old))).toMatchObject([{ kind: 'bad', reason: 'version', ends: true }]);
     }
+  });
+
+  it('know memberships of several sets from 4.0 on, and reject messages for sure from 5.0 on', () => {
+    const knows = (major: number, minor: number): boolean[] => {
+      const client = { major, minor, patch: 0 };
+      return [readsSets(client), readsRejects(client)];
+    };
+    expect(knows(3, 17)).toEqual([false, false]);
+    expect(knows(4, 0)).toEqual([true, false]);
+    expect(knows(4, 99)).toEqual([true, false]);
+    expect(knows(5, 0)).toEqual([true, true]);
   });
 
   it('get no patch before 3.15', () => {
@@ -154,7 +167,7 @@ describe('before it is admitted', () => {
 
 describe('a daemon that a client does not understand', () => {
   it.each([
-    ['a list of methods too long for libspread', 'bad_methods', '5b'],
+    ['a list of methods too long for libspread', 'bad_methods', '5a'],
     ['a version before 3', 'version', '00 01 020000 05'],
     ['a version below zero', 'version', '00 01 800000 05'],
     ['a private group of 32 bytes', 'bad_private_group', '00 01 050001 20'],
@@ -225,7 +238,7 @@ it('a program that asks for what cannot be said gets an EncodeError, and no byte
       (out) =>
         writeMethods(
           out,
-          Array.from({ length: 31 }, () => 'ab'),
+          Array.from({ length: 30 }, () => 'ab'),
         ),
     ],
     ['invalid_name', (out) => writeAccept(out, V5, 'g', V5)],

@@ -42,3 +42,4 @@ export {
   type Service,
   TypeBit,
 } from './types.ts';
+export { readsRejects, readsSets } from './versions.ts';

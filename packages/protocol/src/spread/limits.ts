@@ -41,8 +41,8 @@ export const DAEMON_NAME_BYTES = 19;
 export const METHOD_NAME_BYTES = 29;
 /** Methods in a client's reply: its 90 bytes have room for three. */
 export const METHODS = 3;
-/** The longest list of methods that a client's library takes. */
-export const METHOD_LIST_BYTES = 90;
+/** The longest list of methods that a client's library takes: it writes a zero behind it, in an array of 90. */
+export const METHOD_LIST_BYTES = 89;
 /** What Spread 5 takes in one message: data, and 32 bytes for each group. Its daemon dies of less (143,153). */
 export const SPREAD_BODY_BYTES = 143_952;
 

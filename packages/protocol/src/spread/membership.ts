@@ -1,6 +1,8 @@
 /**
  * The body of a regular membership message: the group's id, how many sets there are, where the receiver's own
  * begins (in bytes from the first), and the sets, each a count and so many names.
+ *
+ * To clients before 4.0: the group's id and the receiver's own set.
  */
 import type { Output } from '../bytes/output.ts';
 import type { GroupId } from './frames.ts';
@@ -9,6 +11,8 @@ import { type ByteOrder, readInt32, writeInt32 } from './order.ts';
 
 export const GROUP_ID_BYTES = 12;
 const SETS_AT = 20;
+/** Of a body with one set. */
+const SET_AT = 12;
 const COUNT_BYTES = 4;
 
 /**
@@ -82,8 +86,33 @@ export function writeMembershipBody(
   writeGroupId(out, id, order);
   writeInt32(out, sets.length, order);
   writeInt32(out, membershipBodyBytes(sets.slice(0, mine)) - SETS_AT, order);
-  for (const set of sets) {
-    writeInt32(out, set.length, order);
-    for (const member of set) out.padded(member, NAME_FIELD_BYTES);
-  }
+  for (const set of sets) writeSet(out, set, order);
+}
+
+/** A body of one set; `undefined` if it doesn't fill the bytes from `start` to `end`. */
+export function readOneSetBody(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  order: ByteOrder,
+): MembershipBody | undefined {
+  const names = start + SET_AT + COUNT_BYTES;
+  if (names > end) return undefined;
+  const count = readInt32(buffer, start + SET_AT, order) >>> 0;
+  if (names + count * NAME_FIELD_BYTES !== end) return undefined;
+  return { id: readGroupId(buffer, start, order), sets: [readNames(buffer, names, count)], mine: 0 };
+}
+
+export function oneSetBodyBytes(set: readonly string[]): number {
+  return SET_AT + COUNT_BYTES + set.length * NAME_FIELD_BYTES;
+}
+
+export function writeOneSetBody(out: Output, id: GroupId, set: readonly string[], order: ByteOrder): void {
+  writeGroupId(out, id, order);
+  writeSet(out, set, order);
+}
+
+function writeSet(out: Output, set: readonly string[], order: ByteOrder): void {
+  writeInt32(out, set.length, order);
+  for (const member of set) out.padded(member, NAME_FIELD_BYTES);
 }

@@ -25,7 +25,7 @@ export const TypeBit = {
   kill: 0x4_0000,
   groups: 0x8_0000,
   reject: 0x40_0000,
-  /** Asks a library to cut what is too long for the receiver's buffer. Never on the wire. */
+  /** Asks a library to cut what is too long for the receiver's buffer. On the wire where a program sends with the type it received with. */
   dropReceive: 0x100_0000,
 } as const;
 
@@ -54,10 +54,11 @@ export const CAUSE_BITS: Readonly<Record<Cause, number>> = {
 const SERVICE_MASK = 0x3f;
 /** Join, leave and kill. */
 const COMMAND_MASK = TypeBit.join | TypeBit.leave | TypeBit.kill;
-/** Self-discard is without meaning beside a command, but Spread lets it pass. */
-const SENDABLE_MASK = SERVICE_MASK | TypeBit.selfDiscard | COMMAND_MASK;
 /** Bits 8 to 13, reject, and the daemons' own: what only a daemon may say. */
 const DAEMON_MASK = 0x3f00 | TypeBit.reject | TypeBit.groups;
+
+/** What a message's type says, without bits that count for nothing. */
+export const MESSAGE_MASK: number = SERVICE_MASK | TypeBit.selfDiscard;
 
 function single(bits: number): boolean {
   return bits !== 0 && (bits & (bits - 1)) === 0;
@@ -75,9 +76,8 @@ export function causeOf(type: number): Cause | undefined {
   return single(bits) ? CAUSES[23 - Math.clz32(bits)] : undefined;
 }
 
-/** Why a client may not send this type, `undefined` if it may: one service or one of join, leave and kill, and self-discard. */
+/** Why a client may not send this type, `undefined` if it may: one service or one of join, leave and kill. Other bits count for nothing, as in Spread. */
 export function refusedType(type: number): 'forged_type' | 'bad_type' | undefined {
   if ((type & DAEMON_MASK) !== 0) return 'forged_type';
-  if ((type & ~SENDABLE_MASK) !== 0 || !single(type & (SERVICE_MASK | COMMAND_MASK))) return 'bad_type';
-  return undefined;
+  return single(type & (SERVICE_MASK | COMMAND_MASK)) ? undefined : 'bad_type';
 }

@@ -2,6 +2,7 @@
 import { ByteSource } from '../../bytes/source.ts';
 import type { DaemonInput, Version } from '../frames.ts';
 import { type Limits, withDefaults } from '../limits.ts';
+import { readsSets } from '../versions.ts';
 import { ReplyFrameDecoder } from './frame-decoder.ts';
 import { VERSION } from './handshake.ts';
 import { ReplyHandshakeDecoder } from './handshake-decoder.ts';
@@ -18,7 +19,7 @@ export class ClientDecoder {
 
   constructor(limits?: Partial<Limits>, version: Version = VERSION) {
     this.#handshake = new ReplyHandshakeDecoder(this.#source, version);
-    this.#frames = new ReplyFrameDecoder(this.#source, withDefaults(limits));
+    this.#frames = new ReplyFrameDecoder(this.#source, withDefaults(limits), readsSets(version));
   }
 
   /** Bytes held: at most one frame, and what was pushed and not yet asked for. */
@@ -49,7 +50,7 @@ export class ClientDecoder {
 
 /**
  * A decoder of what a daemon sends. `version` is the one that `writeConnect` gave: it decides what the daemon
- * says in the handshake. Limits that aren't given are `DEFAULT_LIMITS`.
+ * says in the handshake, and in memberships. Limits that aren't given are `DEFAULT_LIMITS`.
  */
 export function createClientDecoder(limits?: Partial<Limits>, version?: Version): ClientDecoder {
   return new ClientDecoder(limits, version);

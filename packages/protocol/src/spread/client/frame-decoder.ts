@@ -4,7 +4,13 @@ import type { BadReplyReason } from '../errors.ts';
 import type { DaemonFrame, Reject } from '../frames.ts';
 import { HEADER_BYTES, Header } from '../header.ts';
 import type { Limits } from '../limits.ts';
-import { bodyBytesMax, GROUP_ID_BYTES, readGroupId, readMembershipBody } from '../membership.ts';
+import {
+  bodyBytesMax,
+  GROUP_ID_BYTES,
+  readGroupId,
+  readMembershipBody,
+  readOneSetBody,
+} from '../membership.ts';
 import { NAME_FIELD_BYTES, readNames } from '../names.ts';
 import { readInt32 } from '../order.ts';
 import { type Cause, causeOf, ENDIAN_BITS, type Service, serviceOf, TypeBit } from '../types.ts';
@@ -18,13 +24,16 @@ const MEMBERSHIP_BITS = TypeBit.regularMembership | 0xf00;
 export class ReplyFrameDecoder {
   readonly #source: ByteSource;
   readonly #limits: Limits;
+  readonly #readBody: typeof readMembershipBody;
   readonly #header: Header = new Header();
   #state: number = At.header;
   #shape: Shape = 'message';
 
-  constructor(source: ByteSource, limits: Limits) {
+  /** `sets`: memberships have all sets, and not only the receiver's. */
+  constructor(source: ByteSource, limits: Limits, sets: boolean) {
     this.#source = source;
     this.#limits = limits;
+    this.#readBody = sets ? readMembershipBody : readOneSetBody;
   }
 
   /** A reason is the end: where the next frame begins can't be trusted. */
@@ -92,7 +101,7 @@ export class ReplyFrameDecoder {
       case 'reject':
         return this.#reject(buffer, from, end) ?? 'bad_type';
       case 'membership': {
-        const body = readMembershipBody(buffer, from + count * NAME_FIELD_BYTES, end, order);
+        const body = this.#readBody(buffer, from + count * NAME_FIELD_BYTES, end, order);
         if (body === undefined) return 'bad_membership';
         const members = readNames(buffer, from, count);
         return { kind: 'membership', cause: causeOf(type) as Cause, group: name, members, ...body };

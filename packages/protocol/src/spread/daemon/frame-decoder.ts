@@ -8,7 +8,7 @@ import type { Bad, ClientFrame } from '../frames.ts';
 import { HEADER_BYTES, Header } from '../header.ts';
 import type { Limits } from '../limits.ts';
 import { isDestination, isGroupName, NAME_FIELD_BYTES, readNames } from '../names.ts';
-import { refusedType, SERVICES, serviceOf, TypeBit } from '../types.ts';
+import { MESSAGE_MASK, refusedType, SERVICES, serviceOf, TypeBit } from '../types.ts';
 import { ending } from './bad.ts';
 
 const At = { header: 0, body: 1, dead: 2 } as const;
@@ -66,22 +66,13 @@ export class FrameDecoder {
   }
 
   #frame(buffer: Buffer, from: number, end: number): ClientFrame | Bad {
-    const { type, groups: count } = this.#header;
+    const { groups: count } = this.#header;
     const groups = readNames(buffer, from, count);
     const start = from + count * NAME_FIELD_BYTES;
-    if ((type & (TypeBit.join | TypeBit.leave)) !== 0) {
-      const joins = (type & TypeBit.join) !== 0;
-      const reason = refusedCommand(groups, end - start);
-      if (reason === undefined) return { kind: joins ? 'join' : 'leave', group: groups[0]! };
-      return this.#refuse(
-        reason,
-        joins ? TypeBit.causedByJoin : TypeBit.causedByLeave,
-        groups,
-        buffer,
-        start,
-        end,
-      );
+    if ((this.#header.type & (TypeBit.join | TypeBit.leave)) !== 0) {
+      return this.#command(groups, buffer, start, end);
     }
+    const type = this.#header.type & MESSAGE_MASK;
     if (count === 0) return this.#refuse('no_group', type, groups, buffer, start, end);
     if (!groups.every(isDestination)) return this.#refuse('bad_group', type, groups, buffer, start, end);
     return {
@@ -95,6 +86,18 @@ export class FrameDecoder {
       start,
       end,
     };
+  }
+
+  /** The first group counts. More of them, and data, are passed over as in Spread. */
+  #command(groups: string[], buffer: Buffer, start: number, end: number): ClientFrame | Bad {
+    const [group] = groups;
+    const joins = (this.#header.type & TypeBit.join) !== 0;
+    // Perl's client says goodbye so.
+    if (!joins && group === this.#sender) return this.#end({ kind: 'disconnect' });
+    if (group !== undefined && isGroupName(group)) return { kind: joins ? 'join' : 'leave', group };
+    const reason = group === undefined ? 'no_group' : 'bad_group';
+    const type = joins ? TypeBit.causedByJoin : TypeBit.causedByLeave;
+    return this.#refuse(reason, type, groups, buffer, start, end);
   }
 
   #refuse(
@@ -119,11 +122,4 @@ export class FrameDecoder {
       end,
     };
   }
-}
-
-function refusedCommand(groups: readonly string[], data: number): BadReason | undefined {
-  if (groups.length === 0) return 'no_group';
-  if (groups.length > 1) return 'one_group_only';
-  if (!isGroupName(groups[0]!)) return 'bad_group';
-  return data > 0 ? 'unexpected_data' : undefined;
 }

@@ -11,7 +11,14 @@ import { EncodeError } from '../errors.ts';
 import type { Data, GroupId, Membership, Message, MessageType } from '../frames.ts';
 import { writeHeader } from '../header.ts';
 import { GROUP_NAME_BYTES } from '../limits.ts';
-import { GROUP_ID_BYTES, membershipBodyBytes, writeGroupId, writeMembershipBody } from '../membership.ts';
+import {
+  GROUP_ID_BYTES,
+  membershipBodyBytes,
+  oneSetBodyBytes,
+  writeGroupId,
+  writeMembershipBody,
+  writeOneSetBody,
+} from '../membership.ts';
 import { NAME_FIELD_BYTES } from '../names.ts';
 import { type ByteOrder, writeInt32 } from '../order.ts';
 import { CAUSE_BITS, ENDIAN_BITS, SERVICE_BITS, serviceOf, TypeBit } from '../types.ts';
@@ -37,17 +44,44 @@ export function writeMembership(
   membership: Omit<Membership, 'kind'>,
   order: ByteOrder = 'little',
 ): void {
-  const { cause, group, members, id, sets, mine } = membership;
+  const { id, sets, mine } = membership;
+  checkMembership(membership);
+  writeMembers(out, membership, membershipBodyBytes(sets), order);
+  writeMembershipBody(out, id, sets, mine, order);
+}
+
+/** The same to a client before 4.0, which is told its own set only; see `readsSets`. */
+export function writeMembershipOfOneSet(
+  out: Output,
+  membership: Omit<Membership, 'kind'>,
+  order: ByteOrder = 'little',
+): void {
+  const set = checkMembership(membership);
+  writeMembers(out, membership, oneSetBodyBytes(set), order);
+  writeOneSetBody(out, membership.id, set, order);
+}
+
+/** Returns the receiver's own set. */
+function checkMembership({ group, members, sets, mine }: Omit<Membership, 'kind'>): readonly string[] {
   checkGroup(group);
   members.forEach(checkMember);
   for (const set of sets) set.forEach(checkMember);
-  if (sets[mine] === undefined) {
+  const own = sets[mine];
+  if (own === undefined) {
     throw new EncodeError('invalid_sets', `set ${mine} is not one of the ${sets.length} sets`);
   }
+  return own;
+}
+
+function writeMembers(
+  out: Output,
+  { cause, group, members }: Omit<Membership, 'kind'>,
+  body: number,
+  order: ByteOrder,
+): void {
   const type = TypeBit.regularMembership | CAUSE_BITS[cause];
-  writeHeader(out, order, type, group, members.length, 0, order, membershipBodyBytes(sets));
+  writeHeader(out, order, type, group, members.length, 0, order, body);
   for (const member of members) out.padded(member, NAME_FIELD_BYTES);
-  writeMembershipBody(out, id, sets, mine, order);
 }
 
 /** The end of a membership that loses members, before the messages that they may not get. */
