@@ -123,5 +123,9 @@ async function throughSockets(
   await Promise.all([a.stop(), b.stop()]);
 }
 
-for (const bytes of [100, 1400]) for (const way of WAYS) sealAndOpen(...way, bytes);
-for (const bytes of [100, 1400]) for (const way of WAYS) await throughSockets(...way, bytes);
+for (const bytes of [100, 1400]) {
+  for (const [name, secret, encrypt] of WAYS) sealAndOpen(name, secret, encrypt, bytes);
+}
+for (const bytes of [100, 1400]) {
+  for (const [name, secret, encrypt] of WAYS) await throughSockets(name, secret, encrypt, bytes);
+}

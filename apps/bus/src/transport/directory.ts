@@ -9,18 +9,15 @@
  */
 import type { Proof } from '@rookery/protocol/bus';
 import { type Address, meansTheSame } from './address.ts';
+import { Challenges } from './challenges.ts';
 import { Contacts, QUIET_MS } from './contacts.ts';
 import { AddressRate } from './rate.ts';
 import { ReplayWindow } from './replay-window.ts';
 
 /** Questions to one instance that hasn't proven itself. */
-export const ASK_AGAIN_MS = 20;
+const ASK_AGAIN_MS = 20;
 /** Questions to one that lost its id to another, or has ours, or speaks from elsewhere than it proved. */
 export const ASK_SELDOM_MS = 1000;
-/** How long an answer may take. */
-export const CHALLENGE_MS = 2000;
-/** Questions that wait for an answer; the oldest gives way. */
-const CHALLENGES_MAX = 1024;
 /** Instances of each sort; the one heard longest ago gives way. */
 const UNPROVEN_MAX = 256;
 const PROVEN_MAX = 256;
@@ -29,7 +26,6 @@ export const SILENT_MS = 10_000;
 /** Then it is forgotten, and has to prove itself again. Its address is still asked. */
 export const GONE_MS = 60_000;
 /** Several times what daemons need of each other; recorded questions don't make us louder than this. */
-const QUESTION_RATE = { perSecond: 50, burst: 5, allPerSecond: 1000, allBurst: 512 };
 const ANSWER_RATE = { perSecond: 100, burst: 10, allPerSecond: 2000, allBurst: 512 };
 
 /** @typeParam O what the shell keeps for an instance: what opens its seals */
@@ -86,21 +82,14 @@ export interface DirectoryOptions {
 
 export type Admission = 'fresh' | 'replayed' | 'unproven';
 
-interface Challenge {
-  readonly serial: number;
-  readonly atMs: number;
-}
-
 export class Directory<O> {
   readonly #options: DirectoryOptions;
   readonly #unproven = new Map<string, Instance<O>>();
   readonly #proven = new Map<string, Instance<O>>();
   readonly #holders = new Map<number, Instance<O>>();
-  readonly #challenges = new Map<string, Challenge>();
+  readonly #challenges: Challenges;
   readonly #contacts = new Contacts();
-  readonly #questions = new AddressRate(QUESTION_RATE);
   readonly #answers = new AddressRate(ANSWER_RATE);
-  #serial = 0;
   #toldUpTo = 0;
   #outputs: DirectoryOutput[] = [];
   #targets: Address[] = [];
@@ -109,6 +98,7 @@ export class Directory<O> {
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
+    this.#challenges = new Challenges(options.nonce);
     if (options.group !== undefined) this.#contacts.setSeeds(options.now, [options.group]);
   }
 
@@ -188,19 +178,19 @@ export class Directory<O> {
 
   /** False: nobody asked, or too long ago. */
   proof(now: number, instance: Instance<O>, from: Address, proof: Proof, counter: number): boolean {
-    const challenge = this.#challenges.get(proof.nonce.toString('latin1'));
-    if (challenge === undefined || now - challenge.atMs > CHALLENGE_MS) return false;
-    if (challenge.serial < instance.provenBy || (instance.id !== 0 && instance.id !== proof.id)) return false;
+    const serial = this.#challenges.find(now, proof.nonce);
+    if (serial === undefined || serial < instance.provenBy) return false;
+    if (instance.id !== 0 && instance.id !== proof.id) return false;
     const holder = this.#holders.get(proof.id);
     // Older than what the holder answered: it may have died meanwhile.
-    if (holder !== undefined && holder !== instance && challenge.serial <= holder.provenBy) return false;
+    if (holder !== undefined && holder !== instance && serial <= holder.provenBy) return false;
     const first = instance.id === 0;
     // While it is heard from where it is, a proof from elsewhere was relayed, or it has several addresses.
     const moves = instance.address.key !== from.key && now - instance.heardThereMs >= QUIET_MS;
     if (first || moves) instance.address = from;
     instance.id = proof.id;
     instance.name = proof.name;
-    instance.provenBy = challenge.serial;
+    instance.provenBy = serial;
     instance.heardMs = now;
     this.#contacts.proven(now, instance.address);
     if (first) {
@@ -233,10 +223,7 @@ export class Directory<O> {
 
   /** To be called about each 100 ms. */
   tick(now: number): void {
-    for (const [nonce, { atMs }] of this.#challenges) {
-      if (now - atMs <= CHALLENGE_MS) break;
-      this.#challenges.delete(nonce);
-    }
+    this.#challenges.expire(now);
     for (const instance of this.#proven.values())
       if (now - instance.heardMs > GONE_MS) this.#forget(instance);
     this.#askDue(now);
@@ -248,7 +235,7 @@ export class Directory<O> {
     return {
       unproven: this.#unproven.size,
       proven: this.#proven.size,
-      challenges: this.#challenges.size,
+      challenges: this.#challenges.count,
       contacts: this.#contacts.count,
     };
   }
@@ -301,15 +288,11 @@ export class Directory<O> {
   }
 
   #ask(now: number, to: Address): boolean {
-    if (!this.#questions.take(now, to.key)) {
+    const nonce = this.#challenges.ask(now, to.key);
+    if (nonce === undefined) {
       this.limited++;
       return false;
     }
-    const nonce = this.#options.nonce();
-    if (this.#challenges.size >= CHALLENGES_MAX) {
-      this.#challenges.delete(this.#challenges.keys().next().value as string);
-    }
-    this.#challenges.set(nonce.toString('latin1'), { serial: ++this.#serial, atMs: now });
     this.#outputs.push({ kind: 'ask', to, nonce });
     return true;
   }

@@ -3,7 +3,7 @@ import { createLogger, type Log } from '@rookery/service';
 import { waitFor } from '@rookery/testkit';
 import { createTransport, type Transport, type TransportOptions } from '../../src/transport/transport.ts';
 
-export const SECRET: Buffer = Buffer.from('a secret of the test, long enough');
+const SECRET: Buffer = Buffer.from('a secret of the test, long enough');
 
 export interface Conflict {
   readonly name: string;

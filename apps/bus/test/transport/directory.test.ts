@@ -2,13 +2,9 @@
 import { Random, SimulatedClock } from '@rookery/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Address, addressOf } from '../../src/transport/address.ts';
+import { CHALLENGE_MS } from '../../src/transport/challenges.ts';
 import { LEARNED_MAX, UNANSWERED_MS } from '../../src/transport/contacts.ts';
-import {
-  CHALLENGE_MS,
-  Directory,
-  type DirectoryOutput,
-  type Instance,
-} from '../../src/transport/directory.ts';
+import { Directory, type DirectoryOutput, type Instance } from '../../src/transport/directory.ts';
 
 let clock: SimulatedClock;
 let directory: Directory<undefined>;

@@ -4,7 +4,7 @@
  */
 import { getU16, getU32, putU16, putU32 } from './bytes.ts';
 
-export const ENVELOPE_VERSION = 1;
+const ENVELOPE_VERSION = 1;
 export const ENVELOPE_HEADER_BYTES = 28;
 export const SEAL_BYTES = 16;
 export const INSTANCE_BYTES = 16;
