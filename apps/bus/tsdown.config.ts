@@ -3,14 +3,14 @@ import { defineConfig } from 'tsdown';
 // The workspace's packages are bundled in, so that the packed app needs nothing but what npm can fetch.
 const shared = {
   target: 'node24',
-  dts: { oxc: true },
+  dts: { oxc: { stripInternal: true } },
   deps: { alwaysBundle: [/^@rookery\//] },
   sourcemap: true,
   fixedExtension: false,
 };
 
 export default defineConfig([
-  { ...shared, entry: ['src/index.ts'], platform: 'node' },
+  { ...shared, entry: ['src/index.ts', 'src/cli.ts'], platform: 'node' },
   // For browsers too: nothing of Node, and nothing shared with what needs Node.
   {
     ...shared,

@@ -146,7 +146,7 @@ export class BusDaemon {
     return this.lifecycle.stop();
   }
 
-  /** For the admin pages and metrics. */
+  /** @internal For the admin pages and metrics. */
   get parts(): DaemonParts {
     return {
       groups: this.#groups,

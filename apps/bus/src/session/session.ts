@@ -71,14 +71,14 @@ export class Session {
   readonly format: Format;
   readonly resumption: Resumption | undefined;
   /** What it is in, or will be when its joins have come round. */
-  readonly groups = new Set<string>();
+  readonly groups: Set<string> = new Set();
   connection: SessionConnection | undefined;
   /** When a parked session ends. */
-  parkedUntil = Number.POSITIVE_INFINITY;
+  parkedUntil: number = Number.POSITIVE_INFINITY;
   /** When something last left the outbox. */
   progressAt: number;
   /** Groups whose senders are held up for this session. */
-  readonly pressing = new Set<string>();
+  readonly pressing: Set<string> = new Set();
   readonly counters = { received: 0, sent: 0, dropped: 0, waits: 0 };
   over = false;
   readonly #host: SessionHost;
@@ -117,7 +117,7 @@ export class Session {
   // ---- What the client asks for
 
   /** `number`: the client's, where its wire has them. */
-  ask(request: Request, number = this.#taken + 1): Verdict {
+  ask(request: Request, number: number = this.#taken + 1): Verdict {
     if (request.kind === 'multicast') {
       const { now } = this.#host;
       const waitMs = Math.max(this.#messages.waitMs(now), this.#bytes.waitMs(now));
