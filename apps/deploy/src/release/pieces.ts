@@ -1,12 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
 
-/** BitTorrent asks for pieces in blocks of 16 KiB; clients take no shorter pieces for granted. */
-export const PIECE_MIN_BYTES: number = 16 * 1024;
+/** A small tree has small pieces, so that a small change is a small part of it too; clients take them as any others. */
+export const PIECE_MIN_BYTES: number = 4 * 1024;
 /** Enough for a small change to be a small part, few enough for bitfields, HAVE messages and pickers. */
 const PIECES_AIM = 1024;
 export const PIECE_HASH_BYTES = 20;
 
-/** The smallest power of two, from 16 KiB up, that gives at most 1,024 pieces for a tree of so many bytes. */
+/** The smallest power of two, from 4 KiB up, that gives at most 1,024 pieces for a tree of so many bytes. */
 export function pieceLengthFor(treeBytes: number): number {
   let length = PIECE_MIN_BYTES;
   while (length * PIECES_AIM < treeBytes) length *= 2;

@@ -136,8 +136,10 @@ test('files that are copies of others add nothing to the payload', () => {
 });
 
 test.each([
-  [0, 16],
-  [1, 16],
+  [0, 4],
+  [1, 4],
+  [4 * KIB * KIB, 4],
+  [4 * KIB * KIB + 1, 8],
   [16 * KIB * KIB, 16],
   [16 * KIB * KIB + 1, 32],
   [20 * KIB * KIB, 32],
