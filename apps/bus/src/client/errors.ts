@@ -15,7 +15,9 @@ export type BusErrorCode =
   /** `close` was called. */
   | 'CLOSED'
   /** The group was left, or the whole session is read instead of it. */
-  | 'NOT_READABLE';
+  | 'NOT_READABLE'
+  /** A room's members are changing: send again after the next view. */
+  | 'FLUSHING';
 
 export class BusError extends Error {
   override readonly name = 'BusError';

@@ -175,7 +175,12 @@ export class Groups {
     const members = [...this.#mine].flatMap(([group, sessions]) =>
       [...sessions].map((session) => ({ group, session })),
     );
-    return { kind: 'state', history: this.#history, members };
+    return { kind: 'state', history: `${this.#configurationName()} ${this.#history}`, members };
+  }
+
+  #configurationName(): string {
+    const { representative, sequence } = this.#configuration!.ring;
+    return `${representative}/${sequence}`;
   }
 
   #onTransitional({ ring, previous, members }: Configuration): void {
@@ -214,6 +219,8 @@ export class Groups {
       exchange.held.push(delivered);
       return;
     }
+    // It was meant for an earlier configuration, which ended before the ring took it: a newer one follows.
+    if (!event.history.startsWith(`${this.#configurationName()} `)) return;
     exchange.states.set(delivered.sender, event);
     if (exchange.states.size === this.#configuration?.members.length) {
       this.#endExchange(exchange.states, exchange.held);
