@@ -403,7 +403,8 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
   #goOn(): void {
     for (const { control } of this.#queries.values()) this.#link.send(encodeClientControl(control));
     this.#flushSoon();
-    this.#onTaken();
+    // At once: the last one may have been lost, and the daemon be waiting for it.
+    this.#acknowledge();
   }
 
   #onLost(reason: string): void {
