@@ -59,11 +59,16 @@ export async function openSockets(options: SocketsOptions): Promise<Sockets> {
   try {
     await bind(main, host, port);
     if (multicast !== undefined) {
+      const over = interfaceFor(
+        multicast.interface ?? (host === '0.0.0.0' || host === '::' ? undefined : host),
+        multicast.host,
+      );
       const hearing = socketFor(reach, true);
       sockets.push(hearing);
       // Bound to the group, it hears nothing else on that port; Windows can't.
-      await bind(hearing, process.platform === 'win32' ? anyHost(reach) : multicast.host, multicast.port);
-      joinGroup(main, hearing, multicast, host);
+      const hears = process.platform === 'win32' ? anyHost(reach) : inZone(multicast.host, over);
+      await bind(hearing, hears, multicast.port);
+      joinGroup(main, hearing, multicast, over);
     }
   } catch (error) {
     await close();
@@ -146,12 +151,23 @@ function groupFor({ host, port }: MulticastOptions, reach: Reach): Address {
   return normalAddress(host, port, reach) ?? addressOf(host, port);
 }
 
-function joinGroup(main: Socket, hearing: Socket, multicast: MulticastOptions, host: string): void {
-  const { host: group, ttl = 1 } = multicast;
-  const over = interfaceFor(
-    multicast.interface ?? (host === '0.0.0.0' || host === '::' ? undefined : host),
-    group,
+/** A group of one link or one machine (RFC 4291, 2.7) is a different one on each interface. */
+function inZone(group: string, over: string | undefined): string {
+  if (!/^ff[0-9a-f][12]:/i.test(group) || group.includes('%')) return group;
+  if (over !== undefined) return group + over.slice(over.indexOf('%'));
+  throw new TransportError(
+    'TRANSPORT_MULTICAST',
+    `The multicast group ${group} is another one on each interface: bind the ring to an address of one of them, or take a group like ff05::${group.split(':').at(-1)}.`,
   );
+}
+
+function joinGroup(
+  main: Socket,
+  hearing: Socket,
+  multicast: MulticastOptions,
+  over: string | undefined,
+): void {
+  const { host: group, ttl = 1 } = multicast;
   try {
     hearing.addMembership(group, over);
     if (over !== undefined) main.setMulticastInterface(over);

@@ -8,14 +8,21 @@ interface Stay {
   readonly session: string;
   readonly view: View;
   readonly messages: number[];
+  /** Of these, the safe ones that came before the view's transition. */
+  readonly safe: number[];
+  parting: boolean;
   next: View | undefined;
 }
+
+/** Indices of views that were made after a transition: some of their members may be out of reach already. */
+const MADE_IN_TRANSITION = 2 ** 30;
 
 /** @throws Violation */
 export function checkGroups(histories: readonly SessionHistory[]): void {
   const stays = histories.flatMap(staysOf);
   checkViews(stays);
   checkSets(stays);
+  checkSafe(stays, histories);
   checkOrder(histories);
   for (const history of histories) checkOwn(history);
 }
@@ -31,11 +38,15 @@ function staysOf({ name, events }: SessionHistory): Stay[] {
         throw new Violation('view', `${name} was told a view of ${view.group} without it`);
       const before = current.get(view.group);
       if (before !== undefined) before.next = view;
-      const stay: Stay = { session: name, view, messages: [], next: undefined };
+      const parting = view.id.index >= MADE_IN_TRANSITION;
+      const stay: Stay = { session: name, view, messages: [], safe: [], parting, next: undefined };
       current.set(view.group, stay);
       stays.push(stay);
     } else if (event.kind === 'left') {
       current.delete(event.group);
+    } else if (event.kind === 'transition') {
+      const stay = current.get(event.group);
+      if (stay !== undefined) stay.parting = true;
     } else if (event.kind === 'message') {
       if (seen.has(event.message)) throw new Violation('once', `${name} was given ${event.message} twice`);
       seen.add(event.message);
@@ -43,6 +54,7 @@ function staysOf({ name, events }: SessionHistory): Stay[] {
       for (const group of event.groups) {
         const stay = current.get(group);
         stay?.messages.push(event.message);
+        if (event.service === 'safe' && stay?.parting === false) stay.safe.push(event.message);
         wanted ||= stay !== undefined;
       }
       if (!wanted)
@@ -90,6 +102,31 @@ function checkSets(stays: readonly Stay[]): void {
         'sets',
         `${session} and ${other.session} differ in ${JSON.stringify(view)}: ${messages} and ${other.messages}`,
       );
+    }
+  }
+}
+
+/** A safe message that anybody was given before a transition is given to each member of that view that stays. */
+function checkSafe(stays: readonly Stay[], histories: readonly SessionHistory[]): void {
+  const living = new Map<string, { readonly got: ReadonlySet<number>; readonly left: ReadonlySet<string> }>();
+  for (const { name, gone, events } of histories) {
+    if (gone) continue;
+    living.set(name, {
+      got: new Set(events.flatMap((event) => (event.kind === 'message' ? [event.message] : []))),
+      left: new Set(events.flatMap((event) => (event.kind === 'left' ? [event.group] : []))),
+    });
+  }
+  for (const { session, view, safe } of stays) {
+    for (const member of view.members) {
+      const other = living.get(member);
+      if (other === undefined || other.left.has(view.group)) continue;
+      const missed = safe.find((message) => !other.got.has(message));
+      if (missed !== undefined) {
+        throw new Violation(
+          'safe',
+          `${session} was given ${missed} as safe in ${JSON.stringify(view)}, and ${member} never`,
+        );
+      }
     }
   }
 }
