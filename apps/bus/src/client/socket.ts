@@ -13,7 +13,7 @@ export interface WebSocketLike {
 
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
 
-export const SUBPROTOCOL = 'rookery-bus.v1';
+const SUBPROTOCOL = 'rookery-bus.v1';
 
 export interface SocketEvents {
   readonly onOpen: () => void;
