@@ -38,6 +38,7 @@ export {
   type ReusePlan,
 } from './release/reuse.ts';
 export { torrentFile } from './release/torrent.ts';
+export { assemble } from './tree/assemble.ts';
 export { type CompareOptions, compareTree, type Difference } from './tree/compare.ts';
 export { createPieceReader, type PieceReader } from './tree/piece-reader.ts';
 export { scanFolder } from './tree/scan.ts';

@@ -3,8 +3,6 @@ import { dirname, join } from 'node:path';
 import { Random } from '@rookery/testkit';
 import { type Packed, type PackOptions, pack } from '../src/pack.ts';
 import { createLayout, type Layout } from '../src/release/layout.ts';
-import type { PieceReader } from '../src/tree/piece-reader.ts';
-import type { Staging } from '../src/tree/staging.ts';
 
 /** A file's content, or what else is to be at a path. */
 export type Planted =
@@ -65,17 +63,6 @@ export async function snapshot(root: string): Promise<Map<string, string>> {
   };
   await visit(Buffer.from(root), '');
   return seen;
-}
-
-/** Moves every piece that the reader has into the staging folder; returns those that it has not. */
-export async function copyPieces(layout: Layout, reader: PieceReader, staging: Staging): Promise<number[]> {
-  const left: number[] = [];
-  for (let piece = 0; piece < layout.pieceCount; piece++) {
-    const bytes = await reader.read(piece);
-    if (bytes === undefined) left.push(piece);
-    else await staging.write(piece, bytes);
-  }
-  return left;
 }
 
 export function layoutOf({ release }: Packed): Layout {

@@ -8,6 +8,10 @@ import { ByteReader, ByteWriter } from './wire.ts';
 
 const KIND = { file: 0, executable: 1, link: 2, folder: 3 } as const;
 const SHA256_BYTES = 32;
+/** None, SHA-1, SHA-256. */
+const COMMIT_BYTES: readonly number[] = [0, 20, 32];
+/** More than a name may have, so that the rule for names says what is wrong with a long one. */
+const TEXT_BYTES_MAX = 512;
 /** 128 GiB in 1,024 pieces is 128 MiB; a longer piece says that the manifest is wrong. */
 const PIECE_LENGTH_LOG2_MAX = 27;
 
@@ -79,8 +83,9 @@ export function decodeBody(body: Buffer, limits: ReleaseLimits = RELEASE_LIMITS)
   const from = new ByteReader(body);
   const app = readText(from);
   const version = readText(from);
-  const commit = from.raw(from.varint()).toString('hex');
-  if (commit.length > 64) throw damaged('its commit is too long');
+  const commitBytes = from.varint();
+  if (!COMMIT_BYTES.includes(commitBytes)) throw damaged('its commit is of no length that git has');
+  const commit = from.raw(commitBytes).toString('hex');
   const time = from.varint();
   const pieceLengthLog2 = from.byte();
   if (pieceLengthLog2 > PIECE_LENGTH_LOG2_MAX || 2 ** pieceLengthLog2 < PIECE_MIN_BYTES) {
@@ -100,6 +105,9 @@ export function decodeBody(body: Buffer, limits: ReleaseLimits = RELEASE_LIMITS)
     if (shared > path.length) throw damaged('a path continues what was not there');
     const rest = from.varint();
     // Before the path is put together: three bytes may stand for thousands.
+    if (shared + rest > limits.pathBytes) {
+      throw new ReleaseError('path-invalid', `A path is longer than ${limits.pathBytes} bytes.`);
+    }
     sums.paths += shared + rest;
     if (sums.paths > limits.pathBytesTotal) throw tooLarge('bytes of paths', limits.pathBytesTotal);
     path = flat(path.slice(0, shared) + from.latin1(rest));
@@ -182,7 +190,9 @@ function text(out: ByteWriter, value: string): void {
 }
 
 function readText(from: ByteReader): string {
-  return from.raw(from.varint()).toString('utf8');
+  const length = from.varint();
+  if (length > TEXT_BYTES_MAX) throw damaged('a name is too long');
+  return from.raw(length).toString('utf8');
 }
 
 /** A concatenation keeps both its halves, and so the whole chain of paths before; this copies it into one string. */

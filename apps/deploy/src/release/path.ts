@@ -52,13 +52,15 @@ export function displayPath(path: BytePath): string {
 
 /** @throws ReleaseError `path-absolute`, `path-escapes` or `path-invalid` */
 export function checkPath(path: BytePath, limits: ReleaseLimits): void {
-  if (path.startsWith('/'))
-    throw new ReleaseError('path-absolute', `${displayPath(path)}: the path is absolute`);
   if (path.length > limits.pathBytes) {
+    const beginning = displayPath(path.slice(0, 80) as BytePath);
     throw new ReleaseError(
       'path-invalid',
-      `${displayPath(path.slice(0, 80) as BytePath)}…: the path is longer than ${limits.pathBytes} bytes`,
+      `${beginning}…: the path is longer than ${limits.pathBytes} bytes`,
     );
+  }
+  if (path.startsWith('/')) {
+    throw new ReleaseError('path-absolute', `${displayPath(path)}: the path is absolute`);
   }
   const invalid = (why: string): never => {
     throw new ReleaseError('path-invalid', `${path === '' ? '(empty)' : displayPath(path)}: ${why}`);

@@ -132,6 +132,14 @@ test.each<[string, RegExp, Buffer]>([
     }),
   ],
   [
+    'a path that is too long',
+    /^path-invalid: A path is longer/,
+    forge(1, (out) => {
+      out.varint(0);
+      out.varint(1_000_000);
+    }),
+  ],
+  [
     "a link's target longer than allowed",
     /^release-too-large: .*target/,
     forge(1, (out) => {

@@ -8,11 +8,11 @@ import { expect, test } from 'vitest';
 import { generateKeys, parsePublicKey, parseSigningKey } from '../../src/release/keys.ts';
 import { displayPath, pathFromBytes } from '../../src/release/path.ts';
 import { planReuse } from '../../src/release/reuse.ts';
+import { assemble } from '../../src/tree/assemble.ts';
 import { compareTree } from '../../src/tree/compare.ts';
-import { createPieceReader } from '../../src/tree/piece-reader.ts';
 import { openStaging } from '../../src/tree/staging.ts';
 import { verify } from '../../src/verify.ts';
-import { copyPieces, layoutOf, packFolder, plant, refusal, snapshot } from '../support.ts';
+import { layoutOf, packFolder, plant, refusal, snapshot } from '../support.ts';
 
 const execute = promisify(execFile);
 
@@ -20,9 +20,9 @@ const execute = promisify(execFile);
 async function roundTrip(folder: string, target: string): Promise<void> {
   const packed = await packFolder(folder);
   const layout = layoutOf(packed);
-  await using reader = createPieceReader(planReuse(layout, [{ folder, content: packed.release.manifest }]));
+  const plan = planReuse(layout, [{ folder, content: packed.release.manifest }]);
   await using staging = await openStaging(target, layout);
-  expect(await copyPieces(layout, reader, staging)).toEqual([]);
+  expect(await assemble(plan, staging)).toEqual([]);
   await staging.finish();
   const [from, to] = [await snapshot(folder), await snapshot(target)];
   const withoutTimes = (seen: Map<string, string>): string[] =>
