@@ -9,6 +9,8 @@ import {
   settingsForLog,
 } from '@rookery/service';
 import { Command } from 'commander';
+import { addClientCommands } from './cli/commands.ts';
+import { CLIENT_VARIABLES } from './cli/connection.ts';
 import { BusDaemon, version } from './server.ts';
 import { settingsDefinition } from './settings.ts';
 
@@ -28,11 +30,16 @@ function program(): Command {
     settingsDefinition,
   );
   daemon.action(async () => setExitCode(root, await runDaemon(daemon.optsWithGlobals())));
+  addClientCommands(root, process.env);
   return root;
 }
 
 async function runDaemon(flags: Record<string, unknown>): Promise<number> {
-  const loaded = loadSettings(settingsDefinition, { flags, environment: process.env });
+  // Those of the client commands may stand beside the daemon's settings, and are none.
+  const environment = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !CLIENT_VARIABLES.includes(name)),
+  );
+  const loaded = loadSettings(settingsDefinition, { flags, environment });
   const { logLevel, logFormat } = loaded.values;
   const log = createLogger({ name: 'rookery-bus', level: logLevel, format: logFormat });
   for (const warning of loaded.warnings) log.warn(warning);
