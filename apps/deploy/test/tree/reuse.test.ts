@@ -151,7 +151,6 @@ test.each([
     const plan = planReuse(layout, [holding]);
     expect(plan.fetchBytes).toBeLessThan(layout.payloadBytes / 8);
     {
-      await using reader = createPieceReader(plan);
       await using seeder = createPieceReader(
         planReuse(layout, [{ folder: next.path, content: packed.release.manifest }]),
       );
