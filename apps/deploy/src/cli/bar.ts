@@ -11,7 +11,6 @@ export function showBar(stream: NodeJS.WriteStream): Bar {
   const bar = new SingleBar({
     stream,
     clearOnComplete: true,
-    hideCursor: true,
     barsize: 30,
     format: '{phase} [{bar}] {percentage} %  {done} of {all}  {rate}/s',
   });

@@ -19,7 +19,7 @@ export class IgnoreRules {
 
   /** Adds the ignore file of `folder`; those of the folders above must have come before. */
   add(folder: BytePath, content: Buffer): void {
-    const lines = content.toString('latin1').split(/\r?\n/);
+    const lines = content.toString('latin1').replace(UTF8_BOM, '').split(/\r?\n/);
     const rules = createIgnore(OPTIONS).add(this.#rulesFor(folder));
     rules.add(lines.map((line) => within(folder, line)).filter((line) => line !== undefined));
     this.#byFolder.set(folder, rules);
@@ -37,6 +37,8 @@ export class IgnoreRules {
   }
 }
 
+const UTF8_BOM = '\xef\xbb\xbf';
+
 const OPTIONS = { ignorecase: false, allowRelativePaths: true };
 
 /**
@@ -45,9 +47,10 @@ const OPTIONS = { ignorecase: false, allowRelativePaths: true };
  */
 function within(folder: BytePath, line: string): string | undefined {
   if (line.trim() === '' || line.startsWith('#')) return undefined;
-  if (folder === '') return line;
   const negated = line.startsWith('!');
-  const pattern = negated ? line.slice(1) : line;
+  // The last byte of à, as a character by itself, is a space, and trailing spaces don't count.
+  const pattern = line.slice(negated ? 1 : 0).replace(/\xa0(?=\s*$)/, '[\xa0]');
+  if (folder === '') return `${negated ? '!' : ''}${pattern}`;
   const anchored = /\/./.test(pattern.trimEnd());
   const prefix = folder.replace(/[\\*?[\]!# ]/g, '\\$&');
   return `${negated ? '!' : ''}/${prefix}/${anchored ? pattern.replace(/^\//, '') : `**/${pattern}`}`;

@@ -110,7 +110,7 @@ test('a socket is refused, and all that is in the way is told at once', async ()
 test('ignore files: each for its folder and below, deeper ones over higher ones, later lines over earlier', async () => {
   await using source = await temporaryFolder();
   await plant(source.path, {
-    '.rookeryignore': '# comment\n*.log\n/only-top\nbuild/\n!keep.log\nlogs/*\n',
+    '.rookeryignore': '# comment\nvoilà  \nna??ve\n*.log\n/only-top\nbuild/\n!keep.log\nlogs/*\n',
     '.git/config': 'never',
     'sub/.git': 'gitdir: elsewhere',
     'a.log': '',
@@ -126,6 +126,9 @@ test('ignore files: each for its folder and below, deeper ones over higher ones,
     'sub/here': '',
     'sub/x/here': '',
     'sub/deep/er': '',
+    voilà: '',
+    'été.log': '',
+    naïve: '',
     'sub/x/deep/er': '',
     local: '',
     'logs/today': '',
