@@ -1,48 +1,28 @@
 /** A session with a daemon, over as many connections as it takes. */
 import {
-  type ClientControl,
   type Delivery,
-  EncodeError,
   encodeClientControl,
-  encodeRecord,
   isGroupName,
   isPrivateName,
   type NumberedRecord,
-  type Service,
 } from '@rookery/protocol/websocket';
 import { type Clock, platformClock } from './clock.ts';
-import { Deliveries, type Entry } from './deliveries.ts';
+import type { Deliveries } from './deliveries.ts';
 import { BusError } from './errors.ts';
 import { eventOf, type Message, ReceivedMessage, type SessionEvent } from './events.ts';
 import { createGroup, type Group } from './group.ts';
 import { Link, type Spoken } from './link.ts';
+import { type MessageLimits, recordOf, type SendOptions } from './message.ts';
 import { type ClientSettings, type ConnectOptions, type StateChange, settingsOf } from './options.ts';
-import { Reader } from './reader.ts';
+import { type Answer, Queries, type Question } from './queries.ts';
+import type { Reader } from './reader.ts';
+import { Readers } from './readers.ts';
 import { type Asked, Requests, type Settle } from './requests.ts';
 import type { WebSocketConstructor } from './socket.ts';
 
-export interface SendOptions {
-  /** Default `agreed`: all receivers are given it at the same place in one order. `safe`: and not before all daemons hold it. */
-  readonly service?: Service;
-  /** 0 to 65535, the application's. */
-  readonly messageType?: number;
-  /** Up to 255 bytes: a newer message with the same one may take the place of an older one that still waits for a slow reader. */
-  readonly key?: string;
-  /** The sender wants no copy. */
-  readonly selfDiscard?: boolean;
-}
-
-interface Query {
-  readonly control: Extract<ClientControl, { kind: 'groups' | 'members' }>;
-  readonly resolve: (answer: Extract<Spoken, { kind: 'groups' | 'members' }>) => void;
-  readonly reject: (error: BusError) => void;
-}
-
-interface Session {
+interface Session extends MessageLimits {
   readonly name: string;
   readonly key: string;
-  readonly messageBytes: number;
-  readonly groups: number;
 }
 
 /**
@@ -64,8 +44,6 @@ export async function connect(urls: string | readonly string[], options: Connect
   return bus;
 }
 
-const encoder = new TextEncoder();
-
 /**
  * Iterate it to read all that the session is given, of all groups and for itself, in the one order. This takes over
  * from the groups' own loops, with what they have not read.
@@ -77,20 +55,15 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
   readonly #onState: ((change: StateChange) => void) | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #opened: PromiseWithResolvers<void> = Promise.withResolvers();
-  readonly #deliveries = new Deliveries();
-  readonly #groups = new Map<string, Reader>();
-  /** Leaves of a group that are not done: until then what comes is from before. */
-  readonly #leaving = new Map<string, number>();
-  readonly #queries = new Map<number, Query>();
+  readonly #readers: Readers;
+  readonly #deliveries: Deliveries;
+  readonly #queries = new Queries();
   #requests = new Requests();
-  #inbox: Reader | undefined;
-  #all: Reader | undefined;
   #session: Session | undefined;
   #lastSession: Session | undefined;
   #state: StateChange['state'] = 'connecting';
   #error: BusError | undefined;
   #closing: Promise<void> | undefined;
-  #queryId = 1;
   #flushing = false;
   #acknowledging: unknown;
   #drained: PromiseWithResolvers<void> | undefined;
@@ -101,6 +74,8 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
     this.#clock = options.clock ?? platformClock;
     this.#onState = options.onState;
     this.#signal = options.signal;
+    this.#readers = new Readers(this.#onTaken);
+    this.#deliveries = this.#readers.deliveries;
     this.#signal?.addEventListener('abort', this.#onAbort);
     // Nobody may be waiting for it.
     this.#opened.promise.catch(() => undefined);
@@ -164,14 +139,12 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
    */
   async join(group: string): Promise<Group> {
     this.#check(group);
-    if (this.#groups.has(group)) throw new BusError('ALREADY_A_MEMBER', `${group} is joined already`);
-    const reader = new Reader(this.#deliveries, this.#onTaken);
-    if (this.#all !== undefined) reader.end(readAsOne());
-    this.#groups.set(group, reader);
+    if (this.#readers.groups.has(group)) throw new BusError('ALREADY_A_MEMBER', `${group} is joined already`);
+    const reader = this.#readers.open(group);
     await new Promise<void>((resolve, reject) => {
       this.#ask({ kind: 'join', group }, (error) => {
         if (error === undefined) return resolve();
-        this.#forget(group, reader, error);
+        this.#readers.forget(group, reader, error);
         reject(error);
       });
     });
@@ -191,7 +164,7 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
     options: SendOptions = {},
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#ask(this.#record(groups, data, options), (error) =>
+      this.#ask(recordOf(groups, data, options, this.#lastSession), (error) =>
         error === undefined ? resolve() : reject(error),
       );
     });
@@ -203,7 +176,7 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
    */
   // hot: once per message sent.
   send(groups: string | readonly string[], data: string | Uint8Array, options: SendOptions = {}): boolean {
-    this.#ask(this.#record(groups, data, options), undefined);
+    this.#ask(recordOf(groups, data, options, this.#lastSession), undefined);
     return this.#requests.unconfirmedBytes < this.#settings.writeWindowBytes;
   }
 
@@ -230,9 +203,7 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
 
   /** Messages that are sent to this session itself, kept from the first call on. Read it, as a group. */
   inbox(): AsyncIterable<Message> {
-    this.#inbox ??= new Reader(this.#deliveries, this.#onTaken);
-    if (this.#all !== undefined) this.#inbox.end(readAsOne());
-    const reader = this.#inbox;
+    const reader = this.#readers.inbox();
     return {
       [Symbol.asyncIterator]: () => ({
         next: () => reader.next() as Promise<IteratorResult<Message, undefined>>,
@@ -241,7 +212,7 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<SessionEvent, undefined> {
-    const all = this.#all ?? this.#takeOver();
+    const all = this.#readers.all();
     return { next: () => all.next() };
   }
 
@@ -284,9 +255,8 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
     this.#signal?.removeEventListener('abort', this.#onAbort);
     this.#clock.clearTimeout(this.#acknowledging);
     for (const request of this.#requests.abandon()) request.settle?.(reason);
-    for (const query of this.#queries.values()) query.reject(reason);
-    this.#queries.clear();
-    for (const reader of [...this.#groups.values(), this.#inbox, this.#all]) reader?.end(error);
+    this.#queries.end(reason);
+    this.#readers.end(error);
     this.#drained?.promise.catch(() => undefined);
     this.#drained?.reject(reason);
     this.#idle?.();
@@ -309,33 +279,6 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
         'BAD_ARGUMENT',
         `${JSON.stringify(group)} is no group: 1 to 31 characters of 0x24 to 0x7e`,
       );
-    }
-  }
-
-  #record(groups: string | readonly string[], data: string | Uint8Array, options: SendOptions): Uint8Array {
-    const list = typeof groups === 'string' ? [groups] : groups;
-    const bytes = typeof data === 'string' ? encoder.encode(data) : data;
-    const limits = this.#lastSession;
-    if (limits !== undefined && bytes.length > limits.messageBytes) {
-      throw new BusError('MESSAGE_TOO_LARGE', `a message has at most ${limits.messageBytes} bytes`);
-    }
-    if (limits !== undefined && list.length > limits.groups) {
-      throw new BusError('TOO_MANY_GROUPS', `a message goes to at most ${limits.groups} groups`);
-    }
-    try {
-      return encodeRecord({
-        sender: '',
-        groups: list,
-        service: options.service ?? 'agreed',
-        messageType: options.messageType ?? 0,
-        key: options.key ?? '',
-        selfDiscard: options.selfDiscard ?? false,
-        bigEndian: false,
-        data: bytes,
-      });
-    } catch (error) {
-      if (error instanceof EncodeError) throw new BusError('BAD_ARGUMENT', error.message, { cause: error });
-      throw error;
     }
   }
 
@@ -364,44 +307,27 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
   }
 
   async #leave(group: string, reader: Reader): Promise<void> {
-    if (this.#groups.get(group) !== reader) return;
-    this.#groups.delete(group);
-    reader.end();
-    reader.discard();
-    this.#leaving.set(group, (this.#leaving.get(group) ?? 0) + 1);
+    if (!this.#readers.leave(group, reader)) return;
     await new Promise<void>((resolve, reject) => {
       this.#ask({ kind: 'leave', group }, (error) => {
         if (error === undefined) return resolve();
-        this.#left(group);
+        this.#readers.left(group);
         reject(error);
       });
     });
   }
 
-  #left(group: string): void {
-    const left = (this.#leaving.get(group) ?? 0) - 1;
-    if (left > 0) this.#leaving.set(group, left);
-    else this.#leaving.delete(group);
-  }
-
-  #forget(group: string, reader: Reader, error: BusError): void {
-    reader.end(error);
-    if (this.#groups.get(group) === reader) this.#groups.delete(group);
-  }
-
-  #query(make: (id: number) => Query['control']): Promise<Parameters<Query['resolve']>[0]> {
+  #query(make: (id: number) => Question): Promise<Answer> {
     if (this.#error !== undefined) return Promise.reject(this.#error);
-    const control = make(this.#queryId++);
-    return new Promise((resolve, reject) => {
-      this.#queries.set(control.id, { control, resolve, reject });
-      if (this.#link.greeted) this.#link.send(encodeClientControl(control));
+    return this.#queries.ask(make, (question) => {
+      if (this.#link.greeted) this.#link.send(encodeClientControl(question));
     });
   }
 
   // ---- A connection that was greeted, and a session that was lost
 
   #goOn(): void {
-    for (const { control } of this.#queries.values()) this.#link.send(encodeClientControl(control));
+    for (const question of this.#queries.questions) this.#link.send(encodeClientControl(question));
     this.#flushSoon();
     // At once: the last one may have been lost, and the daemon be waiting for it.
     this.#acknowledge();
@@ -410,17 +336,7 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
   #onLost(reason: string): void {
     const session = this.#session?.name ?? '';
     this.#session = undefined;
-    const readers = [...this.#groups.values(), this.#inbox, this.#all].filter(
-      (reader) => reader !== undefined,
-    );
-    // What followed a loss that nobody has read of is part of it: else a program that doesn't read fills its memory.
-    if (this.#deliveries.collapse()) for (const reader of readers) reader.prune();
-    const entry = this.#deliveries.insert({ kind: 'lost', session, reason });
-    for (const reader of readers) reader.push(entry);
-    this.#deliveries.settle();
-    this.#deliveries.begin();
-    this.#leaving.clear();
-
+    this.#readers.lose({ kind: 'lost', session, reason });
     if (!this.#requests.untold) this.#startOver(reason);
   }
 
@@ -434,15 +350,15 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
     const abandoned = this.#requests.abandon();
     this.#requests = new Requests();
     for (const { asked, settle } of abandoned) {
-      if (!(asked instanceof Uint8Array) && asked.kind === 'join' && this.#groups.has(asked.group)) {
+      if (!(asked instanceof Uint8Array) && asked.kind === 'join' && this.#readers.groups.has(asked.group)) {
         joins.set(asked.group, settle);
       }
     }
-    for (const [group, reader] of this.#groups) {
+    for (const [group, reader] of this.#readers.groups) {
       const settle = joins.get(group);
       this.#requests.add(
         { kind: 'join', group },
-        settle ?? ((error) => error !== undefined && this.#forget(group, reader, error)),
+        settle ?? ((error) => error !== undefined && this.#readers.forget(group, reader, error)),
       );
     }
     for (const { asked, settle } of abandoned) {
@@ -463,8 +379,7 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
       }
       case 'groups':
       case 'members':
-        this.#queries.get(control.id)?.resolve(control);
-        this.#queries.delete(control.id);
+        this.#queries.answer(control);
         return true;
       default:
         return this.#onDelivery(control, bytes);
@@ -510,41 +425,8 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
     if (readWindowBytes > 0 && this.#deliveries.heldBytes >= 2 * readWindowBytes) return false;
     const entry = this.#deliveries.arrive(number, event, bytes);
     if (entry === undefined) return false;
-    if (event !== undefined) this.#dispatch(entry, event);
+    if (event !== undefined) this.#readers.give(entry, event, this.#session?.name);
     return true;
-  }
-
-  // hot: once per message.
-  #dispatch(entry: Entry, event: SessionEvent): void {
-    if (this.#all !== undefined) {
-      this.#all.push(entry);
-    } else if (event.kind === 'message') {
-      const { groups } = event;
-      for (let index = 0; index < groups.length; index++) {
-        if (index === 0 || groups.indexOf(groups[index]!) === index)
-          this.#readerOf(groups[index]!)?.push(entry);
-      }
-    } else if (event.kind !== 'lost' && event.kind !== 'left') {
-      this.#readerOf(event.group)?.push(entry);
-    }
-    if (event.kind === 'left') this.#left(event.group);
-  }
-
-  #readerOf(group: string): Reader | undefined {
-    if (group === this.#session?.name) return this.#inbox;
-    // What still comes of an earlier stay is not for this one.
-    return this.#leaving.size > 0 && this.#leaving.has(group) ? undefined : this.#groups.get(group);
-  }
-
-  #takeOver(): Reader {
-    const all = new Reader(this.#deliveries, this.#onTaken);
-    const waiting = this.#deliveries.waiting();
-    for (const entry of waiting) entry.waiting = 0;
-    for (const reader of [...this.#groups.values(), this.#inbox]) reader?.handOver(readAsOne());
-    for (const entry of waiting) all.push(entry);
-    if (this.#error !== undefined) all.end(this.#error.code === 'CLOSED' ? undefined : this.#error);
-    this.#all = all;
-    return all;
   }
 
   /** Acknowledges what readers have taken: at once when it is much, else soon. */
@@ -562,10 +444,6 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
     if (!this.#link.greeted || !this.#deliveries.due) return;
     this.#link.send(encodeClientControl({ kind: 'ack', received: this.#deliveries.acknowledge() }));
   }
-}
-
-function readAsOne(): BusError {
-  return new BusError('NOT_READABLE', 'the whole session is read instead: see its loop');
 }
 
 /** As the daemon counts it for the window, or less. */

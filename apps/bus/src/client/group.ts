@@ -1,6 +1,7 @@
 /** A group that a session is in: what comes from it, in order, and what can be asked of it. */
-import type { Bus, SendOptions } from './bus.ts';
+import type { Bus } from './bus.ts';
 import type { GroupEvent } from './events.ts';
+import type { SendOptions } from './message.ts';
 import type { Reader } from './reader.ts';
 
 /**

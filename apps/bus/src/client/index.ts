@@ -8,12 +8,13 @@
  * for await (const event of group) if (event.kind === 'message') console.log(event.sender, event.text);
  */
 export type { Service } from '@rookery/protocol/websocket';
-export { type Bus, connect, type SendOptions } from './bus.ts';
+export { type Bus, connect } from './bus.ts';
 export type { Clock } from './clock.ts';
 export { BusError, type BusErrorCode } from './errors.ts';
 export type { Dropped, GroupEvent, Lost, Message, SessionEvent, Transition, View } from './events.ts';
 export type { FlushEvent, RoomView } from './flush/core.ts';
 export { joinFlush, type Room, type RoomEvent } from './flush/room.ts';
 export type { Group } from './group.ts';
+export type { SendOptions } from './message.ts';
 export { type ClientSettings, type ConnectOptions, DEFAULT_SETTINGS, type StateChange } from './options.ts';
 export type { WebSocketConstructor, WebSocketLike } from './socket.ts';

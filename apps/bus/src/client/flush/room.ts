@@ -1,7 +1,8 @@
 /** A closed group with virtual synchrony: the core over a group of the bus. */
-import type { Bus, SendOptions } from '../bus.ts';
+import type { Bus } from '../bus.ts';
 import { BusError } from '../errors.ts';
 import type { Dropped, Lost } from '../events.ts';
+import type { SendOptions } from '../message.ts';
 import { FlushCore, type FlushEvent, type FlushStep, type RoomView } from './core.ts';
 
 /** `lost`: the session has ended, and this is a new member from the next view on. `dropped`: the promises don't hold. */

@@ -1,0 +1,125 @@
+/** Who reads what: group by group, or the session as one. */
+import { Deliveries, type Entry } from './deliveries.ts';
+import { BusError } from './errors.ts';
+import type { Lost, SessionEvent } from './events.ts';
+import { Reader } from './reader.ts';
+
+export class Readers {
+  readonly deliveries: Deliveries = new Deliveries();
+  readonly #onTaken: () => void;
+  readonly #groups = new Map<string, Reader>();
+  /** Leaves of a group that are not done: until then what comes is from before. */
+  readonly #leaving = new Map<string, number>();
+  #inbox: Reader | undefined;
+  #all: Reader | undefined;
+  #end: { readonly error: BusError | undefined } | undefined;
+
+  constructor(onTaken: () => void) {
+    this.#onTaken = onTaken;
+  }
+
+  get groups(): ReadonlyMap<string, Reader> {
+    return this.#groups;
+  }
+
+  open(group: string): Reader {
+    const reader = this.#make(true);
+    this.#groups.set(group, reader);
+    return reader;
+  }
+
+  /** It is being left, and what waits for it is dropped. False if it is not read any more. */
+  leave(group: string, reader: Reader): boolean {
+    if (this.#groups.get(group) !== reader) return false;
+    this.#groups.delete(group);
+    reader.end();
+    reader.discard();
+    this.#leaving.set(group, (this.#leaving.get(group) ?? 0) + 1);
+    return true;
+  }
+
+  left(group: string): void {
+    const left = (this.#leaving.get(group) ?? 0) - 1;
+    if (left > 0) this.#leaving.set(group, left);
+    else this.#leaving.delete(group);
+  }
+
+  /** It could not be joined. */
+  forget(group: string, reader: Reader, error: BusError): void {
+    reader.end(error);
+    if (this.#groups.get(group) === reader) this.#groups.delete(group);
+  }
+
+  inbox(): Reader {
+    this.#inbox ??= this.#make(true);
+    return this.#inbox;
+  }
+
+  /** Takes over what the others have not read. */
+  all(): Reader {
+    if (this.#all !== undefined) return this.#all;
+    const waiting = this.deliveries.waiting();
+    for (const entry of waiting) entry.waiting = 0;
+    for (const reader of this.#open()) reader.handOver(readAsOne());
+    const all = this.#make(false);
+    for (const entry of waiting) all.push(entry);
+    if (this.#end !== undefined) all.end(this.#end.error);
+    this.#all = all;
+    return all;
+  }
+
+  /** `session` is the name of this one. Call `deliveries.settle` afterwards. */
+  // hot: once per message.
+  give(entry: Entry, event: SessionEvent, session: string | undefined): void {
+    if (this.#all !== undefined) {
+      this.#all.push(entry);
+    } else if (event.kind === 'message') {
+      const { groups } = event;
+      for (let index = 0; index < groups.length; index++) {
+        const group = groups[index]!;
+        if (index === 0 || groups.indexOf(group) === index) this.#readerOf(group, session)?.push(entry);
+      }
+    } else if (event.kind !== 'lost' && event.kind !== 'left') {
+      this.#readerOf(event.group, session)?.push(entry);
+    }
+    if (event.kind === 'left') this.left(event.group);
+  }
+
+  /** The session has ended: what comes is numbered anew. */
+  lose(event: Lost): void {
+    const readers = this.#open();
+    // What followed a loss that nobody has read of is part of it: else a program that doesn't read fills its memory.
+    if (this.deliveries.collapse()) for (const reader of readers) reader.prune();
+    const entry = this.deliveries.insert(event);
+    for (const reader of readers) reader.push(entry);
+    this.deliveries.settle();
+    this.deliveries.begin();
+    this.#leaving.clear();
+  }
+
+  /** What is kept can still be read. */
+  end(error: BusError | undefined): void {
+    this.#end = { error };
+    for (const reader of this.#open()) reader.end(error);
+  }
+
+  #make(apart: boolean): Reader {
+    const reader = new Reader(this.deliveries, this.#onTaken);
+    if (apart && this.#all !== undefined) reader.end(readAsOne());
+    else if (apart && this.#end !== undefined) reader.end(this.#end.error);
+    return reader;
+  }
+
+  #open(): Reader[] {
+    return [...this.#groups.values(), this.#inbox, this.#all].filter((reader) => reader !== undefined);
+  }
+
+  #readerOf(group: string, session: string | undefined): Reader | undefined {
+    if (group === session) return this.#inbox;
+    return this.#leaving.size > 0 && this.#leaving.has(group) ? undefined : this.#groups.get(group);
+  }
+}
+
+function readAsOne(): BusError {
+  return new BusError('NOT_READABLE', 'the whole session is read instead: see its loop');
+}
