@@ -5,17 +5,15 @@ export const IGNORE_FILE: BytePath = '.rookeryignore' as BytePath;
 /** Longer lists are a mistake: each line is tried on each name. */
 export const IGNORE_FILE_BYTES_MAX: number = 1024 * 1024;
 
+const GIT = '.git';
+const OPTIONS = { ignorecase: false, allowRelativePaths: true };
+
 /**
  * What the ignore files of a tree leave out: gitignore syntax, each file for its folder and below, later lines and
- * deeper files over earlier ones. Names are matched by their bytes, as git does.
+ * deeper files over earlier ones. Names are matched by their bytes, as git does. What is called .git never counts.
  */
 export class IgnoreRules {
-  readonly #byFolder = new Map<string, Ignore>();
-
-  constructor() {
-    // As a pattern and not as a rule of its own, so that an ignore file can take it in again.
-    this.#byFolder.set('', createIgnore(OPTIONS).add('.git'));
-  }
+  readonly #byFolder = new Map<string, Ignore>([['', createIgnore(OPTIONS)]]);
 
   /** Adds the ignore file of `folder`; those of the folders above must have come before. */
   add(folder: BytePath, content: Buffer): void {
@@ -26,6 +24,8 @@ export class IgnoreRules {
   }
 
   ignores(path: BytePath, isFolder: boolean): boolean {
+    // By no pattern: lists that say "!*/" and mean their own folders would take it in.
+    if (path === GIT || path.endsWith(`/${GIT}`)) return true;
     return this.#rulesFor(parentPath(path)).ignores(isFolder ? `${path}/` : path);
   }
 
@@ -38,8 +38,6 @@ export class IgnoreRules {
 }
 
 const UTF8_BOM = '\xef\xbb\xbf';
-
-const OPTIONS = { ignorecase: false, allowRelativePaths: true };
 
 /**
  * A line of `folder`'s file, said from the tree's root: all rules that hold at a place must be in one list, since the

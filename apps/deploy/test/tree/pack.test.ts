@@ -155,13 +155,13 @@ test('ignore files: each for its folder and below, deeper ones over higher ones,
   ]);
 });
 
-test('an ignore file can take .git in, and name bytes that are no text', async () => {
+test('an ignore file can name bytes that are no text, and never takes .git in', async () => {
   await using source = await temporaryFolder();
   const odd = Buffer.concat([Buffer.from(`${source.path}/`), Buffer.of(0xff)]);
   await writeFile(odd, '');
-  await plant(source.path, { '.git/HEAD': '', '.rookeryignore': Buffer.from('!.git\n\xff\n', 'latin1') });
+  await plant(source.path, { '.git/HEAD': '', '.rookeryignore': Buffer.from('!.git\n!*\n\xff\n', 'latin1') });
   const { release } = await packFolder(source.path);
-  expect(release.manifest.entries.map(({ path }) => path)).toEqual(['.git/HEAD', '.rookeryignore']);
+  expect(release.manifest.entries.map(({ path }) => path)).toEqual(['.rookeryignore']);
 });
 
 test('what is ignored can be what could not be carried', async () => {
