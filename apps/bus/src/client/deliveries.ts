@@ -1,5 +1,6 @@
 /** What a session was given and what the application has taken of it. Pure: decides what is acknowledged. */
 import type { SessionEvent } from './events.ts';
+import { Fifo } from './fifo.ts';
 
 /** A delivery, until all its readers have taken it. */
 export interface Entry {
@@ -14,8 +15,7 @@ export interface Entry {
 }
 
 export class Deliveries {
-  #list: Entry[] = [];
-  #head = 0;
+  readonly #list = new Fifo<Entry>();
   /** Counts sessions: numbers of an earlier one are not acknowledged. */
   #life = 0;
   #received = 0;
@@ -63,15 +63,11 @@ export class Deliveries {
 
   /** Advances over what nobody waits for. */
   settle(): void {
-    while (this.#head < this.#list.length && this.#list[this.#head]!.waiting === 0) {
-      const { number, bytes, life } = this.#list[this.#head++]!;
+    while (this.#list.at(0)?.waiting === 0) {
+      const { number, bytes, life } = this.#list.shift()!;
       if (life !== this.#life || number === 0) continue;
       this.#taken = number;
       this.#takenBytes += bytes;
-    }
-    if (this.#head > 1024 && this.#head > this.#list.length / 2) {
-      this.#list = this.#list.slice(this.#head);
-      this.#head = 0;
     }
   }
 
@@ -90,11 +86,11 @@ export class Deliveries {
 
   /** Takes back all behind a loss that somebody still has to read. False if there is no such loss. */
   collapse(): boolean {
-    const lost = this.#list.findIndex(
-      ({ event, waiting }, index) => index >= this.#head && waiting > 0 && event?.kind === 'lost',
-    );
+    const lost = this.#list
+      .toArray()
+      .findIndex(({ event, waiting }) => waiting > 0 && event?.kind === 'lost');
     if (lost < 0) return false;
-    for (const entry of this.#list.splice(lost + 1)) entry.event = undefined;
+    for (const entry of this.#list.filter((_, index) => index <= lost)) entry.event = undefined;
     return true;
   }
 
@@ -110,6 +106,6 @@ export class Deliveries {
 
   /** What somebody still waits for, in order. */
   waiting(): Entry[] {
-    return this.#list.slice(this.#head).filter((entry) => entry.waiting > 0);
+    return this.#list.toArray().filter((entry) => entry.waiting > 0);
   }
 }

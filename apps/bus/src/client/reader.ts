@@ -2,6 +2,7 @@
 import type { Deliveries, Entry } from './deliveries.ts';
 import type { BusError } from './errors.ts';
 import type { SessionEvent } from './events.ts';
+import { Fifo } from './fifo.ts';
 
 interface Waiter {
   readonly resolve: (result: IteratorResult<SessionEvent, undefined>) => void;
@@ -11,18 +12,13 @@ interface Waiter {
 export class Reader {
   readonly #deliveries: Deliveries;
   readonly #onTaken: () => void;
-  #entries: Entry[] = [];
-  #head = 0;
-  #waiters: Waiter[] = [];
+  readonly #entries = new Fifo<Entry>();
+  readonly #waiters = new Fifo<Waiter>();
   #end: { readonly error: BusError | undefined } | undefined;
 
   constructor(deliveries: Deliveries, onTaken: () => void) {
     this.#deliveries = deliveries;
     this.#onTaken = onTaken;
-  }
-
-  get ended(): boolean {
-    return this.#end !== undefined;
   }
 
   /** Counts itself in `entry.waiting` while it keeps it. */
@@ -39,13 +35,8 @@ export class Reader {
   }
 
   next(): Promise<IteratorResult<SessionEvent, undefined>> {
-    const entry = this.#entries[this.#head];
+    const entry = this.#entries.shift();
     if (entry !== undefined) {
-      this.#head++;
-      if (this.#head > 1024 && this.#head > this.#entries.length / 2) {
-        this.#entries = this.#entries.slice(this.#head);
-        this.#head = 0;
-      }
       entry.waiting--;
       this.#deliveries.settle();
       this.#onTaken();
@@ -61,7 +52,7 @@ export class Reader {
   end(error?: BusError): void {
     if (this.#end !== undefined) return;
     this.#end = { error };
-    for (const waiter of this.#waiters.splice(0)) {
+    for (const waiter of this.#waiters.clear()) {
       if (error === undefined) waiter.resolve({ done: true, value: undefined });
       else waiter.reject(error);
     }
@@ -69,22 +60,18 @@ export class Reader {
 
   /** Forgets what was taken back. */
   prune(): void {
-    this.#entries = this.#entries.slice(this.#head).filter((entry) => entry.event !== undefined);
-    this.#head = 0;
+    this.#entries.filter((entry) => entry.event !== undefined);
   }
 
   /** Another reader has what is kept. */
   handOver(error: BusError): void {
-    this.#entries = [];
-    this.#head = 0;
+    this.#entries.clear();
     this.end(error);
   }
 
   /** Nobody will read what is kept. */
   discard(): void {
-    for (const entry of this.#entries.slice(this.#head)) entry.waiting--;
-    this.#entries = [];
-    this.#head = 0;
+    for (const entry of this.#entries.clear()) entry.waiting--;
     this.#deliveries.settle();
     this.#onTaken();
   }

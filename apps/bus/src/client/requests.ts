@@ -1,6 +1,7 @@
 /** What a session has asked for and what has become of it. Pure: what must be said again after a break is decided here. */
 import { encodeClientControl, frameOf } from '@rookery/protocol/websocket';
 import type { BusError } from './errors.ts';
+import { Fifo } from './fifo.ts';
 
 /** A record from `encodeRecord`, or a change of membership. */
 export type Asked = Uint8Array | { readonly kind: 'join' | 'leave'; readonly group: string };
@@ -17,9 +18,8 @@ export interface Request {
 const CONTROL_BYTES = 64;
 
 export class Requests {
-  /** In the order of their numbers, the first is `#first`. What stands before `#head` is confirmed. */
-  #list: Request[] = [];
-  #head = 0;
+  /** In the order of their numbers, the first is `#first`. */
+  readonly #list = new Fifo<Request>();
   #first = 1;
   /** The number of the last one that was written to this connection. */
   #written = 0;
@@ -37,7 +37,7 @@ export class Requests {
   }
 
   get unconfirmed(): number {
-    return this.#list.length - this.#head;
+    return this.#list.length;
   }
 
   /** Nothing was ever written: no daemon knows of any of it. */
@@ -66,9 +66,9 @@ export class Requests {
       records = [];
       recordBytes = 0;
     };
-    let index = this.#head + n + 1 - this.#first;
+    let index = n + 1 - this.#first;
     for (; index < this.#list.length && this.#bytes - this.#unwrittenBytes < windowBytes; index++) {
-      const { asked } = this.#list[index]!;
+      const { asked } = this.#list.at(index)!;
       this.#unwrittenBytes -= bytesOf(asked);
       if (asked instanceof Uint8Array) {
         if (recordBytes + asked.length > frameBytes) endFrame();
@@ -91,14 +91,10 @@ export class Requests {
   confirm(n: number): boolean {
     if (n > this.#offered) return false;
     while (this.#first <= n) {
-      const request = this.#list[this.#head++]!;
+      const request = this.#list.shift()!;
       this.#first++;
       this.#bytes -= bytesOf(request.asked);
       request.settle?.();
-    }
-    if (this.#head > 1024 && this.#head > this.#list.length / 2) {
-      this.#list = this.#list.slice(this.#head);
-      this.#head = 0;
     }
     return true;
   }
@@ -106,7 +102,7 @@ export class Requests {
   /** One of those without confirmation was not carried out. */
   refuse(n: number, error: BusError): boolean {
     if (n > this.#offered) return false;
-    const request = this.#list[this.#head + n - this.#first];
+    const request = this.#list.at(n - this.#first);
     // One that is confirmed already: it was told before the break.
     if (n < this.#first || request === undefined) return true;
     request.settle?.(error);
@@ -119,15 +115,15 @@ export class Requests {
     if (taken < this.#first - 1 || taken > this.#offered) return false;
     this.#written = taken;
     this.#unwrittenBytes = 0;
-    for (let index = this.#head + taken + 1 - this.#first; index < this.#list.length; index++) {
-      this.#unwrittenBytes += bytesOf(this.#list[index]!.asked);
+    for (let index = taken + 1 - this.#first; index < this.#list.length; index++) {
+      this.#unwrittenBytes += bytesOf(this.#list.at(index)!.asked);
     }
     return true;
   }
 
   /** All that is not confirmed, for who has to settle it. */
   abandon(): Request[] {
-    return this.#list.splice(0).slice(this.#head);
+    return this.#list.clear();
   }
 }
 
