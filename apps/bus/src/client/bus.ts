@@ -58,6 +58,7 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
   readonly #readers: Readers;
   readonly #deliveries: Deliveries;
   readonly #queries = new Queries();
+  readonly #membership: boolean;
   #requests = new Requests();
   #session: Session | undefined;
   #lastSession: Session | undefined;
@@ -73,6 +74,7 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
     this.#settings = settingsOf(options.settings);
     this.#clock = options.clock ?? platformClock;
     this.#onState = options.onState;
+    this.#membership = options.membership ?? true;
     this.#signal = options.signal;
     this.#readers = new Readers(this.#onTaken);
     this.#deliveries = this.#readers.deliveries;
@@ -121,6 +123,11 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
   /** `#name#daemon`: what messages can be sent to. It changes when a session is lost. */
   get session(): string {
     return this.#lastSession?.name ?? '';
+  }
+
+  /** Whether views are sent. */
+  get membership(): boolean {
+    return this.#membership;
   }
 
   get state(): StateChange['state'] {

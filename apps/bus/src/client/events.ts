@@ -62,7 +62,7 @@ export type GroupEvent = Message | View | Transition | Dropped | Lost;
 /** What the whole session is given; `left`: this session is no more in the group. */
 export type SessionEvent = GroupEvent | { readonly kind: 'left'; readonly group: string };
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** Its prototype has the text: most never look at it. */
 export class ReceivedMessage implements Message {

@@ -33,7 +33,7 @@ export interface ConnectOptions {
 
 export interface ClientSettings {
   /**
-   * Bytes of deliveries that the application hasn't taken and the daemon still sends. 4 MiB: enough for a second at
+   * Bytes of deliveries that the application hasn't taken and the daemon still sends; 0 for any. 4 MiB: enough for a second at
    * 4 MB/s between two looks of the application, and bearable in a browser.
    */
   readonly readWindowBytes: number;
@@ -95,6 +95,9 @@ export function settingsOf(given: Partial<ClientSettings> | undefined): ClientSe
     if (typeof value !== 'number' || Number.isNaN(value) || value < 0) {
       throw new BusError('BAD_ARGUMENT', `the setting ${name} is a number from 0 up`);
     }
+  }
+  if (settings.writeWindowBytes < 1) {
+    throw new BusError('BAD_ARGUMENT', 'writeWindowBytes is at least 1: with none, nothing could be sent');
   }
   return settings;
 }

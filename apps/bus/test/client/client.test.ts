@@ -5,6 +5,7 @@ import {
   type ConnectOptions,
   connect,
   type GroupEvent,
+  joinFlush,
   type StateChange,
   type WebSocketConstructor,
 } from '../../src/client/index.ts';
@@ -94,6 +95,11 @@ describe('what goes wrong', () => {
     await expect(connect(server.url, { settings: { retryMs: -1 } })).rejects.toMatchObject({
       code: 'BAD_ARGUMENT',
     });
+    await expect(connect(server.url, { settings: { writeWindowBytes: 0 } })).rejects.toMatchObject({
+      code: 'BAD_ARGUMENT',
+    });
+    await using deaf = await connect(server.url, { membership: false });
+    await expect(joinFlush(deaf, 'g')).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
     await using bus = await connect(server.url);
     await expect(bus.join('a b')).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
     await expect(bus.multicast('a b', '')).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });

@@ -33,9 +33,10 @@ const encoder = new TextEncoder();
 /**
  * Joins a group all of whose members do so.
  *
- * @throws BusError as `bus.join`
+ * @throws BusError as `bus.join`; `BAD_ARGUMENT` if the bus was connected without `membership`
  */
 export async function joinFlush(bus: Bus, name: string): Promise<Room> {
+  if (!bus.membership) throw new BusError('BAD_ARGUMENT', 'a room needs views: connect with membership');
   const group = await bus.join(name);
   const core = new FlushCore();
 
