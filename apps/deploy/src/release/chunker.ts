@@ -22,7 +22,7 @@ const GEAR: Int32Array = Int32Array.from({ length: 256 }, (_, byte) =>
  * Where the chunk that begins at `start` ends. `end` is where the bytes at hand end; when that is not the file's end,
  * there must be CHUNK_MAX_BYTES at hand.
  */
-// hot: 1.2 GB/s alone; the same loop over 8-byte steps was no faster.
+// hot: about 1 GB/s on one busy core.
 export function chunkEnd(bytes: Uint8Array, start: number, end: number): number {
   const normal = Math.min(start + CHUNK_NORMAL_BYTES, end);
   const limit = Math.min(start + CHUNK_MAX_BYTES, end);

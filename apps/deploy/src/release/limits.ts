@@ -3,7 +3,7 @@
  * The reader checks each before it allocates for it.
  */
 export interface ReleaseLimits {
-  /** Of the release file. It is read into memory; 1,000,000 files need about 60 MiB. */
+  /** Of the release file. It is read into memory; 1,000,000 files need about 45 MiB. */
   readonly releaseBytes: number;
   /** Ten times the largest tree known to be deployed like this. */
   readonly entries: number;

@@ -10,9 +10,9 @@ const NEWLINE = 10;
 /** Takes the output of `git cat-file --batch` for these files apart, and gives their bytes to the sink. */
 export class BlobReader {
   readonly #files: readonly TreeFile[];
-  readonly #objectOf: (path: BytePath) => string;
+  readonly #objects: ReadonlyMap<BytePath, string>;
   readonly #sink: ContentSink;
-  readonly #onBytes: (count: number) => void;
+  readonly #onBytes: ((count: number) => void) | undefined;
   #number = 0;
   #header = '';
   /** Bytes of the blob at hand that are still to come; undefined while its header comes. */
@@ -20,12 +20,12 @@ export class BlobReader {
 
   constructor(
     files: readonly TreeFile[],
-    objectOf: (path: BytePath) => string,
+    objects: ReadonlyMap<BytePath, string>,
     sink: ContentSink,
-    onBytes: (count: number) => void,
+    onBytes?: (count: number) => void,
   ) {
     this.#files = files;
-    this.#objectOf = objectOf;
+    this.#objects = objects;
     this.#sink = sink;
     this.#onBytes = onBytes;
   }
@@ -37,7 +37,7 @@ export class BlobReader {
       else if (this.#left > 0) {
         const take = Math.min(this.#left, block.length - at);
         this.#sink.bytes(block.subarray(at, at + take));
-        this.#onBytes(take);
+        this.#onBytes?.(take);
         this.#left -= take;
         at += take;
       } else {
@@ -62,7 +62,7 @@ export class BlobReader {
     if (this.#header.length > HEADER_BYTES_MAX) throw this.#failure();
     if (newline === -1) return end;
     const file = this.#files[this.#number];
-    if (file === undefined || this.#header !== `${this.#objectOf(file.path)} blob ${file.size}`)
+    if (file === undefined || this.#header !== `${this.#objects.get(file.path)} blob ${file.size}`)
       throw this.#failure();
     this.#header = '';
     this.#left = file.size;

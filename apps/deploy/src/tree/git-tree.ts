@@ -1,19 +1,13 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { promisify } from 'node:util';
 import { ReleaseError } from '../errors.ts';
 import type { ContentSink } from '../release/builder.ts';
 import type { ReleaseLimits } from '../release/limits.ts';
 import { type BytePath, displayPath, parentPath } from '../release/path.ts';
 import { checkEntries } from '../release/rules.ts';
-import { BlobReader } from './blob-reader.ts';
+import { git, readBlobs } from './git.ts';
 import { IGNORE_FILE, IGNORE_FILE_BYTES_MAX, IgnoreRules } from './ignore.ts';
+import { refusingPointers } from './lfs-pointer.ts';
 import { refuseAll } from './refusals.ts';
 import { arrange, type Tree, type TreeEntry, type TreeFile } from './tree.ts';
-
-const execute = promisify(execFile);
-/** The listing of a tree as large as RELEASE_LIMITS allows. */
-const OUTPUT_BYTES_MAX = 512 * 1024 * 1024;
 
 /** What `git ls-tree` says of one thing. */
 interface Listed {
@@ -52,7 +46,7 @@ export async function openGitTree(repository: string, ref: string, limits: Relea
     kept.filter(({ mode }) => mode === MODE.link),
     limits,
   );
-  const objects = new Map<string, string>();
+  const objects = new Map<BytePath, string>();
   const entries = arrange(
     kept.map((one): TreeEntry => {
       const { mode, path, size } = one;
@@ -66,10 +60,11 @@ export async function openGitTree(repository: string, ref: string, limits: Relea
   return {
     entries,
     commit,
-    timeSeconds: Number(time.toString()),
+    // Git takes years before 1970 too; a release doesn't.
+    timeSeconds: Math.max(0, Number(time.toString())),
     readFiles: (sink, onBytes) => {
       const files = entries.filter((entry) => entry.kind === 'file');
-      return readBlobs(repository, files, (path) => objects.get(path)!, refusingPointers(sink), onBytes);
+      return readBlobs(repository, files, objects, refusingPointers(sink), onBytes);
     },
   };
 }
@@ -100,23 +95,6 @@ async function resolveCommit(repository: string, ref: string): Promise<string> {
       { cause },
     );
   }
-}
-
-async function git(repository: string, args: readonly string[]): Promise<Buffer> {
-  try {
-    const options = { encoding: 'buffer', maxBuffer: OUTPUT_BYTES_MAX, env: environment() } as const;
-    return (await execute('git', ['-C', repository, ...args], options)).stdout;
-  } catch (cause) {
-    const { stderr, code } = cause as { stderr?: Buffer; code?: unknown };
-    const said =
-      code === 'ENOENT' ? 'git is not installed' : (stderr?.toString().trim().split('\n')[0] ?? '');
-    throw new ReleaseError('git-failed', said || `git ${args[0]} found nothing`, { cause });
-  }
-}
-
-/** The same commit must give the same tree, whatever this repository or this user has set. */
-function environment(): NodeJS.ProcessEnv {
-  return { ...process.env, LC_ALL: 'C', GIT_NO_REPLACE_OBJECTS: '1', GIT_OPTIONAL_LOCKS: '0' };
 }
 
 async function readIgnoreFiles(repository: string, listed: readonly Listed[]): Promise<IgnoreRules> {
@@ -164,74 +142,6 @@ async function readSmallBlobs(repository: string, blobs: readonly Listed[]): Pro
     bytes: (block) => void parts.push(Buffer.from(block)),
     end: () => void contents.set(at, Buffer.concat(parts)),
   };
-  await readBlobs(
-    repository,
-    files,
-    (path) => objects.get(path)!,
-    sink,
-    () => undefined,
-  );
+  await readBlobs(repository, files, objects, sink);
   return contents;
-}
-
-async function readBlobs(
-  repository: string,
-  files: readonly TreeFile[],
-  objectOf: (path: BytePath) => string,
-  sink: ContentSink,
-  onBytes: (count: number) => void,
-): Promise<void> {
-  if (files.length === 0) return;
-  const child = spawn('git', ['-C', repository, 'cat-file', '--batch', '--buffer'], {
-    env: environment(),
-    stdio: ['pipe', 'pipe', 'ignore'],
-  });
-  const ended = once(child, 'close');
-  const reader = new BlobReader(files, objectOf, sink, onBytes);
-  try {
-    // Its failure shows as an output that ends too soon.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(`${files.map(({ path }) => objectOf(path)).join('\n')}\n`);
-    for await (const block of child.stdout) reader.push(block as Buffer);
-    await ended;
-    reader.finish();
-  } catch (cause) {
-    child.kill();
-    if (cause instanceof ReleaseError) throw cause;
-    throw new ReleaseError('git-failed', `git cat-file: ${(cause as Error).message}`, { cause });
-  }
-}
-
-const POINTER = Buffer.from('version https://git-lfs.github.com/spec/');
-/** The specification's bound for a pointer. */
-const POINTER_BYTES_MAX = 1024;
-
-/** A pointer of Git LFS stands for bytes that git doesn't have; carried, it would run as a broken file. */
-function refusingPointers(sink: ContentSink): ContentSink {
-  let path: BytePath;
-  let head: Buffer = Buffer.alloc(0);
-  let size = 0;
-  return {
-    begin(file) {
-      path = file.path;
-      head = Buffer.alloc(0);
-      size = 0;
-      sink.begin(file);
-    },
-    bytes(block) {
-      if (head.length < POINTER.length)
-        head = Buffer.concat([head, block.subarray(0, POINTER.length - head.length)]);
-      size += block.length;
-      sink.bytes(block);
-    },
-    end() {
-      if (size < POINTER_BYTES_MAX && head.equals(POINTER)) {
-        throw new ReleaseError(
-          'kind-unsupported',
-          `${displayPath(path)}: only a pointer of Git LFS is in git; check the commit out and pack the folder`,
-        );
-      }
-      sink.end();
-    },
-  };
 }
