@@ -1,0 +1,143 @@
+/**
+ * Whatever comes to the UDP ports of three daemons: random, altered and repeated datagrams, made from real ones of the
+ * same ring. With a secret nobody notices. Without one whoever reaches the port can forge everything, so that only
+ * this is asked: the daemons live, and are a ring again afterwards.
+ * `ROOKERY_TEST_FUZZ_RUNS` sets how many datagrams, `ROOKERY_TEST_SEED` replays a failure.
+ */
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { createLogger } from '@rookery/service';
+import { Random, temporaryFolder, waitFor } from '@rookery/testkit';
+import { expect, it } from 'vitest';
+import { createTransport } from '../../src/transport/transport.ts';
+import { errorLines, startRing, untilRingOf } from '../daemon-process.ts';
+import { connectSpread } from '../spread-client.ts';
+import { startCalmPair } from './calm-pair.ts';
+import { mutated } from './mutate.ts';
+import { RUNS, SEED, TIMEOUT_MS } from './runs.ts';
+import { weather } from './storm.ts';
+
+const HEADER_BYTES = 28;
+const SECRET = Buffer.from('a secret of the test, long enough');
+const random = new Random(SEED);
+
+async function bound(): Promise<Socket> {
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  return socket;
+}
+
+/** Real datagrams of a daemon to a friend that is in no ring, taken down on the way between them. */
+async function recorded(port: number, secret: Buffer | undefined): Promise<Buffer[]> {
+  const relay = await bound();
+  const datagrams: Buffer[] = [];
+  const friend = createTransport({
+    id: 99,
+    name: 'friend',
+    address: { host: '127.0.0.1', port: 0 },
+    peers: [{ host: '127.0.0.1', port: relay.address().port }],
+    secret,
+    encrypt: false,
+    allowUnauthenticated: false,
+    receiveBufferBytes: 212_992,
+    sendBufferBytes: 212_992,
+    log: createLogger({ name: 'test', level: 'silent' }),
+    onDatagram: () => undefined,
+    onConflict: () => undefined,
+  });
+  await friend.start();
+  relay.on('message', (datagram, from) => {
+    datagrams.push(datagram);
+    relay.send(datagram, from.port === port ? friend.address!.port : port, '127.0.0.1');
+  });
+  await waitFor(() => datagrams.length >= 500, { what: 'datagrams to be recorded', withinMs: 20_000 });
+  await friend.stop();
+  relay.close();
+  return datagrams;
+}
+
+async function storm(ports: readonly number[], datagrams: readonly Buffer[]): Promise<void> {
+  const sockets = await Promise.all(Array.from({ length: 8 }, bound));
+  for (const socket of sockets) socket.on('error', () => undefined);
+  for (let run = 0; run < RUNS; run++) {
+    const good = random.pick(datagrams);
+    let datagram: Buffer;
+    switch (random.weighted({ noise: 1, headed: 1, mutated: 6, repeated: 2 })) {
+      case 'noise':
+        datagram = random.bytes(random.between(0, 1500));
+        break;
+      case 'headed':
+        datagram = Buffer.concat([good.subarray(0, HEADER_BYTES), random.bytes(random.below(1400))]);
+        break;
+      case 'mutated':
+        datagram = mutated(good, random, random.pick([HEADER_BYTES, 100]));
+        break;
+      case 'repeated':
+        datagram = good;
+        break;
+    }
+    if (datagram.length > 60_000) continue;
+    const socket = random.pick(sockets);
+    const port = random.pick(ports);
+    // No faster than loopback's buffers: what is lost there tests nothing.
+    if (run % 20 === 0)
+      await new Promise<void>((sent) => socket.send(datagram, port, '127.0.0.1', () => sent()));
+    else socket.send(datagram, port, '127.0.0.1');
+    if (run % 100 === 0) await setImmediate();
+  }
+  for (const socket of sockets) socket.close();
+}
+
+it(
+  `${RUNS} datagrams on the ring's ports disturb nobody where there is a secret (ROOKERY_TEST_SEED=${SEED})`,
+  async () => {
+    await using folder = await temporaryFolder();
+    const secretFile = join(folder.path, 'secret');
+    await writeFile(secretFile, SECRET);
+    const report = await weather(['--secret-file', secretFile], async (target, ring) => {
+      const datagrams = await recorded(target.ringPort!, SECRET);
+      await storm(
+        ring.map(({ ringPort }) => ringPort!),
+        datagrams,
+      );
+    });
+    expect(Object.keys(report.refused)).toEqual(expect.arrayContaining(['bad_seal', 'malformed']));
+  },
+  TIMEOUT_MS,
+);
+
+it(
+  `${RUNS} datagrams on the ring's ports end no daemon where there is no secret (ROOKERY_TEST_SEED=${SEED})`,
+  async () => {
+    const ring = await startRing(3);
+    try {
+      const pair = await startCalmPair(ring[0]!, ring[1]!);
+      const datagrams = await recorded(ring[0]!.ringPort!, undefined);
+      await pair.stop();
+      await storm(
+        ring.map(({ ringPort }) => ringPort!),
+        datagrams,
+      );
+      await Promise.all(ring.map((daemon) => untilRingOf(daemon, 3)));
+      const [a, b] = [
+        await connectSpread(ring[0]!, { name: 'a', membership: false }),
+        await connectSpread(ring[2]!, { name: 'b', membership: false }),
+      ];
+      b.send('#a#d1', 'well');
+      expect(await a.text()).toBe('well');
+      a.destroy();
+      b.destroy();
+      for (const daemon of ring) {
+        expect(daemon.process.exit, daemon.process.output.slice(-5000)).toBeUndefined();
+        expect(errorLines(daemon)).toEqual([]);
+      }
+    } finally {
+      await Promise.all(ring.map((daemon) => daemon[Symbol.asyncDispose]()));
+    }
+  },
+  TIMEOUT_MS,
+);

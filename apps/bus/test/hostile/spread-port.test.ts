@@ -1,0 +1,201 @@
+/**
+ * Whatever comes to Spread's port of one of three daemons: nobody else notices, and it is as well afterwards as before.
+ * `ROOKERY_TEST_FUZZ_RUNS` sets how many frames, `ROOKERY_TEST_SEED` replays a failure.
+ */
+import { connect, type Socket } from 'node:net';
+import {
+  ENDIAN_BITS,
+  Output,
+  SERVICE_BITS,
+  TypeBit,
+  writeAuthenticate,
+  writeConnect,
+  writeJoin,
+  writeLeave,
+  writeMulticast,
+} from '@rookery/protocol/spread';
+import { SERVICES } from '@rookery/protocol/websocket';
+import { Random } from '@rookery/testkit';
+import { expect, it } from 'vitest';
+import { mutated } from './mutate.ts';
+import { RUNS, SEED, TIMEOUT_MS } from './runs.ts';
+import { inParallel, weather } from './storm.ts';
+
+const HEADER_BYTES = 48;
+const random = new Random(SEED);
+let names = 0;
+
+/** One client as bytes: what it says before it is let in, and what after. */
+interface Life {
+  readonly hello: Buffer;
+  readonly frames: Buffer[];
+  readonly ends: 'silent' | 'end' | 'reset';
+}
+
+function life(left: number): Life {
+  const name = `x${(names++).toString(36)}`;
+  const ends = random.pick(['silent', 'end', 'reset'] as const);
+  const out = new Output();
+  writeConnect(out, { name, membership: random.chance(0.5) });
+  const hello = Buffer.concat(out.take());
+  if (random.chance(0.15)) {
+    const junk = random.chance(0.5) ? random.bytes(random.between(1, 5000)) : mutated(hello, random);
+    return { hello: junk, frames: [], ends };
+  }
+  const count = Math.min(left, random.pick([1, 10, 100, 400]));
+  const session = `#${name}#d1`;
+  const frames = Array.from({ length: count }, () => harmless(session));
+  if (random.chance(0.9)) frames[count - 1] = harmful(session);
+  return { hello, frames, ends };
+}
+
+function group(): string {
+  return `noise${random.below(10)}`;
+}
+
+function good(session: string): Buffer {
+  const out = new Output();
+  const order = random.pick(['little', 'big'] as const);
+  switch (random.weighted({ multicast: 8, join: 1, leave: 1 })) {
+    case 'multicast': {
+      const buffer = random.bytes(random.below(100));
+      const groups = Array.from({ length: random.between(1, 3) }, group);
+      writeMulticast(
+        out,
+        session,
+        {
+          service: random.pick(SERVICES),
+          selfDiscard: random.chance(0.3),
+          groups,
+          messageType: random.below(65_536),
+          buffer,
+          start: 0,
+          end: buffer.length,
+        },
+        order,
+      );
+      break;
+    }
+    case 'join':
+      writeJoin(out, session, group(), order);
+      break;
+    case 'leave':
+      writeLeave(out, session, group(), order);
+      break;
+  }
+  return Buffer.concat(out.take());
+}
+
+/** Wrong or right, and the session goes on: a name that is none, a join of nothing, of several, with data. */
+function harmless(session: string): Buffer {
+  const frame = good(session);
+  if (random.chance(0.3)) return frame;
+  const type = frame.readUInt32LE(0);
+  const isLittle = (type & ENDIAN_BITS) >>> 0 === ENDIAN_BITS >>> 0;
+  if (!isLittle || random.chance(0.7)) {
+    // Any bytes for the first group's name.
+    random.bytes(32).copy(frame, HEADER_BYTES);
+    return frame;
+  }
+  const empty = Buffer.from(frame.subarray(0, HEADER_BYTES));
+  empty.writeInt32LE(0, 36);
+  empty.writeInt32LE(0, 44);
+  return empty;
+}
+
+function harmful(session: string): Buffer {
+  const frame = good(session);
+  switch (random.below(6)) {
+    case 0:
+      return random.bytes(random.between(1, 300));
+    case 1: {
+      // Types that are not a client's to say.
+      const bits = random.pick([
+        TypeBit.regularMembership,
+        TypeBit.regularMembership | TypeBit.causedByJoin,
+        TypeBit.regularMembership | SERVICE_BITS.agreed,
+        TypeBit.transition,
+        TypeBit.causedByLeave,
+        TypeBit.reject,
+        SERVICE_BITS.agreed | SERVICE_BITS.safe,
+      ]);
+      frame.writeUInt32LE((bits | ENDIAN_BITS) >>> 0, 0);
+      return frame;
+    }
+    case 2:
+      frame.writeInt32LE(random.pick([-1, 0x7fff_ffff, 101, 0x0100_0000]), random.pick([36, 44]));
+      return frame;
+    case 3: {
+      // Half of a frame, and then nothing.
+      frame.writeInt32LE(1_000_000, 44);
+      return frame;
+    }
+    case 4:
+      Buffer.from('#calm#d1').copy(frame, 4);
+      return frame;
+    default:
+      return mutated(frame, random, HEADER_BYTES);
+  }
+}
+
+async function live(port: number, { hello, frames, ends }: Life): Promise<void> {
+  const socket = connect({ port, host: '127.0.0.1' });
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  socket.on('error', () => undefined);
+  await Promise.race([new Promise((resolve) => socket.once('connect', resolve)), closed]);
+  socket.write(hello);
+  if (frames.length > 0) {
+    await answer(socket, closed);
+    const out = new Output();
+    writeAuthenticate(out, ['NULL']);
+    socket.write(Buffer.concat(out.take()));
+    await answer(socket, closed);
+  }
+  socket.resume();
+  const bytes = Buffer.concat(frames);
+  // In pieces that have nothing to do with the frames.
+  for (let at = 0; at < bytes.length && !socket.destroyed; ) {
+    const to = at + random.between(1, 20_000);
+    socket.write(bytes.subarray(at, to));
+    at = to;
+  }
+  if (ends === 'end') socket.end();
+  else if (ends === 'reset') socket.end(() => socket.resetAndDestroy());
+  // Who stays open after half a frame is ours to close.
+  const timer = setTimeout(() => socket.destroy(), random.pick([50, 500, 1500]));
+  await closed;
+  clearTimeout(timer);
+}
+
+function answer(socket: Socket, closed: Promise<void>): Promise<unknown> {
+  return Promise.race([new Promise((resolve) => socket.once('data', resolve)), closed]);
+}
+
+it(
+  `${RUNS} random and altered frames on Spread's port disturb nobody (ROOKERY_TEST_SEED=${SEED})`,
+  async () => {
+    const silent: Socket[] = [];
+    let connections = 0;
+    const report = await weather([], async ({ port }) => {
+      for (let i = 0; i < 300; i++) {
+        const socket = connect({ port, host: '127.0.0.1' });
+        socket.on('error', () => undefined);
+        silent.push(socket);
+      }
+      let left = RUNS;
+      await inParallel(24, () => {
+        if (left <= 0) return undefined;
+        return async () => {
+          connections++;
+          const bytes = life(left);
+          left -= Math.max(1, bytes.frames.length);
+          await live(port, bytes);
+        };
+      });
+      for (const socket of silent) socket.destroy();
+    });
+    if (process.env.ROOKERY_TEST_FUZZ_RUNS !== undefined) console.log(JSON.stringify({ connections }));
+    expect(Object.keys(report.refused).length).toBeGreaterThan(5);
+  },
+  TIMEOUT_MS,
+);
