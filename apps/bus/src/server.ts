@@ -8,6 +8,7 @@ import {
   createLifecycle,
   createLogger,
   createMetrics,
+  errorMessage,
   type Lifecycle,
   type LoadedSettings,
   type Log,
@@ -25,7 +26,7 @@ import { groupSettings } from './session/group-settings.ts';
 import { Sessions } from './session/sessions.ts';
 import { type DaemonSettings, GROUP_DEFAULTS, settingsDefinition } from './settings.ts';
 import { createSpreadListener, type SpreadListener } from './spread/listener.ts';
-import { createTransport, type Transport } from './transport/transport.ts';
+import { createTransport, type Transport, type TransportOptions } from './transport/transport.ts';
 import { createWebSocketListener, type WebSocketListener } from './websocket/listener.ts';
 
 export const version: string = packageJson.version;
@@ -189,7 +190,7 @@ export class BusDaemon {
     const { multicast, peers } = settings;
     if (multicast === undefined && peers.length === 0) return undefined;
     const address = settings.ring ?? { host: '127.0.0.1', port: multicast === undefined ? RING_PORT : 0 };
-    return createTransport({
+    const options: TransportOptions = {
       id,
       name: settings.name,
       address,
@@ -208,7 +209,12 @@ export class BusDaemon {
         if (startedFirst) this.lifecycle.fail(new ServiceError('START_FAILED', message));
         else this.#log.error({ address }, message);
       },
-    });
+    };
+    try {
+      return createTransport(options);
+    } catch (error) {
+      throw new ServiceError('SETTING_INVALID', errorMessage(error), { cause: error });
+    }
   }
 
   #createEngine(id: number): RingEngine {

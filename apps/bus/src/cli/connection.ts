@@ -1,14 +1,7 @@
 /** How the client commands find a daemon and are let in. */
 import { readFile } from 'node:fs/promises';
 import { ServiceError } from '@rookery/service';
-import { WebSocket } from 'ws';
-import {
-  type Bus,
-  BusError,
-  type ConnectOptions,
-  connect,
-  type WebSocketConstructor,
-} from '../client/index.ts';
+import { type Bus, BusError, type ConnectOptions, connect } from '../client/index.ts';
 
 export interface ConnectionFlags {
   readonly url?: readonly string[];
@@ -67,7 +60,6 @@ export async function openBus(target: Target, signal: AbortSignal, options: Conn
   signal.addEventListener('abort', abort);
   try {
     return await connect(urls, {
-      WebSocket: WebSocket as unknown as WebSocketConstructor,
       signal: opening.signal,
       ...(token === undefined ? {} : { token }),
       ...options,
