@@ -139,6 +139,8 @@ export interface Core {
   lastPresenceMs: number;
 
   readonly deadlines: Deadlines;
+  /** Until then what comes may have waited in the socket while this process was stopped (timers.ts). */
+  graceUntilMs: number;
 }
 
 export function createCore(id: number, now: number, stored: number, settings: RingSettings): Core {
@@ -191,6 +193,7 @@ export function createCore(id: number, now: number, stored: number, settings: Ri
       commitLoss: Number.POSITIVE_INFINITY,
       presence: Number.POSITIVE_INFINITY,
     },
+    graceUntilMs: Number.NEGATIVE_INFINITY,
   };
 }
 

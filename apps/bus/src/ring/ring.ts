@@ -85,6 +85,7 @@ class RingMember implements Ring {
     }
     // A multicast that came back.
     if (packet.sender === core.id) return;
+    forgiveStall(core);
     handle(core, packet);
     settle(core);
   }

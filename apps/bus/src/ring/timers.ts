@@ -27,6 +27,7 @@ export function forgiveStall(core: Core): void {
   for (const name of ['tokenLoss', 'consensus', 'commitLoss'] as const) {
     deadlines[name] = Math.max(deadlines[name], graceMs);
   }
+  core.graceUntilMs = graceMs;
 }
 
 export function runTimers(core: Core): void {

@@ -85,6 +85,9 @@ export function onJoin(core: Core, join: Join): void {
       break;
     }
     case 'operational': {
+      // It may be from an attempt that is over: to take over its verdict on me would break up what came of it. Whoever
+      // is still at it says it again.
+      if (core.now < core.graceUntilMs) return;
       const { installed } = core;
       if (!installed.members.includes(join.sender)) {
         if (!onStrangersJoin(core, join)) return;
