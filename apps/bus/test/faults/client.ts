@@ -52,7 +52,7 @@ export function startClient(daemon: HostDaemon, name: string, home: string, ledg
   let wrong: unknown;
 
   async function live(): Promise<void> {
-    for (let life = 1; open; life++) {
+    for (let life = 1; open; ) {
       const connected = await connectSpread({ path: daemon.socketPath }, { name: `${name}-${life}` }).catch(
         () => undefined,
       );
@@ -60,6 +60,7 @@ export function startClient(daemon: HostDaemon, name: string, home: string, ledg
         await delay(CONNECT_AGAIN_MS);
         continue;
       }
+      life++;
       const history: SessionHistory = { name: connected.session, gone: false, events: [] };
       ledger.histories.push(history);
       events = history.events;

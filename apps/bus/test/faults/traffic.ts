@@ -42,14 +42,17 @@ const ROUNDS = 5;
 /** So many show that a ring works. */
 const NEW_MESSAGES = 20;
 
+let traffics = 0;
+
 export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
   const { cluster, random, actionsPerSecond, clientsPerDaemon = 2 } = options;
   const { daemons } = cluster;
   const ledger: Ledger = { histories: [], sent: [] };
-  const label = random.below(10_000);
+  // Goodbyes of the test before may still be on their way.
+  const label = traffics++;
   const clients = daemons.flatMap((daemon) =>
     Array.from({ length: clientsPerDaemon }, (_, index) =>
-      startClient(daemon, `c${label}-${index}`, HOME, ledger),
+      startClient(daemon, `t${label}c${index}`, HOME, ledger),
     ),
   );
   let lastMs = performance.now();
