@@ -3,37 +3,45 @@ import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { keygen } from './cli/keygen.ts';
 import { packCommand } from './cli/pack.ts';
-import { createReporter, reported } from './cli/report.ts';
+import { createReporter, reported, type Streams } from './cli/report.ts';
 import { show } from './cli/show.ts';
 import { verifyCommand } from './cli/verify.ts';
 import { checkName } from './release/rules.ts';
 
 /** Runs the command line and ends the process. */
 export async function main(argv: readonly string[]): Promise<never> {
-  process.exit(await runCli(program(), argv.slice(2)));
+  process.exit(await run(argv.slice(2)));
 }
 
-function program(): Command {
+/**
+ * Runs a command line and resolves to its exit code.
+ * @param args without node and script
+ */
+export function run(args: readonly string[], streams: Streams = process): Promise<number> {
+  return runCli(program(streams), args, streams);
+}
+
+function program(streams: Streams): Command {
   const root = new Command('rookery-deploy')
     .description('Signed, reproducible releases that hosts pass on to each other by BitTorrent.')
     .version(packageJson.version)
     // `pack --version 1.2` is the release's and not ours.
     .enablePositionalOptions();
-  addKeygen(root);
-  addPack(root);
-  addShow(root);
-  addVerify(root);
+  addKeygen(root, streams);
+  addPack(root, streams);
+  addShow(root, streams);
+  addVerify(root, streams);
   return root;
 }
 
-function addKeygen(root: Command): void {
+function addKeygen(root: Command, streams: Streams): void {
   root
     .command('keygen')
     .description('Make the key that signs releases, and the public one that hosts trust.')
     .requiredOption('--out <path>', 'where: PATH, and PATH.pub')
     .option('--json', 'for programs', false)
     .action(async ({ out, json }: { out: string; json: boolean }) => {
-      const reporter = createReporter(json);
+      const reporter = createReporter(json, streams);
       await reported(reporter, () => keygen(out, reporter));
     });
 }
@@ -47,7 +55,7 @@ interface PackFlags {
   readonly json: boolean;
 }
 
-function addPack(root: Command): void {
+function addPack(root: Command, streams: Streams): void {
   root
     .command('pack')
     .description('Make a release of a folder, or of a commit of the git repository here.')
@@ -60,7 +68,7 @@ function addPack(root: Command): void {
     .option('--json', 'events for programs, one a line', false)
     .addHelpText('after', PACK_HELP)
     .action(async (source: string, { json, ...flags }: PackFlags) => {
-      const reporter = createReporter(json);
+      const reporter = createReporter(json, streams);
       const timeSeconds = sourceDate(process.env.SOURCE_DATE_EPOCH);
       const command = timeSeconds === undefined ? flags : { ...flags, timeSeconds };
       await reported(reporter, () => packCommand(source, command, reporter));
@@ -71,7 +79,7 @@ const PACK_HELP = `
 Everything in a folder counts, except .git and what .rookeryignore files say (in gitignore's syntax).
 The time in the release is the commit's, or SOURCE_DATE_EPOCH for a folder, or none.`;
 
-function addShow(root: Command): void {
+function addShow(root: Command, streams: Streams): void {
   root
     .command('show')
     .description('Say what a release file holds.')
@@ -81,12 +89,12 @@ function addShow(root: Command): void {
     .option('--trust <key.pub>', 'refuse it unless this key has signed it (may be repeated)', collect, [])
     .option('--json', 'for programs', false)
     .action(async (path: string, { json, ...flags }: Flags<{ files: boolean; torrent?: string }>) => {
-      const reporter = createReporter(json);
+      const reporter = createReporter(json, streams);
       await reported(reporter, () => show(path, flags, reporter));
     });
 }
 
-function addVerify(root: Command): void {
+function addVerify(root: Command, streams: Streams): void {
   root
     .command('verify')
     .description('Say whether a folder is, to the byte, what a release says; each difference by name.')
@@ -96,7 +104,7 @@ function addVerify(root: Command): void {
     .option('--exact-modes', 'modes must be 0644 and 0755; else only who may execute counts', false)
     .option('--json', 'events for programs, one a line', false)
     .action(async (path: string, folder: string, { json, ...flags }: Flags<{ exactModes: boolean }>) => {
-      const reporter = createReporter(json);
+      const reporter = createReporter(json, streams);
       const same = await reported(reporter, () => verifyCommand(path, folder, flags, reporter));
       if (!same) setExitCode(root, 1);
     });

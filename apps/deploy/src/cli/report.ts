@@ -13,15 +13,16 @@ export interface Reporter {
   endProgress(): void;
 }
 
-export interface ReporterStreams {
+export interface Streams {
   readonly stdout: { write(text: string): unknown };
-  readonly stderr: NodeJS.WriteStream;
+  /** Bars are drawn on it when it is a terminal. */
+  readonly stderr: NodeJS.WriteStream | { write(text: string): unknown; readonly isTTY?: false };
 }
 
 /** Often enough to look alive, seldom enough to cost nothing. */
 const PROGRESS_EVERY_MS = 250;
 
-export function createReporter(json: boolean, { stdout, stderr }: ReporterStreams = process): Reporter {
+export function createReporter(json: boolean, { stdout, stderr }: Streams): Reporter {
   const bar = !json && stderr.isTTY ? showBar(stderr) : undefined;
   let due = 0;
   return {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Random, type TemporaryFolder, temporaryFolder } from '@rookery/testkit';
@@ -155,14 +155,4 @@ test('a blob that git has lost is told', async () => {
   const blob = await git(repository.path, 'rev-parse', 'HEAD:b');
   await rm(join(repository.path, '.git/objects', blob.slice(0, 2), blob.slice(2)));
   expect(await refusal(packRef(repository, 'HEAD'))).toMatch(/^git-failed/);
-});
-
-test('a commit of this very repository packs the same twice', async () => {
-  await using copy = await temporaryFolder();
-  const here = (await execute('git', ['rev-parse', '--show-toplevel'])).stdout.trim();
-  await cp(join(here, 'apps/deploy/src'), join(copy.path, 'src'), { recursive: true });
-  await commitAll(copy.path);
-  const [first, second] = await Promise.all([packRef(copy, 'HEAD'), packRef(copy, 'HEAD')]);
-  expect(first.bytes.equals(second.bytes)).toBe(true);
-  expect((await readFile(join(copy.path, 'src/index.ts'))).length).toBeGreaterThan(0);
 });
