@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import {
   addSettingsOptions,
   createLogger,
@@ -39,6 +40,10 @@ async function runDaemon(flags: Record<string, unknown>): Promise<number> {
   const environment = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !CLIENT_VARIABLES.includes(name)),
   );
+  // Each datagram is a buffer outside of the heap, and a small heap lets V8 mark all of it every few megabytes of those.
+  // Measured with 8 KiB messages: 261 instead of 750 us of CPU each, in three daemons. It has to be a flag: there is no
+  // API, and what a shebang passes is lost with `node bin/rookery-bus.js`.
+  setFlagsFromString('--heap-growing-percent=300');
   const loaded = loadSettings(settingsDefinition, { flags, environment });
   const { logLevel, logFormat } = loaded.values;
   const log = createLogger({ name: 'rookery-bus', level: logLevel, format: logFormat });

@@ -44,7 +44,7 @@ const SOLITARY_INDEX = 2 ** 30 + 2 ** 29;
 
 export class Groups {
   readonly #id: number;
-  readonly #name: string;
+  readonly name: string;
   readonly #outputs: GroupOutput[] = [];
   /** By private name. */
   readonly #sessions = new Map<string, Session>();
@@ -66,7 +66,7 @@ export class Groups {
 
   constructor(options: GroupsOptions) {
     this.#id = options.id;
-    this.#name = options.name;
+    this.name = options.name;
     this.#table = new GroupTable(options.id);
     this.#history = `alone ${options.id}`;
   }
@@ -79,10 +79,15 @@ export class Groups {
 
   /** The session's private group, or undefined if the name is taken. */
   connect(name: string, membership: boolean): string | undefined {
-    const privateName = `#${name}#${this.#name}`;
+    const privateName = `#${name}#${this.name}`;
     if (this.#sessions.has(privateName)) return undefined;
     this.#sessions.set(privateName, { privateName, membership, leaving: false });
     return privateName;
+  }
+
+  /** A session that never asked for anything is gone: nobody has heard of it, so its name is free at once. */
+  forget(session: string): void {
+    this.#sessions.delete(session);
   }
 
   disconnect(session: string): void {

@@ -122,6 +122,7 @@ export class Sessions implements SessionHost {
   ): Session | 'full' | 'taken' {
     const { groups, limits } = this.#options;
     if (this.#sessions.size >= limits.maxSessions) return 'full';
+    if (name !== '') this.#giveUpUnspoken(`#${name}#${groups.name}`);
     let privateName = groups.connect(name === '' ? this.#nextName() : name, how.membership);
     while (privateName === undefined && name === '') {
       privateName = groups.connect(this.#nextName(), how.membership);
@@ -131,6 +132,17 @@ export class Sessions implements SessionHost {
     this.#sessions.set(privateName, session);
     this.counters.connected++;
     return session;
+  }
+
+  /**
+   * A session whose connection broke before its client said anything after its hello: the client may never have had
+   * its welcome, and is back to say hello again. Nobody else has heard of the session.
+   */
+  #giveUpUnspoken(privateName: string): void {
+    const session = this.#sessions.get(privateName);
+    if (session === undefined || session.connection !== undefined || session.taken > 0) return;
+    this.#remove(session, 'not_resumed');
+    this.#options.groups.forget(privateName);
   }
 
   /** Keeps a session whose connection broke for a while. */
@@ -212,6 +224,12 @@ export class Sessions implements SessionHost {
 
   end(session: Session, reason: EndReason): void {
     if (session.over) return;
+    this.#remove(session, reason);
+    this.#options.groups.disconnect(session.name);
+    this.#carryOut();
+  }
+
+  #remove(session: Session, reason: EndReason): void {
     this.#sessions.delete(session.name);
     this.#touched.delete(session);
     this.#forgetWaiting(session);
@@ -221,8 +239,6 @@ export class Sessions implements SessionHost {
     this.#release(session);
     session.close(reason);
     this.#options.onEnd(session, reason);
-    this.#options.groups.disconnect(session.name);
-    this.#carryOut();
   }
 
   /** Says goodbye to everybody. */

@@ -3,6 +3,7 @@
  * as ::ffff:a.b.c.d; IPv6 is in the system's short form.
  */
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
+import { networkInterfaces } from 'node:os';
 
 /** What a socket can reach. `dual`: IPv6 and mapped IPv4. */
 export type Reach = 'ipv4' | 'ipv6' | 'dual';
@@ -43,6 +44,15 @@ export function plainHost(host: string): string {
 export function showAddress(address: { readonly host: string; readonly port: number }): string {
   const host = plainHost(address.host);
   return host.includes(':') ? `[${host}]:${address.port}` : `${host}:${address.port}`;
+}
+
+/** The addresses of this machine's interfaces, as `plainHost` gives them. */
+export function ownHosts(): ReadonlySet<string> {
+  const hosts = new Set<string>();
+  for (const addresses of Object.values(networkInterfaces())) {
+    for (const { address } of addresses ?? []) hosts.add(address);
+  }
+  return hosts;
 }
 
 /** Whether an address that we know means the same to who is at `to`: those of one machine or one link don't elsewhere. */

@@ -33,6 +33,8 @@ export interface Sockets {
   readonly group: Address | undefined;
   /** False: too much waits already. The datagram must not be written to afterwards. */
   send(datagram: Buffer, to: Address): boolean;
+  /** Whether our multicasts also go to daemons of this machine, and so come back to us. */
+  setLoopback(on: boolean): void;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,7 @@ export async function openSockets(options: SocketsOptions): Promise<Sockets> {
   const main = socketFor(reach, false);
   const sockets = [main];
   let open = true;
+  let loopback = true;
   const close = async (): Promise<void> => {
     open = false;
     await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(resolve))));
@@ -92,6 +95,10 @@ export async function openSockets(options: SocketsOptions): Promise<Sockets> {
       if (!open || main.getSendQueueSize() > WAITING_BYTES_MAX) return false;
       main.send(datagram, 0, datagram.length, to.port, to.host, onSent);
       return true;
+    },
+    setLoopback(on) {
+      if (open && group !== undefined && on !== loopback) main.setMulticastLoopback(on);
+      loopback = on;
     },
     close,
   };
@@ -214,7 +221,7 @@ function setBuffers(socket: Socket, receiveBytes: number, sendBytes: number, log
   given.receive = socket.getRecvBufferSize() / scale;
   given.send = socket.getSendBufferSize() / scale;
   if (given.receive < receiveBytes || given.send < sendBytes) {
-    log.warn(
+    log.info(
       {
         receiveBytes: given.receive,
         wantedReceiveBytes: receiveBytes,

@@ -4,7 +4,7 @@
  */
 import { NAME_BYTES_MAX } from '@rookery/protocol/bus';
 import { isLoopback, type Log } from '@rookery/service';
-import { plainHost, showAddress } from './address.ts';
+import { ownHosts, plainHost, showAddress } from './address.ts';
 import { Complaints } from './complaints.ts';
 import { TransportError } from './errors.ts';
 import { Exchange, type ExchangeEvent } from './exchange.ts';
@@ -73,6 +73,8 @@ export interface Transport {
 /** Shorter ones can be guessed. */
 const SECRET_BYTES_MIN = 16;
 const TICK_MS = 100;
+/** Interfaces come and go seldom, and asking for them costs a system call for each. */
+const OWN_HOSTS_TICKS = 50;
 
 export function createTransport(options: TransportOptions): Transport {
   return new UdpTransport(options);
@@ -111,7 +113,15 @@ class UdpTransport implements Transport {
     this.#exchange = exchange;
     // Asks the group, if there is one.
     exchange.tick(performance.now());
-    this.#timer = setInterval(() => exchange.tick(performance.now()), TICK_MS);
+    let own = ownHosts();
+    let ticks = 0;
+    this.#timer = setInterval(() => {
+      exchange.tick(performance.now());
+      if (++ticks % OWN_HOSTS_TICKS === 0) own = ownHosts();
+      // Hearing oneself is a third of what a ring of three would receive. Who starts on this machine makes itself heard.
+      const hosts = [...exchange.holders].map(({ address }) => plainHost(address.host).split('%')[0]!);
+      sockets.setLoopback(hosts.length === 0 || hosts.some((host) => own.has(host)));
+    }, TICK_MS);
     const { reach } = sockets;
     if (peers.length > 0) {
       const onAddresses = exchange.setSeeds.bind(exchange);
