@@ -4,5 +4,6 @@ export default defineConfig({
   // Workspace sources run unbuilt; see the "exports" of each package.
   resolve: { conditions: ['@rookery/source'] },
   ssr: { resolve: { conditions: ['@rookery/source', 'node', 'import', 'default'] } },
-  test: { name: 'deploy', include: ['src/**/*.test.ts', 'test/**/*.test.ts'] },
+  // Trees of hundreds of files, on a disk that others use too.
+  test: { name: 'deploy', include: ['src/**/*.test.ts', 'test/**/*.test.ts'], testTimeout: 30_000 },
 });

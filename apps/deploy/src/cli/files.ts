@@ -1,4 +1,5 @@
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ReleaseError } from '../errors.ts';
 import { type PublicKey, parsePublicKey, parseSigningKey, type SigningKey } from '../release/keys.ts';
@@ -20,6 +21,18 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
 /** @throws ReleaseError `key-invalid` */
 export function readPublicKeys(paths: readonly string[]): Promise<PublicKey[]> {
   return Promise.all(paths.map(async (path) => parsePublicKey(await readKeyFile(path))));
+}
+
+/**
+ * Says before a long work that its result could not be written.
+ * @throws ReleaseError `write-failed`
+ */
+export async function checkWritable(path: string): Promise<void> {
+  try {
+    await access(dirname(path), constants.W_OK);
+  } catch (cause) {
+    throw new ReleaseError('write-failed', `${path}: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** Whole or not at all: whoever reads the path sees the old file or the new one. */

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { pack } from '../pack.ts';
 import { describeRelease, releaseFields } from './describe.ts';
-import { readSigningKey, writeWhole } from './files.ts';
+import { checkWritable, readSigningKey, writeWhole } from './files.ts';
 import type { Reporter } from './report.ts';
 import { sizeText } from './size.ts';
 
@@ -17,6 +17,7 @@ export interface PackCommand {
 /** @throws ReleaseError */
 export async function packCommand(source: string, command: PackCommand, reporter: Reporter): Promise<void> {
   const { app, version, output, key, commit, timeSeconds } = command;
+  await checkWritable(output);
   const { bytes, release } = await pack({
     source: (await isFolder(source)) ? { folder: source } : { repository: '.', ref: source },
     app,

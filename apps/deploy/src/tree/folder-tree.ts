@@ -1,4 +1,4 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { lstat, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
 import { ReleaseError } from '../errors.ts';
 import type { ReleaseLimits } from '../release/limits.ts';
@@ -104,8 +104,10 @@ function refuse({ path, stats }: Found): ReleaseError | undefined {
 async function readIgnoreFile(root: string, folder: BytePath, rules: IgnoreRules): Promise<void> {
   const path = joinPath(folder, IGNORE_FILE);
   try {
-    const content = await readFile(onDisk(root, path));
-    if (content.length <= IGNORE_FILE_BYTES_MAX) return rules.add(folder, content);
+    const stats = await lstat(onDisk(root, path));
+    // A link, as in git, is just a link.
+    if (!stats.isFile()) return;
+    if (stats.size <= IGNORE_FILE_BYTES_MAX) return rules.add(folder, await readFile(onDisk(root, path)));
   } catch (error) {
     throw diskError('tree-unreadable', path, error);
   }

@@ -36,29 +36,36 @@ export async function readFiles(
   let next = 0;
   for (const [number, file] of files.entries()) {
     for (; next < files.length && next < number + FILES_AHEAD; next++) {
-      const { size } = files[next]!.stats;
-      ahead.push(size <= SMALL_FILE_BYTES ? readWhole(root, files[next]!) : undefined);
+      const small = files[next]!.stats.size <= SMALL_FILE_BYTES;
+      ahead.push(small ? readWhole(root, files[next]!) : undefined);
     }
     const whole = await ahead.shift();
     const error =
-      whole === undefined ? await readInBlocks(root, file, sink, options.onBytes) : giveWhole(whole);
+      whole === undefined
+        ? await readInBlocks(root, file, sink, options.onBytes)
+        : giveWhole(file, whole, sink, options.onBytes);
     if (error === undefined) continue;
-    // The files ahead are being read still; what they answer is of no use any more, but they must be closed by then.
     if (options.onFailure === undefined) {
+      // The files ahead are open still.
       await Promise.all(ahead);
       throw error;
     }
     options.onFailure(file, error);
-
-    function giveWhole(bytes: Buffer | ReleaseError): ReleaseError | undefined {
-      if (bytes instanceof ReleaseError) return bytes;
-      sink.begin(file);
-      sink.bytes(bytes);
-      sink.end();
-      options.onBytes?.(bytes.length);
-      return undefined;
-    }
   }
+}
+
+function giveWhole(
+  file: FileToRead,
+  bytes: Buffer | ReleaseError,
+  sink: ContentSink,
+  onBytes: ((count: number) => void) | undefined,
+): ReleaseError | undefined {
+  if (bytes instanceof ReleaseError) return bytes;
+  sink.begin(file);
+  sink.bytes(bytes);
+  sink.end();
+  onBytes?.(bytes.length);
+  return undefined;
 }
 
 /** Resolves to the error instead of rejecting: nobody listens before its turn comes. */

@@ -169,6 +169,12 @@ test('wrong calls exit with 2, before anything is done', async () => {
   await expect(stat(at('x.release'))).rejects.toThrow('ENOENT');
 });
 
+test('a release file that could not be written is told before anything is read', async () => {
+  const { code, stderr } = await run('pack nowhere --app shop --version 1 -o no/such/folder/x.release');
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^rookery-deploy: no\/such\/folder\/x\.release: ENOENT/);
+});
+
 test('a release that fails leaves the old file as it was', async () => {
   await writeFile(at('kept.release'), 'old');
   await plant(work.path, { 'bad/l': { link: '/etc/passwd' } });

@@ -164,6 +164,17 @@ test('an ignore file can name bytes that are no text, and never takes .git in', 
   expect(release.manifest.entries.map(({ path }) => path)).toEqual(['.rookeryignore']);
 });
 
+test('an ignore file that is a link is just a link', async () => {
+  await using source = await temporaryFolder();
+  await plant(source.path, {
+    rules: 'a',
+    a: '',
+    '.rookeryignore': { link: 'rules' },
+    'sub/.rookeryignore': 'folder!',
+  });
+  expect((await packFolder(source.path)).release.manifest.entries).toHaveLength(4);
+});
+
 test('what is ignored can be what could not be carried', async () => {
   await using source = await temporaryFolder();
   await plant(source.path, { '.rookeryignore': 'pipe\nout', out: { link: '/etc' } });
