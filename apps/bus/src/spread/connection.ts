@@ -56,6 +56,8 @@ export class SpreadConnection implements SessionConnection {
   /** Was told to wait; goes before everything that is still in the decoder. */
   #pending: ClientInput | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** The client sends no more. A paused socket says so too, while input waits. */
+  #ended = false;
   #closing = false;
 
   constructor(socket: Socket, host: SpreadHost) {
@@ -65,8 +67,7 @@ export class SpreadConnection implements SessionConnection {
     this.#timer = setTimeout(() => this.destroy(), host.handshakeTimeoutMs);
     socket.on('data', (chunk) => this.#onData(chunk as Buffer));
     socket.on('drain', () => this.flush());
-    // Half a connection is of no use: who doesn't send any more has gone.
-    socket.on('end', () => this.#lost());
+    socket.on('end', () => this.#onEnd());
     socket.on('error', () => undefined);
     socket.on('close', () => {
       clearTimeout(this.#timer);
@@ -81,6 +82,12 @@ export class SpreadConnection implements SessionConnection {
     if (this.#closing) return;
     this.#decoder.push(chunk);
     this.#read();
+  }
+
+  /** Half a connection is of no use: who doesn't send any more has gone, once all that it sent is taken. */
+  #onEnd(): void {
+    this.#ended = true;
+    if (this.#pending === undefined) this.#lost();
   }
 
   #read(): void {
@@ -99,7 +106,9 @@ export class SpreadConnection implements SessionConnection {
   resume(): void {
     if (this.#closing || this.#pending === undefined) return;
     this.#read();
-    if (this.#pending === undefined) this.#socket.resume();
+    if (this.#pending !== undefined) return;
+    if (this.#ended) this.#lost();
+    else this.#socket.resume();
   }
 
   /** False: it must wait. */
