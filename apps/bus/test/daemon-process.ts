@@ -57,6 +57,7 @@ export async function startDaemon(options: DaemonProcessOptions = {}): Promise<D
       ...flags,
     ],
     readyPattern: /^.*"msg":"listening on .*$/m,
+    readyWithinMs: 60_000,
   });
   const { host, port, websocket, admin } = JSON.parse(running.ready![0]) as {
     host: string;

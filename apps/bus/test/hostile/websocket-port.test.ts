@@ -150,7 +150,7 @@ function life(left: number): Life {
         {},
         { messages: 'json' },
         { window_bytes: 100 },
-        { name: `x${random.below(50)}` },
+        { name: `x${random.below(5000)}` },
         { membership: false },
       ]);
       if (random.chance(0.95)) frames.unshift(text({ type: 'hello', ...hello }));
