@@ -67,7 +67,7 @@ test('Ctrl-C ends a sub whose pipe is full', async () => {
   await publish(bus, 'feed', 0, 5000);
   expect(await sub.end()).toBe(130);
   await untilMembers(daemon, 'feed', 0);
-}, 30_000);
+}, 60_000);
 
 test('what was dropped for a slow reader is told in its place', async () => {
   await using daemon = await startDaemon({
@@ -119,7 +119,7 @@ test('a reader that goes away ends sub quietly', async () => {
   expect(pipeline.stdout).toBe('hello\n');
   expect(pipeline.stderr).toBe('');
   await untilMembers(daemon, 'feed', 0);
-}, 30_000);
+}, 60_000);
 
 test('a daemon that dies and comes back is told as a loss, and the reading goes on', async () => {
   const flags = ['--ws', `127.0.0.1:${await freePort()}`];
@@ -133,4 +133,4 @@ test('a daemon that dies and comes back is told as a loss, and the reading goes 
   await waitFor(() => sub.stdout.includes('after'), { what: 'the message' });
   expect(jsonLines(sub.stdout).map(({ event }) => event)).toEqual(['ready', 'lost', 'message']);
   expect(sub.stderr).toMatch(/^\* the connection broke.*\n\* connected again\n$/);
-}, 30_000);
+}, 60_000);
