@@ -43,7 +43,7 @@ export const METHOD_NAME_BYTES = 29;
 export const METHODS = 3;
 /** The longest list of methods that a client's library takes: it writes a zero behind it, in an array of 90. */
 export const METHOD_LIST_BYTES = 89;
-/** What Spread 5 takes in one message: data, and 32 bytes for each group. Its daemon dies of less (143,153). */
+/** Data that fits a receiver with the largest buffer that Spread's own messages need: 144,000 less a header. Spread's daemon dies of less (143,153). */
 export const SPREAD_BODY_BYTES = 143_952;
 
 /** Defaults with the given ones on top. */
