@@ -13,12 +13,13 @@ import { markdown, type Result, type Run, replaceBetweenMarkers } from './report
 import type { RunningSystem, Service, System } from './system.ts';
 import { corosyncKnet, corosyncUdp } from './systems/corosync.ts';
 import { natsCore, natsJetStream } from './systems/nats.ts';
-import { rookery, rookerySecret, rookerySpread } from './systems/rookery.ts';
+import { rookery, rookeryLarge, rookerySecret, rookerySpread } from './systems/rookery.ts';
 
 const known: readonly System[] = [
   rookery,
   rookerySpread,
   rookerySecret,
+  rookeryLarge,
   corosyncUdp,
   corosyncKnet,
   natsCore,

@@ -14,34 +14,49 @@ const run = [
 ];
 
 /** What its own users have: the client library over WebSocket. */
-export const rookery: System = bus('rookery', 'rookery', false, 'our client library over WebSocket, in Node');
+export const rookery: System = bus('rookery', 'rookery', [], 'our client library over WebSocket, in Node');
 /** What Spread's users have: its client protocol over TCP. */
 export const rookerySpread: System = bus(
   'rookery-spread',
   'spread',
-  false,
+  [],
   'Spread’s client protocol over TCP, our codec in Node',
 );
 /** As users should run it on a network: every datagram authenticated. The others here have nothing like it. */
 export const rookerySecret: System = bus(
   'rookery-secret',
   'spread',
-  true,
+  ['secret'],
   'as rookery-spread, with every datagram under HMAC-SHA-256',
 );
 
-function bus(name: string, client: 'rookery' | 'spread', secret: boolean, remark: string): System {
+/** For a network that loses next to nothing: fewer and larger datagrams, in IP fragments where the MTU is 1,500. */
+export const rookeryLarge: System = bus(
+  'rookery-large',
+  'spread',
+  ['large'],
+  'as rookery-spread, with --datagram-bytes 8932',
+);
+
+type Extra = 'secret' | 'large';
+
+function bus(name: string, client: 'rookery' | 'spread', extras: readonly Extra[], remark: string): System {
   return {
     name,
     remark,
     services: ['agreed', 'safe'],
     totalOrder: true,
     whyMissing: () => undefined,
-    start: (hosts, folder) => start(client, secret, hosts, folder),
+    start: (hosts, folder) => start(client, extras, hosts, folder),
   };
 }
 
-async function start(client: string, secret: boolean, hosts: Hosts, folder: string): Promise<RunningSystem> {
+async function start(
+  client: string,
+  extras: readonly Extra[],
+  hosts: Hosts,
+  folder: string,
+): Promise<RunningSystem> {
   const secretFile = join(folder, 'secret');
   await writeFile(secretFile, randomBytes(32));
   // A receiver that falls behind slows the senders, as with the others.
@@ -61,7 +76,8 @@ async function start(client: string, secret: boolean, hosts: Hosts, folder: stri
             join(folder, `h${index + 1}`),
           ],
           ...['--ring', `${host.address}:4805`, '--multicast', '239.192.0.7:4806'],
-          ...(secret ? ['--secret-file', secretFile] : ['--insecure-ring']),
+          ...(extras.includes('secret') ? ['--secret-file', secretFile] : ['--insecure-ring']),
+          ...(extras.includes('large') ? ['--datagram-bytes', '8932'] : []),
           ...['--config', join(folder, 'bus.toml')],
         ],
         { readyPattern: /listening on/ },
