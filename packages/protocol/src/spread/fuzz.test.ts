@@ -22,6 +22,7 @@ import {
   writeJoin,
   writeLeave,
   writeMembership,
+  writeMembershipOfOneSet,
   writeMessage,
   writeMulticast,
   writeReject,
@@ -73,6 +74,9 @@ const DOWN: readonly Buffer[] = [0, 1].flatMap((index) => [
   bytesOf((out) => writeSelfLeave(out, 'g', order(index))),
   bytesOf((out) => writeReject(out, { ...message, type: TypeBit.causedByJoin }, order(index))),
 ]);
+const OLD_DOWN: readonly Buffer[] = [0, 1].map((index) =>
+  bytesOf((out) => writeMembershipOfOneSet(out, membership, order(index))),
+);
 const HELLOS: readonly Buffer[] = [
   HELLO,
   hex('030e 01 02 7a7a'),
@@ -184,6 +188,13 @@ const SIDES = [
     frames: DOWN,
     starts: [LET_IN],
   },
+  {
+    name: 'old client',
+    make: () => createClientDecoder(LIMITS, { major: 3, minor: 17, patch: 4 }),
+    bound: CLIENT_HOLDS,
+    frames: OLD_DOWN,
+    starts: [LET_IN],
+  },
 ] as const;
 
 describe(`any bytes at all (${RUNS} inputs, ROOKERY_TEST_SEED=${SEED})`, () => {
@@ -195,7 +206,8 @@ describe(`any bytes at all (${RUNS} inputs, ROOKERY_TEST_SEED=${SEED})`, () => {
       for (let round = 0; round < RUNS; round++) {
         const seed = (SEED + round) >>> 0;
         const next = random(seed);
-        const side = SIDES[next() < 0.6 ? 0 : 1]!;
+        const pick = next();
+        const side = SIDES[pick < 0.6 ? 0 : pick < 0.85 ? 1 : 2]!;
         const bytes = input(next, side.frames, side.starts);
         const most = next() < 0.3 ? 1 : 1 + Math.floor(next() * 64);
         try {
@@ -232,6 +244,7 @@ describe(`any bytes at all (${RUNS} inputs, ROOKERY_TEST_SEED=${SEED})`, () => {
         for (const kind of ['message', 'membership', 'transition', 'self_leave', 'reject']) {
           expect([...seen.keys()]).toContain(`client ${kind} `);
         }
+        expect([...seen.keys()]).toContain('old client membership ');
       }
     },
     60_000 + RUNS,
