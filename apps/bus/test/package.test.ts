@@ -1,0 +1,121 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { type RunningProcess, startProcess, type TemporaryFolder, temporaryFolder } from '@rookery/testkit';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+// What users get: the tarball, installed in an empty folder, on the oldest Node that is promised.
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const oldestNode = '24.21.0';
+const systemdAnalyze = '/usr/bin/systemd-analyze';
+
+let folder: TemporaryFolder;
+let app: string;
+let daemon: RunningProcess;
+let url: string;
+
+/** npm of the machine, without what this repository and its scripts set. */
+async function npm(cwd: string, ...args: string[]): Promise<string> {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
+  const { stdout } = await run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, env });
+  return stdout;
+}
+
+const inApp = (name: string): string => join(app, 'node_modules/.bin', name);
+
+beforeAll(async () => {
+  folder = await temporaryFolder('rookery-bus-package-');
+  app = join(folder.path, 'app');
+  await mkdir(app);
+  await writeFile(join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }));
+  const packed = await npm(
+    join(root, 'apps/bus'),
+    ...['pack', '--ignore-scripts', '--pack-destination', folder.path],
+  );
+  const tarball = join(folder.path, packed.trim().split('\n').at(-1)!);
+  const node = `node-${process.platform}-${process.arch}@${oldestNode}`;
+  await npm(app, 'install', tarball, node, '@types/node@24');
+  daemon = await startProcess({
+    command: inApp('node'),
+    args: [
+      ...[inApp('rookery-bus'), '--name', 'h1', '--data', 'data', '--log-format', 'json'],
+      ...['--listen', '127.0.0.1:0', '--ws', '127.0.0.1:0', '--admin-port', '0'],
+    ],
+    cwd: app,
+    readyPattern: /"websocket":"([^"]+)"/,
+    readyWithinMs: 30_000,
+  });
+  url = daemon.ready![1]!;
+}, 180_000);
+
+afterAll(async () => {
+  daemon?.kill('SIGTERM');
+  const exit = await daemon?.waitForExit();
+  await folder.remove();
+  expect(exit).toEqual({ code: 0, signal: null });
+  expect(daemon.stderr).toBe('');
+}, 30_000);
+
+test('the packed bus runs from an empty folder, and its commands reach it', async () => {
+  const bus = (...args: string[]) =>
+    run(inApp('node'), [inApp('rookery-bus'), ...args], { env: { ...process.env, ROOKERY_BUS_URL: url } });
+  const { stdout: flood } = await bus('flood', '--messages', '500', '--json');
+  expect(flood).toContain('"messages":500');
+  expect((await bus('groups')).stdout).toBe('Nobody is in any group.\n');
+  expect((await bus('--version')).stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/);
+}, 60_000);
+
+test('a program imports the packed daemon and client, with types', async () => {
+  await writeFile(
+    join(app, 'program.ts'),
+    `import { BusDaemon } from '@rookery/bus';
+import { type Bus, type Message, connect } from '@rookery/bus/client';
+const bus: Bus = await connect(process.argv[2]!, { name: 'alice' });
+const group = await bus.join('g');
+await bus.multicast('g', 'hello');
+for await (const event of group) {
+  if (event.kind !== 'message') continue;
+  const message: Message = event;
+  console.log(message.sender, message.text);
+  break;
+}
+await bus.close();
+const listen = { host: '127.0.0.1', port: 0 };
+const daemon = new BusDaemon({ settings: { listen, ws: listen, adminPort: 0, data: 'library-data' } });
+await daemon.start();
+console.log(typeof daemon.webSocketUrl, await daemon.stop());
+`,
+  );
+  await writeFile(
+    join(app, 'tsconfig.json'),
+    JSON.stringify({
+      compilerOptions: { module: 'nodenext', target: 'es2024', strict: true, noEmit: true, types: ['node'] },
+      files: ['program.ts'],
+    }),
+  );
+  await run(join(root, 'node_modules/.bin/tsc'), ['-p', join(app, 'tsconfig.json')], { cwd: app }).catch(
+    (error: { stdout: string }) => expect.fail(error.stdout),
+  );
+  const { stdout } = await run(inApp('node'), ['program.ts', url], { cwd: app });
+  expect(stdout).toBe('#alice#h1 hello\nstring 0\n');
+}, 60_000);
+
+test('the packed client imports nothing, so that any bundler and a browser take it', async () => {
+  const client = await readFile(join(app, 'node_modules/@rookery/bus/dist/client.js'), 'utf8');
+  expect(client.match(/^import .*|\b(?:import|require)\(.*/gm)).toBeNull();
+  expect(client).not.toContain('node:');
+});
+
+test.skipIf(!existsSync(systemdAnalyze))(
+  'systemd takes the unit file of the package',
+  async () => {
+    const unit = join(app, 'node_modules/@rookery/bus/share/rookery-bus.service');
+    expect((await run(systemdAnalyze, ['verify', unit])).stderr).toBe('');
+  },
+  30_000,
+);
