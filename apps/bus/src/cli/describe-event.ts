@@ -68,7 +68,7 @@ export function eventLine(event: Exclude<Shown, { readonly kind: 'message' }>): 
 }
 
 /** Control characters shown as \xNN, so that who may publish can't write on the terminal of who reads. */
-export function plain(text: string): string {
+function plain(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
   return text.replace(/[\x00-\x08\x0a-\x1f\x7f-\x9f]/g, (character) => {
     return character === '\n' ? '\\n' : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
