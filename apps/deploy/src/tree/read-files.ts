@@ -1,9 +1,13 @@
-import type { Stats } from 'node:fs';
+import { closeSync, fstatSync, open as openCallback, read as readCallback, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { ReleaseError } from '../errors.ts';
 import type { ContentSink } from '../release/builder.ts';
 import { type BytePath, displayPath } from '../release/path.ts';
 import { diskError, onDisk, READ_FLAGS } from './disk.ts';
+
+const openFile = promisify(openCallback);
+const readBytes = promisify(readCallback);
 
 /** A file as the walk found it. What is read must be just that file, unchanged. */
 export interface FileToRead {
@@ -69,12 +73,19 @@ function giveWhole(
 }
 
 /** Resolves to the error instead of rejecting: nobody listens before its turn comes. */
+// hot: by file handles, with all four calls in the thread pool, 100,000 files took twice the time.
 async function readWhole(root: string, file: FileToRead): Promise<Buffer | ReleaseError> {
-  return await withFile(root, file, async (handle) => {
-    // One byte more than there should be, to see a file that has grown.
-    const bytes = Buffer.allocUnsafeSlow(file.stats.size + 1);
-    const length = await fill(handle, bytes, 0);
-    return bytes.subarray(0, length);
+  return await told(file, async () => {
+    const descriptor = await openFile(onDisk(root, file.path), READ_FLAGS);
+    try {
+      // One byte more than there should be, to see a file that has grown.
+      const bytes = Buffer.allocUnsafeSlow(file.stats.size + 1);
+      const { bytesRead } = await readBytes(descriptor, bytes, 0, bytes.length, 0);
+      const whole = bytesRead === file.stats.size && isUnchanged(file, fstatSync(descriptor));
+      return whole ? bytes.subarray(0, bytesRead) : changed(file.path);
+    } finally {
+      closeSync(descriptor);
+    }
   });
 }
 
@@ -84,7 +95,8 @@ async function readInBlocks(
   sink: ContentSink,
   onBytes: ((count: number) => void) | undefined,
 ): Promise<ReleaseError | undefined> {
-  const result = await withFile(root, file, async (handle) => {
+  const result = await told(file, async () => {
+    await using handle = await open(onDisk(root, file.path), READ_FLAGS);
     sink.begin(file);
     // Two blocks: the disk fills one while the other is hashed.
     const blocks = [Buffer.allocUnsafeSlow(BLOCK_BYTES), Buffer.allocUnsafeSlow(BLOCK_BYTES)];
@@ -92,7 +104,7 @@ async function readInBlocks(
     let reading = fill(handle, blocks[0]!, 0);
     for (let turn = 0; ; turn++) {
       const length = await reading;
-      if (length === 0) return undefined;
+      if (length === 0) return isUnchanged(file, await handle.stat()) ? undefined : changed(file.path);
       offset += length;
       if (offset > file.stats.size) throw changed(file.path);
       reading = fill(handle, blocks[(turn + 1) % 2]!, offset);
@@ -106,35 +118,28 @@ async function readInBlocks(
   return result;
 }
 
-/** Gives back what `read` gives, or why this file can't be had as it was found. */
-async function withFile<T>(
-  root: string,
-  file: FileToRead,
-  read: (handle: FileHandle) => Promise<T>,
-): Promise<T | ReleaseError> {
+/** Gives back what `read` gives, or why this file can't be had. */
+async function told<T>(file: FileToRead, read: () => Promise<T>): Promise<T | ReleaseError> {
   try {
-    await using handle = await open(onDisk(root, file.path), READ_FLAGS);
-    const result = await read(handle);
-    // Afterwards, so that one look covers both: another file than the one found, and one written to since.
-    const now = await handle.stat();
-    const { stats } = file;
-    const same =
-      now.ino === stats.ino &&
-      now.dev === stats.dev &&
-      now.size === stats.size &&
-      now.mtimeMs === stats.mtimeMs &&
-      now.ctimeMs === stats.ctimeMs;
-    return same ? result : changed(file.path);
+    return await read();
   } catch (error) {
     if (error instanceof ReleaseError) return error;
     const { code } = error as NodeJS.ErrnoException;
     // ELOOP: a link has taken its place.
-    return diskError(
-      code === 'ENOENT' || code === 'ELOOP' ? 'tree-changed' : 'tree-unreadable',
-      file.path,
-      error,
-    );
+    const gone = code === 'ENOENT' || code === 'ELOOP';
+    return diskError(gone ? 'tree-changed' : 'tree-unreadable', file.path, error);
   }
+}
+
+/** Asked after reading, so that one look covers both: another file than the one found, and one written to since. */
+function isUnchanged({ stats }: FileToRead, now: Stats): boolean {
+  return (
+    now.ino === stats.ino &&
+    now.dev === stats.dev &&
+    now.size === stats.size &&
+    now.mtimeMs === stats.mtimeMs &&
+    now.ctimeMs === stats.ctimeMs
+  );
 }
 
 async function fill(handle: FileHandle, into: Buffer, offset: number): Promise<number> {
