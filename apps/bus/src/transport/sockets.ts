@@ -1,7 +1,8 @@
 /** The only place that holds UDP sockets: one that everything is sent from, and one that hears the group. */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
-import { isIPv4, isIPv6 } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type Log, listenError } from '@rookery/service';
 import { type Address, addressOf, normalAddress, plainHost, type Reach } from './address.ts';
@@ -202,10 +203,29 @@ function interfaceFor(wanted: string | undefined, group: string): string | undef
     const own = addresses.find((address) => address.family === family);
     if (own !== undefined) return own.address;
   }
+  const unplugged = family === 'IPv6' && isIPv6(wanted) ? unpluggedInterface(wanted) : undefined;
+  if (unplugged !== undefined) return `::%${unplugged}`;
   throw new TransportError(
     'TRANSPORT_MULTICAST',
     `This machine has no interface ${wanted} with an ${family} address: name one for the multicast group ${group}.`,
   );
+}
+
+/** Node doesn't list an interface whose cable is out, but a daemon may start before its network does. */
+function unpluggedInterface(address: string): string | undefined {
+  const normal = (text: string): string => new SocketAddress({ address: text, family: 'ipv6' }).address;
+  let table: string;
+  try {
+    table = readFileSync('/proc/net/if_inet6', 'utf8');
+  } catch {
+    return undefined;
+  }
+  // Address, index, length of the prefix, scope, flags, name: proc(5).
+  return table
+    .split('\n')
+    .map((line) => line.split(/ +/))
+    .find(([digits = '']) => digits !== '' && normal(digits.match(/.{4}/g)!.join(':')) === normal(address))
+    ?.at(-1);
 }
 
 function setBuffers(socket: Socket, receiveBytes: number, sendBytes: number, log: Log): void {

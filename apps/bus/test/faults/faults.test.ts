@@ -53,6 +53,16 @@ describe.skipIf(!hostsAvailable()).each(WIRINGS)('three hosts, by %s', (wiring) 
     await checked('SIGKILL');
   });
 
+  it('a daemon that starts while its link is down is let in when it is up', async () => {
+    await three.kill();
+    await three.host.link('down');
+    await three.start();
+    await Promise.all([traffic.untilTogether([one, two]), traffic.untilTogether([three])]);
+    await three.host.link('up');
+    await traffic.untilTogether(all);
+    await checked('start without link');
+  });
+
   it('one direction between two hosts is lost: somebody goes on, and all are one when it is mended', async () => {
     await two.host.loss({ percent: 100, from: one.host });
     // Which rings form is chance; that one of the three, which reaches and hears both others, goes on isn't.

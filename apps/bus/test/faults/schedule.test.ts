@@ -10,7 +10,7 @@ import { startTraffic } from './traffic.ts';
 const ROUND_S = 12;
 const SECONDS = Number(process.env.ROOKERY_TEST_FAULT_SECONDS ?? 36);
 /** Beside the faults: starting daemons, and finding peace again. */
-const AROUND_MS = 60_000;
+const AROUND_MS = 120_000;
 
 describe.skipIf(!hostsAvailable())('whatever fails at whatever time', () => {
   for (const seed of seedsToRun(Math.ceil(SECONDS / ROUND_S))) {

@@ -11,8 +11,8 @@ const REPETITIONS = Number(process.env.ROOKERY_TEST_FAULT_REPETITIONS ?? 2);
 const LOST_MS = 500;
 const MERGED_MS = 1000;
 const BUSY_FACTOR = 3;
-/** A host that asks who has an address does so once a second. */
-const NEIGHBOUR_MS = 1000;
+/** Linux looks at a link once a second: what is plugged in again sooner waits for that. */
+const LINK_WATCH_MS = 1100;
 /** After a stop the test must have looked for a view for so long. */
 const LOOKED_MS = 700;
 
@@ -34,7 +34,7 @@ describe.skipIf(!hostsAvailable())('three idle daemons', { timeout: 30_000 * REP
     for (const [what, values] of figures) {
       const sorted = values.toSorted((a, b) => a - b).map(Math.round);
       console.log(
-        `${what}: median ${sorted[sorted.length >> 1]}, worst ${sorted.at(-1)} (of ${sorted.length})${process.env.X ? values.map(Math.round) : ''}`,
+        `${what}: median ${sorted[sorted.length >> 1]}, worst ${sorted.at(-1)} (of ${sorted.length})`,
       );
     }
     console.log(`load average ${loadavg()[0]?.toFixed(1)}`);
@@ -77,11 +77,12 @@ describe.skipIf(!hostsAvailable())('three idle daemons', { timeout: 30_000 * REP
       expect(note('link down: ms to the view of the one cut off', lost[1])).toBeLessThan(
         LOST_MS * BUSY_FACTOR,
       );
+      await delay(LINK_WATCH_MS);
       const upMs = performance.now();
       await hit.host.link('up');
-      expect(
-        note('link up: ms to one view, asking for addresses included', await since(upMs, cluster.daemons)),
-      ).toBeLessThan(MERGED_MS * BUSY_FACTOR + NEIGHBOUR_MS);
+      expect(note('link up: ms to one view', await since(upMs, cluster.daemons))).toBeLessThan(
+        MERGED_MS * BUSY_FACTOR,
+      );
     });
   });
 

@@ -36,8 +36,9 @@ export interface Totals {
 const HOME = 'home';
 const GROUPS = ['a', 'b', 'c'];
 const ACT_EVERY_MS = 5;
-const TOGETHER_WITHIN_MS = 20_000;
-const ARRIVED_WITHIN_MS = 4_000;
+/** Generous, for a machine that is busy with others: the timing test holds daemons to what they promise. */
+const TOGETHER_WITHIN_MS = 30_000;
+const ARRIVED_WITHIN_MS = 10_000;
 const ROUNDS = 5;
 /** So many show that a ring works. */
 const NEW_MESSAGES = 20;
