@@ -68,7 +68,7 @@ export function floodText({ options, seconds, receivers, latencyMs }: FloodRepor
   return `${sent}${figures}from sending to one's own delivery: p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, max ${max.toFixed(2)} ms\n`;
 }
 
-/** To microseconds, or thousandths of one thousandth: more digits say nothing. */
+/** Three digits behind the point: more say nothing. */
 function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
