@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { eventLine, messageLine } from '../../src/cli/describe-event.ts';
 
-const escape = '\u001b]0;owned\u0007\u001b[2J';
+const sequence = '\u001b]0;owned\u0007\u001b[2J';
 
 test('a message can’t steer the terminal of who reads it, and keeps to its line', () => {
-  const data = Buffer.from(`tab\tin ${escape}\r\nand é\u009b1m`);
+  const data = Buffer.from(`tab\tin ${sequence}\r\nand é\u009b1m`);
   expect(messageLine(data, true)).toBe('tab\tin \\x1b]0;owned\\x07\\x1b[2J\\x0d\\nand é\\x9b1m\n');
 });
 
@@ -14,5 +14,5 @@ test('a pipe gets a message’s bytes as they are', () => {
 });
 
 test('neither can the reason of a loss', () => {
-  expect(eventLine({ kind: 'lost', session: '#a#d1', reason: escape })).not.toContain('\u001b');
+  expect(eventLine({ kind: 'lost', session: '#a#d1', reason: sequence })).not.toContain('\u001b');
 });
