@@ -191,6 +191,12 @@ export class BusDaemon {
     const { settings } = this;
     const { multicast, peers } = settings;
     if (multicast === undefined && peers.length === 0) return undefined;
+    if (multicast !== undefined && peers.length > 0) {
+      throw new ServiceError(
+        'SETTING_INVALID',
+        'multicast and peers are two ways to reach the others: give one',
+      );
+    }
     const address = settings.ring ?? { host: '127.0.0.1', port: multicast === undefined ? RING_PORT : 0 };
     const options: TransportOptions = {
       id,

@@ -100,6 +100,7 @@ export {
   choice,
   decimal,
   durationMs,
+  formatAddress,
   integer,
   list,
   port,

@@ -15,6 +15,7 @@ import {
   dumpSettings,
   durationMs,
   exampleFile,
+  formatAddress,
   integer,
   list,
   loadSettings,
@@ -369,6 +370,7 @@ it.each([
   ['[fe80::1%eth0]:1', { host: 'fe80::1%eth0', port: 1 }],
 ])('an address is written %s', (written, expected) => {
   expect(address().parse(written)).toEqual(expected);
+  expect(formatAddress(expected)).toBe(written);
 });
 
 it.each(['4803', '::1:4803', 'host:', 'host:65536', ':1', '[::1]', 'a b:1'])(

@@ -41,6 +41,8 @@ export function createRingEngine(options: RingEngineOptions): RingEngine {
   let timer: NodeJS.Timeout | undefined;
   let timerAtMs = Number.POSITIVE_INFINITY;
   let draining = false;
+  let started = false;
+  const firstStored = Promise.withResolvers<void>();
   /** Something was submitted since the token was last called for. */
   let urging = false;
   /** Tokens that wait for the data which may still lie in the socket beside them. */
@@ -116,8 +118,12 @@ export function createRingEngine(options: RingEngineOptions): RingEngine {
       () => {
         ring?.stored(now(), ringSequence);
         drain();
+        firstStored.resolve();
       },
-      (error: Error) => options.onFailure(error),
+      (error: Error) => {
+        firstStored.reject(error);
+        if (started) options.onFailure(error);
+      },
     );
   }
 
@@ -145,6 +151,9 @@ export function createRingEngine(options: RingEngineOptions): RingEngine {
       const storedRingSequence = await options.storedSequence();
       ring = createRing({ id, now: now(), storedRingSequence, settings: options.settings });
       drain();
+      // Whose number can't be kept has no ring, and shouldn't say that it listens.
+      await firstStored.promise;
+      started = true;
     },
     async stop() {
       const until = now() + LEAVE_MS;
@@ -152,6 +161,7 @@ export function createRingEngine(options: RingEngineOptions): RingEngine {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       ring = undefined;
+      firstStored.reject(new Error('stopped before the ring could form'));
       clearTimeout(timer);
       if (released !== undefined) clearImmediate(released);
     },

@@ -9,6 +9,7 @@ import {
   type TablesShape,
 } from './define.ts';
 import type { ResolvedSettings, SettingSource } from './resolve.ts';
+import { type Address, formatAddress } from './schemas.ts';
 import { formatBytes, formatDuration } from './units.ts';
 
 /** One line of a dump: safe to log and to show, secrets are `***`. */
@@ -129,7 +130,17 @@ export function hideSecrets(value: unknown): unknown {
 
 function show(value: unknown): string {
   if (value === undefined) return 'not set';
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  const text = written(value);
+  return typeof text === 'string' ? text : JSON.stringify(text);
+}
+
+/** Addresses as they are read: nobody writes them as tables. */
+function written(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(written);
+  if (typeof value !== 'object' || value === null) return value;
+  const { host, port, ...others } = value as Partial<Address>;
+  const isAddress = typeof host === 'string' && typeof port === 'number' && Object.keys(others).length === 0;
+  return isAddress ? formatAddress({ host, port }) : value;
 }
 
 function tomlLine(name: string, declared: Setting<unknown>): string {
@@ -137,6 +148,6 @@ function tomlLine(name: string, declared: Setting<unknown>): string {
   const value = redacted(declared, declared.default);
   if (value === undefined || value === HIDDEN) return `${key} =`;
   const shown =
-    typeof value === 'number' && declared.unit !== undefined ? showSetting(declared, value) : value;
+    typeof value === 'number' && declared.unit !== undefined ? showSetting(declared, value) : written(value);
   return `${key} = ${stringify({ v: shown }).trim().replace(/^v = /, '')}`;
 }

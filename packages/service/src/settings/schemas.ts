@@ -40,6 +40,11 @@ export function address(): z.ZodType<Address> {
   });
 }
 
+/** As `address()` reads it. */
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** A duration in milliseconds, written as `500`, `500ms`, `2s`, `1h` (see `parseDuration`). */
 export function durationMs(range: Range = {}): z.ZodType<number> {
   return numeric('a duration such as 500ms, 2s or 1h', range, formatDuration, parseDuration);
