@@ -108,7 +108,7 @@ describe.skipIf(!hostsAvailable()).each(WIRINGS)('three hosts, by %s', (wiring) 
   it('one packet in twenty is lost at every host: everything arrives', async () => {
     const startMs = performance.now();
     await Promise.all(all.map(({ host }) => host.loss({ percent: 5 })));
-    await delay(4000);
+    await delay(3000);
     await traffic.untilGoingOn(all);
     const views = traffic.networkViews(startMs);
     await cluster.clearLoss();

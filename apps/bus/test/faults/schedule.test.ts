@@ -7,8 +7,8 @@ import { type Cluster, startCluster, WIRINGS } from './cluster.ts';
 import { type Fault, planFaults, type Strike } from './plan.ts';
 import { startTraffic } from './traffic.ts';
 
-const ROUND_S = 12;
-const SECONDS = Number(process.env.ROOKERY_TEST_FAULT_SECONDS ?? 36);
+const ROUND_S = 13;
+const SECONDS = Number(process.env.ROOKERY_TEST_FAULT_SECONDS ?? 26);
 /** Beside the faults: starting daemons, and finding peace again. */
 const AROUND_MS = 120_000;
 
