@@ -48,7 +48,7 @@ export class Groups {
   readonly #outputs: GroupOutput[] = [];
   /** By private name. */
   readonly #sessions = new Map<string, Session>();
-  /** What this daemon's own sessions are in: outlives every configuration. */
+  /** What each of this daemon's own sessions is in: outlives every configuration. */
   readonly #mine = new Map<string, Set<string>>();
   /** The last view of each group that was told to somebody here. */
   readonly #views = new Map<string, View>();
@@ -57,6 +57,8 @@ export class Groups {
   /** While not all daemons have said what they bring. */
   #exchange: { readonly states: Map<number, GroupState>; readonly held: EngineDelivery[] } | undefined;
   #history: string;
+  /** What this daemon brings is on its way: of this configuration, or still of an earlier one. */
+  #stateUnderWay = false;
   #idBase: { readonly daemon: number; readonly time: number } = { daemon: 0, time: 0 };
   #idIndex = 0;
   /** What this daemon asks for: told again in every configuration. */
@@ -170,15 +172,22 @@ export class Groups {
     this.#idBase = { daemon: configuration.ring.representative, time: configuration.ring.sequence };
     this.#idIndex = 0;
     // All that the old configuration owed has been delivered: this is what it left us with.
-    this.#submit('agreed', this.#state());
+    this.#bring();
     // Who pressed may not be here any more, and who is new has not heard it.
     for (const group of [...this.#pressed.keys()]) this.#release(group, undefined);
     for (const group of this.#pressing) this.#submit('agreed', { kind: 'pressure', group, on: true });
   }
 
+  /** States are large, and wait in the ring's queue while configurations break: there is one of them at a time. */
+  #bring(): void {
+    if (this.#stateUnderWay) return;
+    this.#stateUnderWay = true;
+    this.#submit('agreed', this.#state());
+  }
+
   #state(): GroupState {
-    const members = [...this.#mine].flatMap(([group, sessions]) =>
-      [...sessions].map((session) => ({ group, session })),
+    const members = [...this.#mine].flatMap(([session, groups]) =>
+      [...groups].map((group) => ({ group, session })),
     );
     return { kind: 'state', history: `${this.#configurationName()} ${this.#history}`, members };
   }
@@ -224,8 +233,12 @@ export class Groups {
       exchange.held.push(delivered);
       return;
     }
-    // It was meant for an earlier configuration, which ended before the ring took it: a newer one follows.
-    if (!event.history.startsWith(`${this.#configurationName()} `)) return;
+    if (delivered.sender === this.#id) this.#stateUnderWay = false;
+    // It was meant for an earlier configuration, which ended before the ring took it: now comes what is brought here.
+    if (!event.history.startsWith(`${this.#configurationName()} `)) {
+      if (delivered.sender === this.#id) this.#bring();
+      return;
+    }
     exchange.states.set(delivered.sender, event);
     if (exchange.states.size === this.#configuration?.members.length) {
       this.#endExchange(exchange.states, exchange.held);
@@ -299,12 +312,15 @@ export class Groups {
         else this.#release(event.group, sender);
         break;
       case 'disconnect':
-        for (const group of [...this.#mine.keys()]) this.#forgetMine(group, event.session);
+        this.#mine.delete(event.session);
         if (sender === this.#id) this.#sessions.delete(event.session);
         for (const group of this.#table.groupsOf(event.session)) {
           this.#table.remove(group, event.session);
           this.#changed(group, 'disconnect', event.session);
         }
+        break;
+      case 'state':
+        if (sender === this.#id) this.#stateUnderWay = false;
         break;
       default:
         break;
@@ -369,12 +385,12 @@ export class Groups {
   }
 
   #noteMine(group: string, session: string): void {
-    const sessions = this.#mine.get(group) ?? new Set<string>();
-    this.#mine.set(group, sessions.add(session));
+    const groups = this.#mine.get(session) ?? new Set<string>();
+    this.#mine.set(session, groups.add(group));
   }
 
   #forgetMine(group: string, session: string): void {
-    const sessions = this.#mine.get(group);
-    if (sessions?.delete(session) && sessions.size === 0) this.#mine.delete(group);
+    const groups = this.#mine.get(session);
+    if (groups?.delete(group) && groups.size === 0) this.#mine.delete(session);
   }
 }

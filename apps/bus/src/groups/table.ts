@@ -1,12 +1,14 @@
 /** Who is in which group, as all daemons of a configuration agree. */
 
-const NOBODY: ReadonlySet<string> = new Set();
+const NONE: ReadonlySet<string> = new Set();
 
 export class GroupTable {
   /** Group -> session -> the daemon that it is at. */
   readonly #groups = new Map<string, Map<string, number>>();
   /** Group -> its sessions at this daemon: what each message asks for. */
   readonly #here = new Map<string, Set<string>>();
+  /** Session -> its groups: one that ends must not cost a look at all groups. */
+  readonly #sessions = new Map<string, Set<string>>();
   readonly #daemon: number;
 
   /** `daemon` is this one. */
@@ -19,6 +21,8 @@ export class GroupTable {
     if (members.has(session)) return false;
     members.set(session, daemon);
     this.#groups.set(group, members);
+    const groups = this.#sessions.get(session) ?? new Set<string>();
+    this.#sessions.set(session, groups.add(group));
     if (daemon === this.#daemon) {
       const here = this.#here.get(group) ?? new Set<string>();
       this.#here.set(group, here.add(session));
@@ -30,6 +34,8 @@ export class GroupTable {
     const members = this.#groups.get(group);
     if (!members?.delete(session)) return false;
     if (members.size === 0) this.#groups.delete(group);
+    const groups = this.#sessions.get(session);
+    if (groups?.delete(group) && groups.size === 0) this.#sessions.delete(session);
     const here = this.#here.get(group);
     if (here?.delete(session) && here.size === 0) this.#here.delete(group);
     return true;
@@ -46,9 +52,7 @@ export class GroupTable {
 
   /** Groups of a session, ascending. */
   groupsOf(session: string): string[] {
-    const found: string[] = [];
-    for (const [group, members] of this.#groups) if (members.has(session)) found.push(group);
-    return found.sort();
+    return [...(this.#sessions.get(session) ?? NONE)].sort();
   }
 
   /** By daemon and then by name. */
@@ -64,7 +68,7 @@ export class GroupTable {
   // hot: once per message and group.
   /** Sessions of a group that are at this daemon. */
   here(group: string): ReadonlySet<string> {
-    return this.#here.get(group) ?? NOBODY;
+    return this.#here.get(group) ?? NONE;
   }
 
   daemonOf(group: string, session: string): number | undefined {

@@ -316,16 +316,13 @@ export class Sessions implements SessionHost {
 
   #tellView(to: readonly string[], view: View): void {
     const encoded = new Map<Format, Map<number, Content | undefined>>();
+    let sets: ReadonlyMap<string, number> | undefined;
     for (const name of to) {
       const session = this.#sessions.get(name);
       if (session === undefined) continue;
       const { format } = session;
-      const mine = format.tellsMine
-        ? Math.max(
-            0,
-            view.sets.findIndex((set) => set.includes(name)),
-          )
-        : 0;
+      if (format.tellsMine) sets ??= setsOf(view);
+      const mine = format.tellsMine ? (sets?.get(name) ?? 0) : 0;
       const known = encoded.get(format) ?? new Map<number, Content | undefined>();
       encoded.set(format, known);
       if (!known.has(mine)) known.set(mine, format.encode({ kind: 'view', view }, mine));
@@ -432,4 +429,9 @@ export class Sessions implements SessionHost {
     this.#names = (this.#names + 1) % 36 ** 8;
     return `r${this.#names.toString(36)}`;
   }
+}
+
+/** Session -> the index of its set. */
+function setsOf({ sets }: View): ReadonlyMap<string, number> {
+  return new Map(sets.flatMap((set, index) => set.map((session) => [session, index] as const)));
 }

@@ -265,9 +265,10 @@ export class SpreadConnection implements SessionConnection {
     this.#end();
   }
 
-  /** The daemon stops: what has a session is told through it. */
+  /** The daemon stops, or could not start: there may be sessions since all were told. */
   shut(): void {
-    if (this.#session === undefined) this.#end();
+    this.#session?.end('stopping');
+    this.#end();
   }
 
   destroy(): void {

@@ -427,9 +427,10 @@ export class WebSocketConnection implements SessionConnection {
     this.#timer = setTimeout(() => this.destroy(), LINGER_MS);
   }
 
-  /** The daemon stops: what has a session is told through it. */
+  /** The daemon stops, or could not start: there may be sessions since all were told. */
   shut(): void {
-    if (this.#session === undefined) this.#end('STOPPING');
+    this.#session?.end('stopping');
+    this.#end('STOPPING');
   }
 
   destroy(): void {

@@ -1,6 +1,7 @@
 import { Random } from '@rookery/testkit';
 import { expect, it } from 'vitest';
-import type { Groups } from '../../src/groups/groups.ts';
+import type { EngineOutput } from '../../src/engine/engine.ts';
+import { Groups } from '../../src/groups/groups.ts';
 import { OrderedNetwork } from '../client/flush/ordered-network.ts';
 
 it('what a daemon brings into a configuration that ends before it is ordered does not count in the next one', () => {
@@ -30,4 +31,33 @@ it('what a daemon brings into a configuration that ends before it is ordered doe
       expect(groups.members('g'), `seed ${seed}`).toEqual(['#s1#d1', '#s2#d2', '#s3#d3']);
     }
   }
+});
+
+it('however often the configuration changes, one state at a time waits for the ring', () => {
+  const groups = new Groups({ id: 1, name: 'd1' });
+  const queue: Buffer[] = [];
+  const hear = (output: EngineOutput) => {
+    groups.onRing(output);
+    for (const one of groups.take()) if (one.kind === 'submit') queue.push(one.payload);
+  };
+  const deliver = (payload: Buffer) => hear({ kind: 'deliver', sender: 1, service: 'agreed', payload });
+  const session = groups.connect('s', true)!;
+  groups.join(session, 'g');
+  for (const one of groups.take()) if (one.kind === 'submit') deliver(one.payload);
+  for (let sequence = 1; sequence <= 20; sequence++) {
+    const ring = { representative: 1, sequence };
+    const previous = sequence === 1 ? undefined : { representative: 1, sequence: sequence - 1 };
+    if (previous !== undefined)
+      hear({ kind: 'configuration', configuration: { kind: 'transitional', ring, previous, members: [1] } });
+    hear({ kind: 'configuration', configuration: { kind: 'regular', ring, previous, members: [1] } });
+  }
+  expect(queue).toHaveLength(1);
+  deliver(queue.shift()!);
+  // That was of the first configuration; what is brought into the last one follows.
+  expect(queue).toHaveLength(1);
+  deliver(queue.shift()!);
+  expect(queue).toHaveLength(0);
+  groups.join(session, 'h');
+  for (const one of groups.take()) if (one.kind === 'submit') deliver(one.payload);
+  expect([groups.members('g'), groups.members('h')]).toEqual([[session], [session]]);
 });
