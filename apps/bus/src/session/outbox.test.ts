@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Random } from '@rookery/testkit';
 import { describe, expect, it } from 'vitest';
 import { type Entry, Outbox, SLOW_POLICIES, type SlowPolicy } from './outbox.ts';
@@ -209,6 +211,27 @@ describe('an outbox', () => {
       expect(box.push(entry(id, 60, { group: 'g', policy: 'drop-oldest' }))).toBe(true);
       if (id % 10 === 0) box.take(1);
     }
+  });
+
+  it('lets go of what was taken, also where something always waits', async () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const box = outbox(1_000_000, false);
+    const push = (id: number): WeakRef<Content> => {
+      const content = { id };
+      box.push({ ...entry(id, 10, { group: 'g', policy: 'drop-oldest' }), content });
+      return new WeakRef(content);
+    };
+    push(0);
+    const early = Array.from({ length: 10_000 }, (_, index) => {
+      const reference = push(index + 1);
+      box.take(1);
+      return reference;
+    });
+    // References are good until the end of the turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    gc();
+    expect(early.filter((reference) => reference.deref() !== undefined).length).toBeLessThan(4000);
   });
 
   it('is quick with a hundred thousand entries that give way', () => {

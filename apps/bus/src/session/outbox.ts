@@ -34,6 +34,12 @@ interface Slot<Content> extends Entry<Content> {
   dropped: boolean;
 }
 
+/** Waiting slots of a group whose messages may be dropped, oldest first, from `head` on. */
+interface Droppable<Content> {
+  slots: Slot<Content>[];
+  head: number;
+}
+
 export class Outbox<Content> {
   readonly #limitBytes: number;
   readonly #confirmed: boolean;
@@ -52,8 +58,7 @@ export class Outbox<Content> {
   /** What `#sent` costs to keep. */
   #sentBytes = 0;
   #bytes = 0;
-  /** Waiting slots of groups whose messages may be dropped, oldest first. */
-  readonly #droppable = new Map<string, { slots: Slot<Content>[]; head: number }>();
+  readonly #droppable = new Map<string, Droppable<Content>>();
   readonly #newest = new Map<string, Slot<Content>>();
   readonly #dropped = new Map<string, number>();
 
@@ -193,10 +198,7 @@ export class Outbox<Content> {
       const slot = droppable.slots[droppable.head++]!;
       if (!slot.dropped) this.#drop(slot);
     }
-    if (droppable.head > 1024 && droppable.head * 2 > droppable.slots.length) {
-      droppable.slots.splice(0, droppable.head);
-      droppable.head = 0;
-    }
+    trim(droppable);
   }
 
   #drop(slot: Slot<Content>): void {
@@ -217,9 +219,10 @@ export class Outbox<Content> {
     const droppable = this.#droppable.get(group);
     if (droppable === undefined) return;
     while (droppable.slots[droppable.head]?.dropped || droppable.slots[droppable.head] === slot) {
-      droppable.head++;
+      droppable.slots[droppable.head++] = undefined as unknown as Slot<Content>;
     }
     if (droppable.head >= droppable.slots.length) this.#droppable.delete(group);
+    else trim(droppable);
     this.#unkey(slot);
   }
 
@@ -246,4 +249,10 @@ export class Outbox<Content> {
       this.#head = 0;
     }
   }
+}
+
+function trim(droppable: Droppable<unknown>): void {
+  if (droppable.head <= 1024 || droppable.head * 2 <= droppable.slots.length) return;
+  droppable.slots.splice(0, droppable.head);
+  droppable.head = 0;
 }
