@@ -42,10 +42,17 @@ type Question = Extract<ClientControl, { readonly kind: 'groups' | 'members' | '
 /** What a connection has to do, in order: a text frame is one, a record of a binary frame is one. */
 type Input = ClientControl | Bad | { readonly kind: 'record'; readonly record: NumberedRecord };
 
+interface Frame {
+  readonly inputs: readonly Input[];
+  readonly bytes: number;
+  /** How many of its inputs are handled. */
+  done: number;
+}
+
 /**
  * Requests that are read ahead while one must wait. Acknowledgements come on the same connection and must get past
  * them, or a client that is held up for being slow could never say that it has caught up. Twice the window of our
- * own client, besides the frame that waits, which may be of any size.
+ * own client, which may end with a message of any size: the larger of the first and the last frame doesn't count.
  */
 const AHEAD_BYTES = 2 * 1024 * 1024;
 
@@ -81,11 +88,10 @@ export class WebSocketConnection implements SessionConnection {
   readonly #ws: WebSocket;
   readonly #host: WebSocketHost;
   #session: Session | undefined;
-  /** Not yet handled; the first one may have been told to wait. */
-  #inputs: Input[] = [];
-  #aheadBytes = 0;
-  /** Of the frame whose requests are the first that wait. */
-  #firstBytes = 0;
+  /** Not yet handled, or not wholly; the first one may have been told to wait. */
+  #frames: Frame[] = [];
+  /** Of all of them. */
+  #framesBytes = 0;
   /** Questions whose answers would be too much for the socket; there is one chunk's worth of them at most. */
   #questions: Question[] = [];
   #confirmedSent = 0;
@@ -125,11 +131,10 @@ export class WebSocketConnection implements SessionConnection {
   #onMessage(data: Buffer, isBinary: boolean): void {
     if (this.#closing) return;
     this.#alive = true;
+    let inputs: readonly Input[];
     if (isBinary) {
       const records = decodeFrame(data, 'client', this.#host.limits);
-      if (Array.isArray(records)) {
-        for (const record of records) this.#inputs.push({ kind: 'record', record });
-      } else this.#inputs.push(records);
+      inputs = Array.isArray(records) ? records.map((record) => ({ kind: 'record', record })) : [records];
     } else {
       const control = decodeClientControl(data.toString(), this.#host.limits);
       // These have no place in the order of requests.
@@ -142,24 +147,32 @@ export class WebSocketConnection implements SessionConnection {
         this.#answer();
         return;
       }
-      this.#inputs.push(control);
+      inputs = [control];
     }
-    if (this.#aheadBytes === 0) this.#firstBytes = data.length;
-    this.#aheadBytes += data.length;
+    this.#frames.push({ inputs, bytes: data.length, done: 0 });
+    this.#framesBytes += data.length;
     this.#read();
   }
 
   #read(): void {
     let done = 0;
-    while (done < this.#inputs.length && !this.#closing && this.#handle(this.#inputs[done]!)) done++;
-    if (this.#closing) this.#inputs = [];
-    else if (done > 0) this.#inputs = this.#inputs.slice(done);
-    if (this.#inputs.length === 0) this.#aheadBytes = 0;
+    while (done < this.#frames.length && !this.#closing && this.#take(this.#frames[done]!)) {
+      this.#framesBytes -= this.#frames[done++]!.bytes;
+    }
+    if (this.#closing) this.#frames = [];
+    else if (done > 0) this.#frames = this.#frames.slice(done);
     this.#hold();
   }
 
+  /** False: some of it must wait. */
+  #take(frame: Frame): boolean {
+    const { inputs } = frame;
+    while (frame.done < inputs.length && !this.#closing && this.#handle(inputs[frame.done]!)) frame.done++;
+    return frame.done === inputs.length;
+  }
+
   resume(): void {
-    if (!this.#closing && this.#inputs.length > 0) this.#read();
+    if (!this.#closing && this.#frames.length > 0) this.#read();
   }
 
   #answer(): void {
@@ -174,8 +187,8 @@ export class WebSocketConnection implements SessionConnection {
   /** Reads on, or doesn't for now. */
   #hold(): void {
     if (this.#closing) return;
-    const ahead = this.#aheadBytes > this.#firstBytes + AHEAD_BYTES;
-    if (ahead || this.#questions.length > 0) this.#ws.pause();
+    const besides = Math.max(this.#frames[0]?.bytes ?? 0, this.#frames.at(-1)?.bytes ?? 0);
+    if (this.#framesBytes - besides > AHEAD_BYTES || this.#questions.length > 0) this.#ws.pause();
     else if (this.#ws.isPaused) this.#ws.resume();
   }
 
@@ -184,7 +197,7 @@ export class WebSocketConnection implements SessionConnection {
     this.flush();
     if (this.#questions.length > 0) this.#answer();
     // A resumption may wait for room too.
-    if (this.#session === undefined && this.#inputs.length > 0) this.#read();
+    if (this.#session === undefined && this.#frames.length > 0) this.#read();
   }
 
   /** False: it must wait. */
