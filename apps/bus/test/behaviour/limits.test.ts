@@ -1,6 +1,9 @@
 import { Output, writeJoin, writeMulticast } from '@rookery/protocol/spread';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { startInProcess } from '../in-process.ts';
+
+// Real sockets, beside other tests on two cores.
+vi.setConfig({ testTimeout: 20_000 });
 
 it('a session is in no more groups than it may be, and is told; a leave makes room', async () => {
   const bus = await startInProcess({ maxGroupsPerSession: 2 });

@@ -1,10 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { waitFor } from '@rookery/testkit';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { SlowPolicy } from '../../src/session/outbox.ts';
 import { type InProcess, startInProcess, startInProcessRing } from '../in-process.ts';
 import type { SpreadClient } from '../spread-client.ts';
 import type { WebSocketClient } from '../websocket-client.ts';
+
+// Real sockets, beside other tests on two cores.
+vi.setConfig({ testTimeout: 20_000 });
 
 const OUTBOX_BYTES = 1024 * 1024;
 const MESSAGE_BYTES = 64 * 1024;
