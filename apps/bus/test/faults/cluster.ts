@@ -1,6 +1,7 @@
 /** Real daemons, one on each of some hosts in network namespaces. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createHosts, type Host, type Hosts, type RunningProcess, temporaryFolder } from '@rookery/testkit';
 
@@ -87,6 +88,15 @@ export async function startCluster(wiring: Wiring): Promise<Cluster> {
     },
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+/** Resolves with how long it was in fact. */
+export async function stopFor(daemon: HostDaemon, ms: number): Promise<number> {
+  const startMs = performance.now();
+  daemon.pause();
+  await delay(ms);
+  daemon.resume();
+  return performance.now() - startMs;
 }
 
 function ringFlags(wiring: Wiring, hosts: Hosts, host: Host): string[] {

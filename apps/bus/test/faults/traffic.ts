@@ -1,4 +1,5 @@
 /** Clients of all daemons that send, join and leave all the while; in the end, what they saw is checked. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Random, waitFor } from '@rookery/testkit';
 import { checkGroups } from '../groups/checker.ts';
 import { type Client, type Ledger, startClient } from './client.ts';
@@ -107,14 +108,16 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
       const marks = clients.map((client) => client.send([HOME], 'safe', 30));
       const hasAll = ({ received }: Client): boolean =>
         marks.every((mark) => mark !== undefined && received.has(mark));
-      // Who was elsewhere meanwhile was not owed it.
-      const isOver = (): boolean => clients.some(({ views }, index) => views.length !== seen[index]);
+      // Who was elsewhere meanwhile was not owed it; and not everybody may have been able to send.
+      const isOver = (): boolean =>
+        marks.includes(undefined) || clients.some(({ views }, index) => views.length !== seen[index]);
       await waitFor(() => isOver() || clients.every(hasAll), {
         what: 'all that was sent to arrive',
         withinMs: ARRIVED_WITHIN_MS,
         detail: () => picture(clients),
       });
       if (clients.every(hasAll)) return;
+      await delay(ACT_EVERY_MS);
     }
   }
 
