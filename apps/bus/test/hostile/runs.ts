@@ -2,4 +2,4 @@
 export const RUNS: number = Number(process.env.ROOKERY_TEST_FUZZ_RUNS ?? 2000);
 export const SEED: number = Number(process.env.ROOKERY_TEST_SEED ?? Date.now() % 0x7fff_ffff);
 /** Of one test: generous, for a machine that does other things too. */
-export const TIMEOUT_MS: number = 30_000 + RUNS * 2;
+export const TIMEOUT_MS: number = 120_000 + RUNS * 2;
