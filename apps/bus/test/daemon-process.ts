@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type RunningProcess, startProcess, temporaryFolder, waitFor } from '@rookery/testkit';
@@ -44,7 +44,7 @@ export async function startDaemon(options: DaemonProcessOptions = {}): Promise<D
   const socketPath = join(folder.path, 'spread.sock');
   const run = `const { main } = await import(${JSON.stringify(cli)}); await main(['', '', ...process.argv.slice(1)])`;
   const config = join(folder.path, 'bus.toml');
-  if (toml !== undefined) await import('node:fs/promises').then(({ writeFile }) => writeFile(config, toml));
+  if (toml !== undefined) await writeFile(config, toml);
   const peers = ring?.peers.flatMap((port) => ['--peers', `127.0.0.1:${port}`]) ?? [];
   const running = await startProcess({
     command: process.execPath,

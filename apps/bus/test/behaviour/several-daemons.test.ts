@@ -54,7 +54,6 @@ it('a daemon that is killed is a transition and a view by the network, with the 
   expect(seen).toMatchObject({ cause: 'network', members: view.members, sets: [view.members] });
   expect(seen.changed).toBeUndefined();
 
-  // It comes back, and its new session is a set of its own in no view: the group has not changed by the network.
   spread.send('g', 'on');
   expect(await web.text()).toBe('on');
   spread.destroy();
