@@ -42,6 +42,7 @@ export function createRingEngine(options: RingEngineOptions): RingEngine {
   let timerAtMs = Number.POSITIVE_INFINITY;
   let draining = false;
   let started = false;
+  let storing: Promise<void> = Promise.resolve();
   const firstStored = Promise.withResolvers<void>();
   /** Something was submitted since the token was last called for. */
   let urging = false;
@@ -113,18 +114,21 @@ export function createRingEngine(options: RingEngineOptions): RingEngine {
     }
   }
 
+  /** One after the other: a ring that can't wait for a slow disk asks for the next number, and the lower one must not win. */
   function store(ringSequence: number): void {
-    options.storeSequence(ringSequence).then(
-      () => {
-        ring?.stored(now(), ringSequence);
-        drain();
-        firstStored.resolve();
-      },
-      (error: Error) => {
-        firstStored.reject(error);
-        if (started) options.onFailure(error);
-      },
-    );
+    storing = storing
+      .then(() => options.storeSequence(ringSequence))
+      .then(
+        () => {
+          ring?.stored(now(), ringSequence);
+          drain();
+          firstStored.resolve();
+        },
+        (error: Error) => {
+          firstStored.reject(error);
+          if (started) options.onFailure(error);
+        },
+      );
   }
 
   /** One timer, moved only to an earlier time: deadlines are put off with nearly every packet. */

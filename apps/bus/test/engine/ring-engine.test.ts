@@ -1,5 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createLogger } from '@rookery/service';
-import { createRingEngine, type RingEngine } from '../../src/engine/ring-engine.ts';
+import { waitFor } from '@rookery/testkit';
+import { expect, it } from 'vitest';
+import { createRingEngine, type RingEngine, type RingTransport } from '../../src/engine/ring-engine.ts';
 import { createTransport, type Transport } from '../../src/transport/transport.ts';
 import { freeUdpPort } from '../transport/sockets.ts';
 import { compliance, type EngineUnderTest } from './compliance.ts';
@@ -81,3 +84,48 @@ function overUdp(id: number, port: number, ports: readonly number[]): EngineUnde
     kill,
   };
 }
+
+it('stores one number at a time, however slow the disk is and however far the numbers jump', async () => {
+  const engines: RingEngine[] = [];
+  const others = (from: number) => engines.filter(({ id }) => id !== from);
+  let writing = 0;
+  let most = 0;
+  const start = async (id: number, from: number, storeMs: number): Promise<void> => {
+    const transport: RingTransport = {
+      multicast: (packet) => {
+        for (const one of others(id)) setImmediate(() => one.receive(Buffer.from(packet)));
+      },
+      unicast: (to, packet) => {
+        for (const one of others(id)) if (one.id === to) setImmediate(() => one.receive(Buffer.from(packet)));
+      },
+      peers: [],
+      stats: {},
+    };
+    let first = true;
+    const engine = createRingEngine({
+      id,
+      settings: {},
+      storedSequence: async () => from,
+      storeSequence: async () => {
+        if (id === 1) most = Math.max(most, ++writing);
+        await delay(first ? 0 : storeMs);
+        first = false;
+        if (id === 1) writing--;
+      },
+      transport,
+      onFailure: (error) => {
+        throw error;
+      },
+    });
+    engines.push(engine);
+    await engine.start();
+  };
+  await start(1, 0, 1500);
+  await start(2, 1_000_000, 0);
+  await waitFor(() => writing === 1, { what: 'the first jump to be written' });
+  await start(3, 2_000_000, 0);
+  const together = () => engines.every((one) => one.status().configuration?.members.length === 3);
+  await waitFor(together, { what: 'one ring', withinMs: 15_000 });
+  await Promise.all(engines.map((engine) => engine.stop()));
+  expect(most).toBe(1);
+}, 20_000);
