@@ -1,0 +1,50 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { runNode, startAll } from '../programs.ts';
+import { type Machine, type System, treeOf } from '../system.ts';
+
+const cli = fileURLToPath(new URL('../../../apps/deploy/src/cli.ts', import.meta.url));
+const program = [
+  '--conditions=@rookery/source',
+  '-e',
+  `import(${JSON.stringify(cli)}).then((m) => m.main(process.argv))`,
+  'rookery-deploy',
+];
+
+/** Longer than any run: all go on giving until the last has everything. */
+const SEED_SECONDS = '3600';
+
+export const rookery: System = {
+  name: 'rookery',
+  remark:
+    'rookery-deploy from source: pack, tracker and seed on the origin, fetch on each machine, as it comes',
+  whyMissing() {
+    const help = spawnSync(process.execPath, [...program, 'fetch', '--help'], { encoding: 'utf8' });
+    return help.status === 0 ? undefined : 'rookery-deploy has no command fetch';
+  },
+  async start({ tree, origin, machines }) {
+    const [release, key] = [`${origin.folder}/tree.release`, `${origin.folder}/key`];
+    deploy('keygen', '--out', key);
+    deploy('pack', tree, '--app', 'bench', '--version', '1', '--output', release, '--key', key);
+    const listen = `${origin.host.address}:${origin.port - 1}`;
+    const tracker = ['--tracker', `http://${listen}/announce`];
+    const trust = ['--trust', `${key}.pub`];
+    const serve = (...args: readonly string[]) =>
+      origin.host.run(process.execPath, [...program, ...args], { readyPattern: /listening|seeding/i });
+    const fetch = (machine: Machine) =>
+      runNode(machine, 'rookery', [
+        ...['fetch', release, '--to', treeOf(machine), ...trust, ...tracker],
+        ...['--json', '--seed-for', SEED_SECONDS],
+      ]);
+    return startAll(
+      [() => serve('tracker', '--listen', listen), () => serve('seed', release, tree, ...tracker)],
+      machines.map((machine) => () => fetch(machine)),
+      '"event":"done"',
+    );
+  },
+};
+
+function deploy(...args: readonly string[]): void {
+  const { status, stderr } = spawnSync(process.execPath, [...program, ...args], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`rookery-deploy ${args[0]}: ${stderr}`);
+}
