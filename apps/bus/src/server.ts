@@ -109,6 +109,7 @@ export class BusDaemon {
       groupSettings: groupSettings({ ...GROUP_DEFAULTS, ...settings.groupDefaults }, settings.groups),
       slowTimeoutMs: settings.slowTimeoutMs,
       resumeMs: settings.resumeMs,
+      onUndeliverable: () => this.#countBad('ring', 'undeliverable'),
       onEnd: (session, reason) => {
         const level = reason === 'too_slow' ? 'warn' : 'debug';
         log[level]({ session: session.name, reason, outboxBytes: session.outboxBytes }, 'a session ended');

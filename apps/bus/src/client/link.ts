@@ -52,6 +52,8 @@ export interface LinkOptions {
 
 /** Trying again would be answered in the same way, or take the session from who has it now. */
 const FINAL: readonly EndCode[] = ['UNAUTHORIZED', 'BAD_NAME', 'REPLACED'];
+/** Groups, or members of one, in an answer: ten times what a daemon keeps by default. The frame's own limit is what bounds memory. */
+const LISTED_MAX = 1_000_000;
 const ENDS_SESSION: readonly EndCode[] = ['BAD_FRAME', 'BAD_NUMBER', 'TOO_SLOW', 'STOPPING'];
 
 export class Link {
@@ -153,7 +155,7 @@ export class Link {
 
   #onText(text: string, token: string | undefined): void {
     this.#heardAt = this.#options.clock.now();
-    const control = decodeDaemonControl(text);
+    const control = decodeDaemonControl(text, { members: LISTED_MAX });
     const wrong = this.#hear(control, text.length, token);
     if (wrong !== undefined) this.#confused(wrong);
   }

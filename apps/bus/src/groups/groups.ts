@@ -6,6 +6,7 @@
  * Pure: what the ring delivers and what sessions ask for goes in, `take` gives what is to be done.
  */
 import { decodeEvent, encodeEvent, type GroupEvent, type GroupState, groupsFit } from '@rookery/protocol/bus';
+import { isGroupName, parsePrivateGroup } from '@rookery/protocol/spread';
 import type { EngineDelivery, EngineOutput } from '../engine/engine.ts';
 import type { Configuration, Service } from '../ring/types.ts';
 import { GroupTable } from './table.ts';
@@ -253,7 +254,7 @@ export class Groups {
     const histories = new Map<number, string>();
     for (const [daemon, { history, members }] of states) {
       histories.set(daemon, history);
-      for (const { group, session } of members) this.#table.add(group, session, daemon);
+      for (const { group, session } of members) this.#add(group, session, daemon);
     }
     // Every group takes an index, also where its view is not told: so all daemons give the same ones.
     for (const group of this.#table.groups) {
@@ -294,7 +295,7 @@ export class Groups {
       }
       case 'join':
         if (sender === this.#id) this.#noteMine(event.group, event.session);
-        if (this.#table.add(event.group, event.session, sender))
+        if (this.#add(event.group, event.session, sender))
           this.#changed(event.group, 'join', event.session);
         this.#confirm(sender, event.session);
         break;
@@ -346,6 +347,12 @@ export class Groups {
     if (daemon !== undefined && daemons.size > 0) return;
     this.#pressed.delete(group);
     this.#outputs.push({ kind: 'pressure', group, on: false });
+  }
+
+  /** Of names that no client could have, the clients that were told would not understand a word: they are nobody's. */
+  #add(group: string, session: string, daemon: number): boolean {
+    if (!isGroupName(group) || parsePrivateGroup(session) === undefined) return false;
+    return this.#table.add(group, session, daemon);
   }
 
   #changed(group: string, cause: ViewCause, changed: string): void {

@@ -91,6 +91,7 @@ export class Session {
   #underHead = 0;
   #taken = 0;
   #confirmed = 0;
+  #spoken = false;
   /** Refusals that the client may not have, oldest first; `delivery`: the number that the refusal was sent with. */
   #refused: { readonly number: number; readonly content: Content; delivery: number | undefined }[] = [];
   /** How many of them are on their way. */
@@ -142,6 +143,11 @@ export class Session {
     } else if (request.kind === 'join') this.groups.add(request.group);
     else this.groups.delete(request.group);
     return verdict;
+  }
+
+  /** Its client has said something since its hello, so it has had its welcome. */
+  get spoken(): boolean {
+    return this.#taken > 0 || this.#spoken;
   }
 
   /** The number of the last request that was taken or refused. */
@@ -215,6 +221,7 @@ export class Session {
   acknowledge(number: number): boolean {
     const before = this.#outbox.bytes;
     const known = this.#outbox.confirm(number);
+    this.#spoken = true;
     let had = 0;
     while (had < this.#refused.length && (this.#refused[had]!.delivery ?? Number.POSITIVE_INFINITY) <= number)
       had++;
@@ -232,6 +239,7 @@ export class Session {
       this.#refusedSent--;
     this.connection = connection;
     this.parkedUntil = Number.POSITIVE_INFINITY;
+    this.#spoken = true;
     return true;
   }
 

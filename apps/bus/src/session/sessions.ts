@@ -3,6 +3,7 @@
  * groups say goes into the outboxes of those that must hear it, and each touched connection writes once a turn.
  */
 import { GROUP_ROWS_MAX } from '@rookery/protocol/bus';
+import { EncodeError } from '@rookery/protocol/websocket';
 import type { Engine } from '../engine/engine.ts';
 import type { Groups } from '../groups/groups.ts';
 import type { GroupOutput, View } from '../groups/types.ts';
@@ -31,6 +32,8 @@ export interface SessionsOptions {
   readonly groupSettings: (group: string) => GroupSettings;
   readonly slowTimeoutMs: number;
   readonly resumeMs: number;
+  /** What another daemon let through has no place in a wire of clients, and is not delivered. */
+  readonly onUndeliverable: () => void;
   /** A session has ended, and why; for the log. */
   readonly onEnd: (session: Session, reason: EndReason) => void;
 }
@@ -140,7 +143,7 @@ export class Sessions implements SessionHost {
    */
   #giveUpUnspoken(privateName: string): void {
     const session = this.#sessions.get(privateName);
-    if (session === undefined || session.connection !== undefined || session.taken > 0) return;
+    if (session === undefined || session.connection !== undefined || session.spoken) return;
     this.#remove(session, 'not_resumed');
     this.#options.groups.forget(privateName);
   }
@@ -300,7 +303,7 @@ export class Sessions implements SessionHost {
       if (session.format !== format) {
         if (format !== undefined && content !== undefined) others.set(format, content);
         format = session.format;
-        content = others.get(format) ?? format.encode(output, 0);
+        content = others.get(format) ?? this.#encode(format, output);
       }
       if (content === undefined) continue;
       const group = groups.length === 1 ? groups[0]! : (groups.find((g) => session.groups.has(g)) ?? name);
@@ -311,6 +314,17 @@ export class Sessions implements SessionHost {
       if (slowPolicy === 'slow' && session.outboxBytes > this.#options.limits.outboxBytes / 2) {
         this.#press(session, group);
       }
+    }
+  }
+
+  /** Names are checked where clients come in; but one daemon's mistake must not end all the others. */
+  #encode(format: Format, delivery: Delivery, mine = 0): Content | undefined {
+    try {
+      return format.encode(delivery, mine);
+    } catch (error) {
+      if (!(error instanceof EncodeError)) throw error;
+      this.#options.onUndeliverable();
+      return undefined;
     }
   }
 
@@ -325,7 +339,7 @@ export class Sessions implements SessionHost {
       const mine = format.tellsMine ? (sets?.get(name) ?? 0) : 0;
       const known = encoded.get(format) ?? new Map<number, Content | undefined>();
       encoded.set(format, known);
-      if (!known.has(mine)) known.set(mine, format.encode({ kind: 'view', view }, mine));
+      if (!known.has(mine)) known.set(mine, this.#encode(format, { kind: 'view', view }, mine));
       const content = known.get(mine);
       if (content !== undefined) session.push(content, undefined, '', 'disconnect');
     }
@@ -334,8 +348,9 @@ export class Sessions implements SessionHost {
   #tellAll(to: readonly string[], delivery: Delivery): void {
     for (const name of to) {
       const session = this.#sessions.get(name);
-      const content = session?.format.encode(delivery, 0);
-      if (content !== undefined) session?.push(content, undefined, '', 'disconnect');
+      if (session === undefined) continue;
+      const content = this.#encode(session.format, delivery);
+      if (content !== undefined) session.push(content, undefined, '', 'disconnect');
     }
   }
 
