@@ -1,10 +1,13 @@
 import { errorMessage, runCli, ServiceError, setExitCode } from '@rookery/service';
 import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import { fetchCommand } from './cli/fetch.ts';
 import { keygen } from './cli/keygen.ts';
 import { packCommand } from './cli/pack.ts';
 import { createReporter, reported, type Streams } from './cli/report.ts';
+import { seedCommand } from './cli/seed.ts';
 import { show } from './cli/show.ts';
+import { trackerCommand } from './cli/tracker.ts';
 import { verifyCommand } from './cli/verify.ts';
 import { checkName } from './release/rules.ts';
 
@@ -31,6 +34,9 @@ function program(streams: Streams): Command {
   addPack(root, streams);
   addShow(root, streams);
   addVerify(root, streams);
+  addTracker(root, streams);
+  addSeed(root, streams);
+  addFetch(root, streams);
   return root;
 }
 
@@ -108,6 +114,116 @@ function addVerify(root: Command, streams: Streams): void {
       const same = await reported(reporter, () => verifyCommand(path, folder, flags, reporter));
       if (!same) setExitCode(root, 1);
     });
+}
+
+function addTracker(root: Command, streams: Streams): void {
+  root
+    .command('tracker')
+    .description('Run the tracker, which tells the hosts of a swarm of each other.')
+    .requiredOption('--listen <host:port>', 'where; port 0 is any that is free', parseAddress)
+    .option('--json', 'events for programs, one a line', false)
+    .action(async ({ listen, json }: { listen: ListenAddress; json: boolean }) => {
+      const reporter = createReporter(json, streams);
+      setExitCode(root, await reported(reporter, () => trackerCommand(listen, reporter)));
+    });
+}
+
+interface SeedFlags {
+  readonly tracker: readonly string[];
+  readonly port: number;
+  readonly webSeedPort: number;
+  readonly rack?: string;
+  readonly json: boolean;
+}
+
+function addSeed(root: Command, streams: Streams): void {
+  root
+    .command('seed')
+    .description('Be an origin of a release: give what is in a folder to the hosts that fetch it.')
+    .argument('<release>', 'the release file')
+    .argument('<folder>', 'its tree; it must not change meanwhile')
+    .requiredOption('--tracker <url>', 'http://HOST:PORT/announce (may be repeated)', collectTracker)
+    .option('--port <port>', 'for the other hosts (default: any that is free)', parsePort, 0)
+    .option('--web-seed-port <port>', 'for HTTP, the way out (default: any that is free)', parsePort, 0)
+    .option('--rack <name>', 'hosts of one rack get more from each other')
+    .option('--json', 'events for programs, one a line', false)
+    .action(async (path: string, folder: string, { json, ...flags }: SeedFlags) => {
+      const reporter = createReporter(json, streams);
+      setExitCode(root, await reported(reporter, () => seedCommand(path, folder, flags, reporter)));
+    });
+}
+
+interface FetchFlags {
+  readonly to: string;
+  readonly trust: readonly string[];
+  readonly tracker: readonly string[];
+  readonly reuse: readonly string[];
+  readonly peer: readonly string[];
+  readonly wait: number;
+  readonly seedFor?: number;
+  readonly port: number;
+  readonly rack?: string;
+  readonly json: boolean;
+}
+
+function addFetch(root: Command, streams: Streams): void {
+  root
+    .command('fetch')
+    .description('Get a release from its swarm: the folder becomes its tree, whole or not at all.')
+    .argument('<release>', 'the release file')
+    .requiredOption('--to <folder>', 'what becomes the tree; nothing may be there yet')
+    .requiredOption('--trust <key.pub>', 'who may have signed it (may be repeated)', collect)
+    .requiredOption('--tracker <url>', 'http://HOST:PORT/announce (may be repeated)', collectTracker)
+    .option(
+      '--reuse <folder>',
+      'an older release: take what is the same from it (may be repeated)',
+      collect,
+      [],
+    )
+    .option('--wait <seconds>', 'give up when nothing has come for so long', parseSeconds, 120)
+    .option(
+      '--seed-for <seconds>',
+      'give to others for so long (default: while the tracker knows some)',
+      parseSeconds,
+    )
+    .option('--peer <host:port>', 'a host to ask besides those of the tracker (may be repeated)', collect, [])
+    .option('--port <port>', 'for the other hosts (default: any that is free)', parsePort, 0)
+    .option('--rack <name>', 'hosts of one rack get more from each other')
+    .option('--json', 'events for programs, one a line', false)
+    .action(async (path: string, { json, wait, seedFor, ...flags }: FetchFlags) => {
+      const reporter = createReporter(json, streams);
+      const seeding = seedFor === undefined ? {} : { seedForSeconds: seedFor };
+      const command = { ...flags, waitSeconds: wait, ...seeding };
+      setExitCode(root, await reported(reporter, () => fetchCommand(path, command, reporter)));
+    });
+}
+
+interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+function parseAddress(value: string): ListenAddress {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:]+)):(\d{1,5})$/.exec(value);
+  if (match === null) throw new InvalidArgumentError('It must be HOST:PORT.');
+  return { host: match[1] ?? match[2]!, port: parsePort(match[3]!) };
+}
+
+function parsePort(value: string): number {
+  if (/^\d{1,5}$/.test(value) && Number(value) < 65_535) return Number(value);
+  throw new InvalidArgumentError('It must be a port, from 0 to 65534.');
+}
+
+function parseSeconds(value: string): number {
+  if (/^\d{1,7}(\.\d{1,3})?$/.test(value)) return Number(value);
+  throw new InvalidArgumentError('It must be a number of seconds.');
+}
+
+function collectTracker(value: string, before: readonly string[] = []): readonly string[] {
+  if (!URL.canParse(value) || !/^https?:$/.test(new URL(value).protocol)) {
+    throw new InvalidArgumentError('It must be http://HOST:PORT/announce.');
+  }
+  return [...before, value];
 }
 
 type Flags<T> = T & { readonly json: boolean; readonly trust: readonly string[] };

@@ -46,7 +46,17 @@ export type ReleaseErrorCode =
   | 'staging-exists'
   | 'git-failed'
   /** A file could not be written. */
-  | 'write-failed';
+  | 'write-failed'
+  /** There is not enough room for the tree, or there was not in the end. */
+  | 'disk-full'
+  /** There is something else where the tree shall be. */
+  | 'target-exists'
+  /** A folder is not what the release says. */
+  | 'tree-wrong'
+  /** Nothing has come for as long as was to be waited. */
+  | 'stalled'
+  /** A port is taken, or the address is not of this host. */
+  | 'address-unusable';
 
 /** The only class of error that this package throws on purpose. The message is one line and says what to do. */
 export class ReleaseError extends Error {

@@ -38,6 +38,20 @@ export {
   type ReusePlan,
 } from './release/reuse.ts';
 export { torrentFile } from './release/torrent.ts';
+export {
+  type Fetched,
+  type FetchOptions,
+  type FetchPhase,
+  type FetchProgress,
+  fetch,
+} from './swarm/fetch.ts';
+export { type Seeding, type SeedOptions, seed } from './swarm/seed.ts';
+export {
+  createTracker,
+  type Tracker,
+  type TrackerOptions,
+  type TrackerSwarm,
+} from './swarm/tracker/tracker.ts';
 export { assemble } from './tree/assemble.ts';
 export { type CompareOptions, compareTree, type Difference } from './tree/compare.ts';
 export { createPieceReader, type PieceReader } from './tree/piece-reader.ts';

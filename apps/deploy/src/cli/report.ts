@@ -8,7 +8,12 @@ export interface Reporter {
   event(name: string, fields?: Readonly<Record<string, unknown>>): void;
   /** Lines on stdout for people. Nothing with --json. */
   say(text: string): void;
-  progress(phase: string, doneBytes: number, totalBytes: number): void;
+  progress(
+    phase: string,
+    doneBytes: number,
+    totalBytes: number,
+    fields?: Readonly<Record<string, unknown>>,
+  ): void;
   /** Takes the bar away. Call before anything else is written. */
   endProgress(): void;
 }
@@ -32,12 +37,12 @@ export function createReporter(json: boolean, { stdout, stderr }: Streams): Repo
     say(text) {
       if (!json) stdout.write(text);
     },
-    progress(phase, doneBytes, totalBytes) {
+    progress(phase, doneBytes, totalBytes, fields = {}) {
       const now = performance.now();
       if (now < due && doneBytes < totalBytes) return;
       due = now + PROGRESS_EVERY_MS;
       bar?.update(phase, doneBytes, totalBytes);
-      this.event('progress', { phase, done_bytes: doneBytes, total_bytes: totalBytes });
+      this.event('progress', { phase, done_bytes: doneBytes, total_bytes: totalBytes, ...fields });
     },
     endProgress: () => bar?.stop(),
   };

@@ -1,0 +1,482 @@
+import type { Wire } from 'webtorrent';
+import { ReleaseError } from '../../errors.ts';
+import type { Layout } from '../../release/layout.ts';
+import { isOwnPeer } from '../client/client.ts';
+import { socketOf } from '../client/plumbing.ts';
+import { OWN_BLOCK_BYTES, PROGRESS_WITHIN_MS, SWARM_LIMITS, UNIT_BYTES } from '../limits.ts';
+import { createPicker, type Request, type Source } from '../picker/picker.ts';
+import { createEvidence, type Filling } from './evidence.ts';
+import { createPieceCache, type PieceCache } from './piece-cache.ts';
+import { type Audience, createReveal, type Reveal } from './reveal.ts';
+import { serveUploads, type Uploads } from './uploads.ts';
+import { createWindow, type Window } from './window.ts';
+
+/** Where pieces are kept. */
+export interface PieceStore {
+  /** Undefined when it isn't there as it should be. */
+  read(piece: number): Promise<Buffer | undefined>;
+  /** @throws ReleaseError `piece-wrong`, or why it could not be written */
+  write(piece: number, bytes: Buffer): Promise<void>;
+}
+
+export interface ExchangeOptions {
+  readonly layout: Layout;
+  readonly store: PieceStore;
+  /** Pieces that are there at the beginning. */
+  readonly has: (piece: number) => boolean;
+  readonly superSeed: boolean;
+  readonly onWhole: (piece: number) => void;
+  /** The store can't go on. */
+  readonly onFailure: (error: unknown) => void;
+  readonly onBanned: (peer: string) => void;
+}
+
+/** Pieces for pieces, with all peers of one swarm. */
+export interface Exchange {
+  readonly missing: number;
+  readonly connections: number;
+  /** Peers that sent something. */
+  readonly senders: number;
+  /** Bytes of blocks that came from peers and were new. */
+  readonly fetchedBytes: number;
+  readonly sentBytes: number;
+  /** When a peer last sent a new block. */
+  readonly progressAt: number;
+  /** Whether a connected peer lacks a piece. */
+  readonly othersMissing: boolean;
+  readonly cache: PieceCache;
+  has(piece: number): boolean;
+  add(wire: Wire, ownPeerId: string): void;
+  /** A piece from elsewhere. Resolves to whether it was right. */
+  deliver(piece: number, bytes: Buffer): Promise<boolean>;
+  /** A piece is not there any more: fetches it again. */
+  lose(piece: number): void;
+  neglected(skip: (piece: number) => boolean): number | undefined;
+  isBanned(address: string): boolean;
+  close(): void;
+}
+
+interface Connection {
+  readonly wire: Wire;
+  readonly source: Source;
+  readonly audience: Audience | undefined;
+  readonly uploads: Uploads;
+  readonly window: Window;
+  readonly leastBytes: number;
+  outstandingBytes: number;
+  /** When it last sent a block, or was first asked for one after having answered all. */
+  answeredAt: number;
+  bytesReadThen: number;
+  snubbed: boolean;
+  heardAt: number;
+  bytesHeard: number;
+}
+
+/** Watches silence and the endgame. */
+const TICK_MS = 100;
+/** Haves are gathered for so long: one write for several of them, and still less than a piece takes. */
+const HAVES_EVERY_MS = 10;
+/** Keep-alives come every minute. */
+const SILENT_MS = 150_000;
+/** So many bad peers at one address, and the address is bad. */
+const BANS_OF_ADDRESS = 3;
+/** In the extended handshake (BEP 10): tell me of every piece. */
+const COUNTS_COPIES = 'rookery_counts';
+/** Fewer bytes in PROGRESS_WITHIN_MS are chatter and no part of a block. */
+const CHATTER_BYTES = 8 * 1024;
+
+export function createExchange(options: ExchangeOptions): Exchange {
+  const { layout, store, superSeed } = options;
+  const { pieceCount } = layout;
+  const here = new Uint8Array(pieceCount);
+  for (let piece = 0; piece < pieceCount; piece++) here[piece] = options.has(piece) ? 1 : 0;
+  const pieceBytes = (piece: number): number => layout.pieceBytes(piece);
+  const picker = createPicker({
+    pieceCount,
+    pieceBytes,
+    has: (piece) => here[piece] === 1,
+    fetchingBytes: SWARM_LIMITS.fetchingBytes,
+    random: Math.random,
+  });
+  const reveal: Reveal | undefined = superSeed
+    ? createReveal({
+        pieceCount,
+        pieceBytes,
+        windowBytesMax: 4 * SWARM_LIMITS.pipelineBytes,
+        random: Math.random,
+      })
+    : undefined;
+  const cache = createPieceCache(SWARM_LIMITS.cacheBytes, pieceBytes, store.read);
+  const connections = new Set<Connection>();
+  const fillings = new Map<number, Filling<Connection>>();
+  const evidence = createEvidence<Connection>();
+  const senders = new Set<string>();
+  const banned = new Set<string>();
+  const bansOfAddress = new Map<string, number>();
+  let haves: number[] = [];
+  let havesTimer: NodeJS.Timeout | undefined;
+  let fetchedBytes = 0;
+  let sentBefore = 0;
+  let progressAt = now();
+  let closed = false;
+
+  const fill = (connection: Connection): void => {
+    const { wire, source, window } = connection;
+    if (closed || wire.peerChoking || picker.missing === 0) return;
+    const room = connection.snubbed ? 1 : window.bytes;
+    while (connection.outstandingBytes < room) {
+      const request = picker.next(source, now());
+      if (request === undefined) return;
+      if (connection.outstandingBytes === 0) connection.answeredAt = now();
+      connection.outstandingBytes += request.length;
+      ask(connection, request);
+    }
+  };
+
+  const ask = (connection: Connection, request: Request): void => {
+    const { piece, offset, length } = request;
+    connection.wire.request(piece, offset, length, (error, bytes) => {
+      connection.outstandingBytes -= length;
+      if (closed) return;
+      if (error !== null) {
+        picker.lost(request);
+        return;
+      }
+      onBlock(connection, request, bytes);
+      fill(connection);
+    });
+  };
+
+  const cancelAll = (requests: readonly Request[]): void => {
+    for (const { source, piece, offset, length } of requests) {
+      const connection = connectionOf(source);
+      connection?.wire.cancel(piece, offset, length);
+    }
+  };
+
+  const connectionOf = (source: Source): Connection | undefined => {
+    for (const connection of connections) if (connection.source === source) return connection;
+    return undefined;
+  };
+
+  const onBlock = (connection: Connection, request: Request, bytes: Uint8Array): void => {
+    const { piece, offset } = request;
+    const at = now();
+    connection.window.answered(at - request.askedAt, request.length);
+    connection.answeredAt = at;
+    connection.bytesReadThen = socketOf(connection.wire)?.bytesRead ?? 0;
+    connection.snubbed = false;
+    const { cancel, fresh, complete } = picker.received(request);
+    if (fresh) {
+      let filling = fillings.get(piece);
+      if (filling === undefined) {
+        filling = { bytes: Buffer.allocUnsafeSlow(pieceBytes(piece)), senders: [] };
+        fillings.set(piece, filling);
+      }
+      filling.bytes.set(bytes, offset);
+      for (let unit = offset / UNIT_BYTES; unit * UNIT_BYTES < offset + bytes.length; unit++) {
+        filling.senders[unit] = connection;
+      }
+      fetchedBytes += bytes.length;
+      progressAt = at;
+      senders.add(connection.wire.peerId);
+    }
+    cancelAll(cancel);
+    if (complete !== undefined) void finish(piece);
+  };
+
+  const finish = async (piece: number): Promise<void> => {
+    const filling = fillings.get(piece);
+    if (filling === undefined) return;
+    fillings.delete(piece);
+    try {
+      await store.write(piece, filling.bytes);
+    } catch (error) {
+      if (!(error instanceof ReleaseError && error.code === 'piece-wrong')) {
+        options.onFailure(error);
+        return;
+      }
+      picker.broken(piece);
+      for (const guilty of evidence.wrong(piece, filling)) ban(guilty);
+      fillAll();
+      return;
+    }
+    for (const guilty of evidence.right(piece, filling.bytes)) ban(guilty);
+    keep(piece, filling.bytes);
+  };
+
+  const keep = (piece: number, bytes: Buffer): void => {
+    if (closed) return;
+    cancelAll(picker.whole(piece));
+    fillings.delete(piece);
+    here[piece] = 1;
+    cache.put(piece, bytes);
+    tellAll(piece);
+    options.onWhole(piece);
+    if (picker.missing === 0) for (const { wire } of connections) wire.uninterested();
+  };
+
+  const tellAll = (piece: number): void => {
+    haves.push(piece);
+    havesTimer ??= setTimeout(sendHaves, HAVES_EVERY_MS);
+  };
+
+  const sendHaves = (): void => {
+    havesTimer = undefined;
+    const pieces = haves;
+    haves = [];
+    for (const connection of connections) {
+      // Who has a piece need not know who else has it, unless it counts copies: an origin that super-seeds.
+      const { wire, source } = connection;
+      const counts = wire.peerExtendedHandshake[COUNTS_COPIES] === 1;
+      for (const piece of pieces) if (counts || !source.has(piece)) wire.have(piece);
+    }
+  };
+
+  const gained = (connection: Connection, piece: number): void => {
+    if (!(piece >= 0 && piece < pieceCount)) return;
+    picker.gained(connection.source, piece);
+    if (connection.audience !== undefined) reveal?.gained(connection.audience, piece, now());
+  };
+
+  const afterGain = (connection: Connection): void => {
+    const { wire, source } = connection;
+    if (picker.missing > 0 && !wire.amInterested && picker.wants(source)) wire.interested();
+    fill(connection);
+    tell(connection);
+  };
+
+  /** Super-seeding: the next pieces for one peer. */
+  const tell = (connection: Connection): void => {
+    if (reveal === undefined || reveal.ended || connection.audience === undefined) return;
+    for (const piece of reveal.next(connection.audience, now())) connection.wire.have(piece);
+  };
+
+  const endSuperSeeding = (): void => {
+    for (const { wire, audience } of connections) {
+      if (audience === undefined) continue;
+      for (let piece = 0; piece < pieceCount; piece++) {
+        if (here[piece] === 1 && audience.knows[piece] === 0 && audience.has[piece] === 0) wire.have(piece);
+      }
+    }
+  };
+
+  const fillAll = (): void => {
+    for (const connection of connections) fill(connection);
+  };
+
+  const importPieces = (connection: Connection): void => {
+    for (let piece = 0; piece < pieceCount; piece++)
+      if (connection.wire.peerPieces.get(piece)) gained(connection, piece);
+    afterGain(connection);
+  };
+
+  const greet = ({ wire, audience }: Connection): void => {
+    if (wire.destroyed) return;
+    const count = here.reduce((sum, one) => sum + one, 0);
+    if (audience !== undefined && wire.hasFast) wire.haveNone();
+    else if (audience !== undefined) wire.bitfield(new Uint8Array(Math.ceil(pieceCount / 8)));
+    else if (count === pieceCount && wire.hasFast) wire.haveAll();
+    else if (count === 0 && wire.hasFast) wire.haveNone();
+    else wire.bitfield(toBits(here));
+    // Everybody is served: who is slow is slow by its own socket, and upload slots would only leave lines idle.
+    wire.unchoke();
+  };
+
+  const ban = (connection: Connection): void => {
+    const { wire } = connection;
+    const address = `${wire.remoteAddress}:${wire.remotePort}`;
+    if (banned.size < SWARM_LIMITS.banned) {
+      banned.add(wire.peerId);
+      banned.add(address);
+      const bans = (bansOfAddress.get(wire.remoteAddress ?? '') ?? 0) + 1;
+      bansOfAddress.set(wire.remoteAddress ?? '', bans);
+    }
+    options.onBanned(address);
+    wire.destroy();
+  };
+
+  const isBannedWire = (wire: Wire): boolean =>
+    banned.has(wire.peerId) || (bansOfAddress.get(wire.remoteAddress ?? '') ?? 0) >= BANS_OF_ADDRESS;
+
+  /** Of two connections with one peer both ends keep the one that the lower id has dialled. */
+  const isSecond = (wire: Wire, ownPeerId: string): boolean => {
+    for (const connection of connections) {
+      if (connection.wire.peerId !== wire.peerId) continue;
+      const dialled = wire.type.includes('Outgoing');
+      if (dialled === connection.wire.type.includes('Outgoing')) return true;
+      const keepsDialled = ownPeerId < wire.peerId;
+      if (dialled !== keepsDialled) return true;
+      connection.wire.destroy();
+      return false;
+    }
+    return false;
+  };
+
+  const tick = setInterval(() => {
+    const at = now();
+    for (const connection of connections) watch(connection, at);
+    fillAll();
+    if (reveal !== undefined && !reveal.ended) {
+      if (reveal.endIfDone(at)) endSuperSeeding();
+      else for (const connection of connections) tell(connection);
+    }
+  }, TICK_MS);
+
+  /** Takes back what a silent peer was asked for. */
+  const watch = (connection: Connection, at: number): void => {
+    const { wire, source } = connection;
+    const bytesRead = socketOf(wire)?.bytesRead ?? 0;
+    if (bytesRead !== connection.bytesHeard) {
+      connection.bytesHeard = bytesRead;
+      connection.heardAt = at;
+    } else if (at - connection.heardAt > SILENT_MS) {
+      wire.destroy();
+      return;
+    }
+    if (source.requests.size === 0 || at - connection.answeredAt < PROGRESS_WITHIN_MS) return;
+    const arriving = bytesRead - connection.bytesReadThen > CHATTER_BYTES;
+    connection.answeredAt = at;
+    connection.bytesReadThen = bytesRead;
+    // A large block on a slow line arrives in parts.
+    if (arriving) return;
+    connection.snubbed = true;
+    connection.window.reset();
+    cancelAll([...source.requests]);
+  };
+
+  return {
+    get missing() {
+      return picker.missing;
+    },
+    get connections() {
+      return connections.size;
+    },
+    get senders() {
+      return senders.size;
+    },
+    get fetchedBytes() {
+      return fetchedBytes;
+    },
+    get sentBytes() {
+      let bytes = sentBefore;
+      for (const { uploads } of connections) bytes += uploads.sentBytes;
+      return bytes;
+    },
+    get progressAt() {
+      return progressAt;
+    },
+    get othersMissing() {
+      for (const { source } of connections) {
+        for (let piece = 0; piece < pieceCount; piece++) if (!source.has(piece)) return true;
+      }
+      return false;
+    },
+    cache,
+    has: (piece) => here[piece] === 1,
+    add(wire, ownPeerId) {
+      const socket = socketOf(wire);
+      if (
+        closed ||
+        socket === undefined ||
+        wire.peerId === ownPeerId ||
+        isBannedWire(wire) ||
+        connections.size >= SWARM_LIMITS.connections ||
+        isSecond(wire, ownPeerId)
+      ) {
+        wire.destroy();
+        return;
+      }
+      const blockBytes = isOwnPeer(wire) ? OWN_BLOCK_BYTES : UNIT_BYTES;
+      const leastBytes = 2 * Math.min(blockBytes, pieceBytes(0));
+      const connection: Connection = {
+        wire,
+        source: picker.join(blockBytes),
+        audience: reveal === undefined || reveal.ended ? undefined : reveal.join(),
+        uploads: serveUploads(wire, socket, {
+          cache,
+          pieceBytes: (piece) => (here[piece] === 1 ? pieceBytes(piece) : undefined),
+          onUnreadable: (piece) => lose(piece),
+        }),
+        window: createWindow(leastBytes, SWARM_LIMITS.pipelineBytes),
+        leastBytes,
+        outstandingBytes: 0,
+        answeredAt: now(),
+        bytesReadThen: 0,
+        snubbed: false,
+        heardAt: now(),
+        bytesHeard: 0,
+      };
+      connections.add(connection);
+      wire.extendedHandshake.reqq = SWARM_LIMITS.requestsPerPeer;
+      if (superSeed) wire.extendedHandshake[COUNTS_COPIES] = 1;
+      wire.on('bitfield', () => importPieces(connection));
+      wire.on('have-all', () => importPieces(connection));
+      wire.on('have', (piece: number) => {
+        gained(connection, piece);
+        afterGain(connection);
+      });
+      wire.lt_donthave.on('donthave', (piece: number) => {
+        if (piece >= 0 && piece < pieceCount) picker.dropped(connection.source, piece);
+      });
+      wire.on('unchoke', () => fill(connection));
+      wire.once('close', () => remove(connection));
+      wire.once('finish', () => remove(connection));
+      // After the handshake, which is sent when this event is over. An incoming peer may have told its pieces already.
+      queueMicrotask(() => {
+        greet(connection);
+        importPieces(connection);
+      });
+    },
+    async deliver(piece, bytes) {
+      try {
+        await store.write(piece, bytes);
+      } catch (error) {
+        if (error instanceof ReleaseError && error.code === 'piece-wrong') return false;
+        options.onFailure(error);
+        return false;
+      }
+      if (here[piece] === 0) keep(piece, bytes);
+      return true;
+    },
+    lose,
+    neglected: (skip) => picker.neglected(skip),
+    isBanned: (address) => banned.has(address),
+    close() {
+      closed = true;
+      clearInterval(tick);
+      clearTimeout(havesTimer);
+      for (const connection of [...connections]) remove(connection);
+    },
+  };
+
+  function lose(piece: number): void {
+    if (here[piece] === 0) return;
+    here[piece] = 0;
+    cache.delete(piece);
+    picker.broken(piece);
+    for (const { wire } of connections) wire.lt_donthave.donthave(piece);
+    fillAll();
+  }
+
+  function remove(connection: Connection): void {
+    if (!connections.delete(connection)) return;
+    sentBefore += connection.uploads.sentBytes;
+    connection.uploads.close();
+    picker.leave(connection.source);
+    if (connection.audience !== undefined) reveal?.leave(connection.audience);
+    fillAll();
+  }
+}
+
+function toBits(pieces: Uint8Array): Uint8Array {
+  const bits = new Uint8Array(Math.ceil(pieces.length / 8));
+  pieces.forEach((one, piece) => {
+    if (one === 1) bits[piece >> 3]! |= 0x80 >> (piece & 7);
+  });
+  return bits;
+}
+
+function now(): number {
+  return performance.now();
+}

@@ -1,0 +1,122 @@
+import { createWindow, type Window } from './window.ts';
+
+/**
+ * Super-seeding (BEP 16): an origin that has everything says that it has nothing, and tells each peer of a few pieces
+ * at a time, those that the fewest others have. So it sends each piece once, and peers have something for each other
+ * from the first moment on. It ends when the peers have a whole copy between them. Pure.
+ */
+export interface Reveal {
+  readonly ended: boolean;
+  join(): Audience;
+  leave(audience: Audience): void;
+  /** A peer has a piece now, whoever sent it. */
+  gained(audience: Audience, piece: number, now: number): void;
+  /** Pieces to tell a peer of. */
+  next(audience: Audience, now: number): number[];
+  /** Whether it is time to end it; asked now and then. After that all is told to everybody. */
+  endIfDone(now: number): boolean;
+}
+
+/** A peer as super-seeding sees it. */
+export interface Audience {
+  /** When it was told of each piece that it doesn't have yet. */
+  readonly told: Map<number, number>;
+  readonly has: Uint8Array;
+  readonly knows: Uint8Array;
+  readonly window: Window;
+}
+
+/** One peer that is alone for so long gets everything: there is nobody to share with. */
+const ALONE_MS = 1_000;
+
+export function createReveal(options: {
+  readonly pieceCount: number;
+  readonly pieceBytes: (piece: number) => number;
+  readonly windowBytesMax: number;
+  /** Two origins begin at different places, and so meet only when each piece was sent once. */
+  readonly random: () => number;
+}): Reveal {
+  const { pieceCount, pieceBytes } = options;
+  const copies = new Uint16Array(pieceCount);
+  const pending = new Uint16Array(pieceCount);
+  const audiences = new Set<Audience>();
+  let withoutCopy = pieceCount;
+  let cursor = Math.floor(options.random() * pieceCount);
+  let ended = false;
+  let aloneSince: number | undefined;
+
+  const forget = (audience: Audience, piece: number): number | undefined => {
+    const at = audience.told.get(piece);
+    if (audience.told.delete(piece)) pending[piece]!--;
+    return at;
+  };
+
+  /** The piece with the fewest copies, then with the fewest that are on their way. */
+  const choose = (audience: Audience): number | undefined => {
+    let best: number | undefined;
+    let bestWeight = Infinity;
+    for (let step = 0; step < pieceCount && bestWeight > 0; step++) {
+      const piece = (cursor + step) % pieceCount;
+      if (audience.has[piece] === 1 || audience.knows[piece] === 1) continue;
+      const weight = copies[piece]! * 0x1_0000 + pending[piece]!;
+      if (weight < bestWeight) {
+        best = piece;
+        bestWeight = weight;
+      }
+    }
+    if (bestWeight === 0) cursor = (best! + 1) % pieceCount;
+    return best;
+  };
+
+  return {
+    get ended() {
+      return ended;
+    },
+    join() {
+      const audience: Audience = {
+        told: new Map(),
+        has: new Uint8Array(pieceCount),
+        knows: new Uint8Array(pieceCount),
+        window: createWindow(2 * pieceBytes(0), Math.max(options.windowBytesMax, 2 * pieceBytes(0))),
+      };
+      audiences.add(audience);
+      return audience;
+    },
+    leave(audience) {
+      for (const piece of [...audience.told.keys()]) forget(audience, piece);
+      for (let piece = 0; piece < pieceCount; piece++) {
+        if (audience.has[piece] === 1 && --copies[piece]! === 0) withoutCopy++;
+      }
+      audiences.delete(audience);
+    },
+    gained(audience, piece, now) {
+      if (audience.has[piece] === 1) return;
+      audience.has[piece] = 1;
+      if (copies[piece]!++ === 0) withoutCopy--;
+      const toldAt = forget(audience, piece);
+      if (toldAt !== undefined) audience.window.answered(now - toldAt, pieceBytes(piece));
+    },
+    next(audience, now) {
+      const pieces: number[] = [];
+      let open = 0;
+      for (const piece of audience.told.keys()) open += pieceBytes(piece);
+      while (open < audience.window.bytes) {
+        const piece = choose(audience);
+        if (piece === undefined) break;
+        audience.knows[piece] = 1;
+        audience.told.set(piece, now);
+        pending[piece]!++;
+        open += pieceBytes(piece);
+        pieces.push(piece);
+      }
+      return pieces;
+    },
+    endIfDone(now) {
+      if (audiences.size === 1) aloneSince ??= now;
+      else aloneSince = undefined;
+      const alone = aloneSince !== undefined && now - aloneSince >= ALONE_MS;
+      if (withoutCopy === 0 || alone) ended = true;
+      return ended;
+    },
+  };
+}

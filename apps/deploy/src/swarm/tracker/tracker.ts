@@ -1,0 +1,202 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import Server, { type AnnounceParams, type AnnounceReply, type Swarm } from 'bittorrent-tracker/server';
+import { ReleaseError } from '../../errors.ts';
+import { createMesh, type Mesh } from './mesh.ts';
+
+export interface TrackerOptions {
+  /** Default: all interfaces. */
+  readonly host?: string;
+  /** 0 for any that is free. */
+  readonly port: number;
+  /** For tests and previews: what chooses neighbours. From 0 to below 1. */
+  readonly random?: () => number;
+}
+
+export interface TrackerSwarm {
+  readonly infoHash: string;
+  readonly peers: number;
+  readonly complete: number;
+}
+
+export interface Tracker extends AsyncDisposable {
+  readonly port: number;
+  swarms(): TrackerSwarm[];
+  /** Peers stay and go on seeding until they are let go; without it, until nobody is known to be fetching. */
+  hold(infoHash: string): void;
+  letGo(infoHash: string): void;
+  close(): Promise<void>;
+}
+
+/** What a tracker may cost: anybody who reaches it can announce. */
+const SWARMS_MAX = 1_000;
+const PEERS_MAX = 20_000;
+const REQUEST_BYTES_MAX = 8 * 1024;
+const RACK_CHARACTERS_MAX = 64;
+/** How often peers announce: soon enough to notice a loss, and for 5,000 of them still fewer than 100 a second. */
+const INTERVAL_SECONDS_MIN = 10;
+const PEERS_PER_SECOND = 100;
+/** A peer that has missed three is gone. */
+const INTERVALS_UNTIL_GONE = 3;
+
+interface Known {
+  readonly mesh: Mesh;
+  held: boolean;
+}
+
+/**
+ * Starts a tracker: bittorrent-tracker's HTTP server, which any client can use, with answers that deal out a mesh
+ * instead of drawing lots.
+ * @throws ReleaseError `address-unusable`
+ */
+export async function createTracker(options: TrackerOptions): Promise<Tracker> {
+  const { random = Math.random } = options;
+  const swarms = new Map<string, Known>();
+  const held = new Set<string>();
+  const server = new Server({
+    udp: false,
+    ws: false,
+    stats: false,
+    http: { maxHeaderSize: REQUEST_BYTES_MAX, requestTimeout: 10_000, headersTimeout: 10_000 },
+    filter: (infoHash, _params, done) => {
+      const full = !swarms.has(infoHash) && swarms.size >= SWARMS_MAX;
+      done(full ? new Error('this tracker has as many swarms as it may have') : null);
+    },
+  });
+  server.createSwarm = (infoHash, done) => {
+    const known: Known = { mesh: createMesh(random), held: held.has(infoHash) };
+    swarms.set(infoHash, known);
+    done(null, answering(known));
+  };
+  server.getSwarm = (infoHash, done) => {
+    const known = swarms.get(infoHash);
+    done(null, known === undefined ? undefined : answering(known));
+  };
+  server.on('warning', () => undefined);
+
+  const failed = once(server, 'error').then(([error]) => {
+    throw error;
+  });
+  try {
+    await Promise.race([
+      new Promise<void>((resolve) => server.listen(options.port, options.host ?? '::', resolve)),
+      failed,
+    ]);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    throw new ReleaseError(
+      'address-unusable',
+      `The tracker can't listen on ${options.host ?? '*'}:${options.port}: ${code ?? message}`,
+      { cause },
+    );
+  }
+  failed.catch(() => undefined);
+  const sweep = setInterval(() => {
+    for (const [infoHash, { mesh }] of swarms) {
+      mesh.expire(performance.now() - INTERVALS_UNTIL_GONE * intervalSeconds(mesh) * 1000);
+      if (mesh.size === 0) swarms.delete(infoHash);
+    }
+  }, 5_000);
+
+  const close = async (): Promise<void> => {
+    clearInterval(sweep);
+    const closed = new Promise<void>((resolve) => server.close(resolve));
+    server.http.closeAllConnections();
+    await closed;
+  };
+  const setHeld = (infoHash: string, value: boolean): void => {
+    if (value) held.add(infoHash);
+    else held.delete(infoHash);
+    const known = swarms.get(infoHash);
+    if (known !== undefined) known.held = value;
+  };
+  return {
+    port: (server.http.address() as AddressInfo).port,
+    swarms: () =>
+      [...swarms].map(([infoHash, { mesh }]) => ({ infoHash, peers: mesh.size, complete: mesh.complete })),
+    hold: (infoHash) => setHeld(infoHash, true),
+    letGo: (infoHash) => setHeld(infoHash, false),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function answering(known: Known): Swarm {
+  const { mesh } = known;
+  return {
+    announce(params, done) {
+      if (mesh.size >= PEERS_MAX) {
+        done(new Error('this swarm has as many peers as it may have'));
+        return;
+      }
+      done(null, answer(known, params));
+    },
+    scrape: (_params, done) => done(null, { complete: mesh.complete, incomplete: mesh.size - mesh.complete }),
+  };
+}
+
+function answer({ mesh, held }: Known, params: AnnounceParams): AnnounceReply {
+  const stopped = params.event === 'stopped';
+  if (stopped) mesh.leave(params.addr);
+  const rack = text(params.rack);
+  const webSeedPort = portOf(params.web_seed);
+  const dials = stopped
+    ? []
+    : mesh.announce(
+        {
+          key: params.addr,
+          peerId: params.peer_id,
+          ip: params.ip,
+          port: params.port,
+          complete: params.left === 0,
+          origin: params.origin === '1',
+          ...(rack === undefined ? {} : { rack }),
+          ...(webSeedPort === undefined ? {} : { webSeedPort }),
+        },
+        performance.now(),
+      );
+  const seenFrom = seenBy(params);
+  const webSeeds: string[] = [];
+  for (const { ip, webSeedPort: at } of mesh.members()) {
+    if (at !== undefined && webSeeds.length < 8) webSeeds.push(hostPort(seenFrom(ip), at));
+  }
+  const incomplete = mesh.size - mesh.complete;
+  return {
+    complete: mesh.complete,
+    incomplete,
+    interval: intervalSeconds(mesh),
+    peers: dials.slice(0, params.numwant).map(({ peerId, ip, port }) => ({ peerId, ip: seenFrom(ip), port })),
+    // For peers of this program; others ignore it.
+    rookery: { stay: held || incomplete > 0 ? 1 : 0, web_seeds: webSeeds },
+  };
+}
+
+/**
+ * A peer on the tracker's own host announces itself from a loopback address, which leads nowhere from elsewhere. The
+ * address by which the asker has reached the tracker leads there.
+ */
+function seenBy({ ip: asker, httpReq }: AnnounceParams): (ip: string) => string {
+  const reached = httpReq.socket.localAddress?.replace(/^::ffff:/, '');
+  return (ip) => (isLoopback(ip) && !isLoopback(asker) && reached !== undefined ? reached : ip);
+}
+
+function isLoopback(ip: string): boolean {
+  return ip.startsWith('127.') || ip === '::1';
+}
+
+function intervalSeconds({ size }: Mesh): number {
+  return INTERVAL_SECONDS_MIN + Math.ceil(size / PEERS_PER_SECOND);
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' && value.length <= RACK_CHARACTERS_MAX ? value : undefined;
+}
+
+function portOf(value: unknown): number | undefined {
+  const port = Number(value);
+  return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
+}
+
+function hostPort(ip: string, port: number): string {
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
+}
