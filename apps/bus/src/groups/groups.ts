@@ -88,6 +88,11 @@ export class Groups {
     return privateName;
   }
 
+  /** It has said goodbye, but not everybody has heard it. */
+  isLeaving(session: string): boolean {
+    return this.#sessions.get(session)?.leaving === true;
+  }
+
   /** A session that never asked for anything is gone: nobody has heard of it, so its name is free at once. */
   forget(session: string): void {
     this.#sessions.delete(session);
@@ -314,7 +319,9 @@ export class Groups {
         break;
       case 'disconnect':
         this.#mine.delete(event.session);
-        if (sender === this.#id) this.#sessions.delete(event.session);
+        if (sender === this.#id && this.#sessions.delete(event.session)) {
+          this.#outputs.push({ kind: 'freed', session: event.session });
+        }
         for (const group of this.#table.groupsOf(event.session)) {
           this.#table.remove(group, event.session);
           this.#changed(group, 'disconnect', event.session);

@@ -44,6 +44,8 @@ export type GroupOutput =
   | { readonly kind: 'left'; readonly to: string; readonly group: string }
   /** One join, leave or message of this session has come round; they come round in the order of asking. */
   | { readonly kind: 'confirmed'; readonly to: string }
+  /** This session's goodbye has come round: its name is free. */
+  | { readonly kind: 'freed'; readonly session: string }
   /** Nobody may send to the group for now, or everybody may again. */
   | { readonly kind: 'pressure'; readonly group: string; readonly on: boolean };
 

@@ -12,6 +12,7 @@ import type { GroupSettings } from './group-settings.ts';
 import {
   type Request,
   Session,
+  type SessionConnection,
   type SessionHost,
   type SessionLimits,
   type SessionOptions,
@@ -64,6 +65,8 @@ export class Sessions implements SessionHost {
   readonly #heldUp = new Set<Session>();
   /** Group -> sessions that are too slow for it. */
   readonly #pressing = new Map<string, Set<Session>>();
+  /** Connections whose client wants a name that is being given up. */
+  readonly #awaitingName = new Map<string, Set<SessionConnection>>();
   #flushing: NodeJS.Immediate | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #outboxesBytes = 0;
@@ -118,34 +121,56 @@ export class Sessions implements SessionHost {
     return this.#sessions.get(name);
   }
 
-  /** A name of '' asks for one. `full` and `taken` are refusals. */
+  /**
+   * A name of '' asks for one. `full` and `taken` are refusals; `leaving`: the name will be free in a moment, ask again
+   * when the connection is told to `resume`.
+   */
   connect(
+    connection: SessionConnection,
     name: string,
     how: Pick<SessionOptions, 'membership' | 'format' | 'resumption'>,
-  ): Session | 'full' | 'taken' {
+  ): Session | 'full' | 'taken' | 'leaving' {
     const { groups, limits } = this.#options;
+    if (name !== '') this.#giveUpParked(`#${name}#${groups.name}`);
     if (this.#sessions.size >= limits.maxSessions) return 'full';
-    if (name !== '') this.#giveUpUnspoken(`#${name}#${groups.name}`);
     let privateName = groups.connect(name === '' ? this.#nextName() : name, how.membership);
     while (privateName === undefined && name === '') {
       privateName = groups.connect(this.#nextName(), how.membership);
     }
-    if (privateName === undefined) return 'taken';
+    if (privateName === undefined) return this.#awaitName(`#${name}#${groups.name}`, connection);
     const session = new Session({ ...how, name: privateName, limits, host: this });
+    session.connection = connection;
     this.#sessions.set(privateName, session);
     this.counters.connected++;
     return session;
   }
 
   /**
-   * A session whose connection broke before its client said anything after its hello: the client may never have had
-   * its welcome, and is back to say hello again. Nobody else has heard of the session.
+   * A session whose connection broke gives its name to whoever comes with it: a client that was started again knows its
+   * name, but not how to resume. If it has said nothing since its hello, nobody has heard of it, and the name is free
+   * at once.
    */
-  #giveUpUnspoken(privateName: string): void {
+  #giveUpParked(privateName: string): void {
     const session = this.#sessions.get(privateName);
-    if (session === undefined || session.connection !== undefined || session.spoken) return;
-    this.#remove(session, 'not_resumed');
-    this.#options.groups.forget(privateName);
+    if (session === undefined || session.connection !== undefined) return;
+    if (session.spoken) this.end(session, 'not_resumed');
+    else {
+      this.#remove(session, 'not_resumed');
+      this.#options.groups.forget(privateName);
+    }
+  }
+
+  #awaitName(privateName: string, connection: SessionConnection): 'taken' | 'leaving' {
+    if (!this.#options.groups.isLeaving(privateName)) return 'taken';
+    const waiting = this.#awaitingName.get(privateName) ?? new Set();
+    this.#awaitingName.set(privateName, waiting.add(connection));
+    return 'leaving';
+  }
+
+  #freed(privateName: string): void {
+    const waiting = this.#awaitingName.get(privateName) ?? [];
+    this.#awaitingName.delete(privateName);
+    for (const connection of waiting) connection.resume();
   }
 
   /** Keeps a session whose connection broke for a while. */
@@ -282,6 +307,9 @@ export class Sessions implements SessionHost {
         break;
       case 'confirmed':
         this.#sessions.get(output.to)?.confirm();
+        break;
+      case 'freed':
+        this.#freed(output.session);
         break;
       case 'pressure':
         if (!output.on) this.#letGo();

@@ -119,12 +119,14 @@ export class SpreadConnection implements SessionConnection {
         if (input.choosesMethod) {
           writeMethods(this.#out, METHODS);
           this.#write();
-        } else this.#admit(input);
-        return true;
+          return true;
+        }
+        return this.#admit(input);
       case 'authenticate':
-        if (input.methods.every((method) => method === 'NULL' || method === 'IP'))
-          this.#admit(this.#connect!);
-        else this.#refuse('auth');
+        if (input.methods.every((method) => method === 'NULL' || method === 'IP')) {
+          return this.#admit(this.#connect!);
+        }
+        this.#refuse('auth');
         return true;
       case 'multicast': {
         const { service, groups, messageType, messageOrder, selfDiscard, buffer, start, end } = input;
@@ -203,20 +205,26 @@ export class SpreadConnection implements SessionConnection {
     this.#session!.push(Buffer.concat(chunks), undefined, '', 'disconnect');
   }
 
-  #admit(connect: Connect): void {
+  /** False: the name will be free in a moment. */
+  #admit(connect: Connect): boolean {
     const { sessions } = this.#host;
     const { name, membership, version } = connect;
-    const session = sessions.connect(name, { membership, format: formatFor(version), resumption: undefined });
+    const session = sessions.connect(this, name, {
+      membership,
+      format: formatFor(version),
+      resumption: undefined,
+    });
+    if (session === 'leaving') return false;
     if (typeof session === 'string') {
       this.#refuse(session === 'full' ? 'quota' : 'not_unique');
-      return;
+      return true;
     }
     clearTimeout(this.#timer);
     this.#session = session;
-    session.connection = this;
     this.#decoder.admit(session.name);
     writeAccept(this.#out, VERSION, session.name, version);
     this.#write();
+    return true;
   }
 
   #refuse(refusal: Refusal): void {

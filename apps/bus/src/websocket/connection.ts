@@ -205,8 +205,8 @@ export class WebSocketConnection implements SessionConnection {
     if (input.kind === 'bad') return this.#onBad(input);
     if (this.#session === undefined) {
       if (input.kind === 'resume' && this.#ws.bufferedAmount > ANSWERS_BYTES) return false;
-      if (input.kind === 'hello') this.#hello(input);
-      else if (input.kind === 'resume') this.#resume(input);
+      if (input.kind === 'hello') return this.#hello(input);
+      if (input.kind === 'resume') this.#resume(input);
       else this.#endBad('a connection begins with hello or resume');
       return true;
     }
@@ -287,31 +287,33 @@ export class WebSocketConnection implements SessionConnection {
     return true;
   }
 
+  /** False: the name will be free in a moment. */
   #hello({
     name,
     membership,
     messages,
     token,
     windowBytes,
-  }: Extract<ClientControl, { kind: 'hello' }>): void {
+  }: Extract<ClientControl, { kind: 'hello' }>): boolean {
     const { sessions, isAuthorized, daemonName, version, limits, resumeMs } = this.#host;
     if (!isAuthorized(token)) {
       this.#end('UNAUTHORIZED');
-      return;
+      return true;
     }
     if (name !== undefined && !isPrivateName(name)) {
       this.#end('BAD_NAME');
-      return;
+      return true;
     }
     const key = randomBytes(18).toString('base64url');
     const format = messages === 'json' ? jsonFormat : binaryFormat;
-    const session = sessions.connect(name ?? '', { membership, format, resumption: { key, windowBytes } });
+    const resumption = { key, windowBytes };
+    const session = sessions.connect(this, name ?? '', { membership, format, resumption });
+    if (session === 'leaving') return false;
     if (typeof session === 'string') {
       this.#end(session === 'full' ? 'TOO_MANY_SESSIONS' : 'NAME_TAKEN');
-      return;
+      return true;
     }
     this.#admit(session);
-    session.connection = this;
     this.#say({
       kind: 'welcome',
       session: session.name,
@@ -322,6 +324,7 @@ export class WebSocketConnection implements SessionConnection {
       messageBytes: limits.messageBytes,
       groups: limits.groups,
     });
+    return true;
   }
 
   #resume({ session: name, key, received, token }: Extract<ClientControl, { kind: 'resume' }>): void {

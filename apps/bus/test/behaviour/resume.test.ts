@@ -161,3 +161,34 @@ it('bye ends a session at once: nothing is kept for a resume', async () => {
   const again = await resume(bus, web);
   expect(await again.next()).toMatchObject({ kind: 'gone' });
 });
+
+it('a client that was started again takes its name back, and the session that it lost is gone', async () => {
+  const bus = await startInProcess();
+  const web = await bus.webSocket('web');
+  const watcher = await bus.webSocket('watcher');
+  await web.enter('g');
+  await watcher.enter('g');
+  web.cut();
+  await web.closed;
+  await waitFor(() => bus.daemon.parts.sessions.find(web.session)?.connection === undefined, {
+    what: 'parking',
+  });
+  const restarted = await bus.webSocket('web');
+  expect(restarted.session).toBe(web.session);
+  const views = await watcher.inbox.until((said) => said.kind === 'view' && said.cause === 'disconnect');
+  expect(views.at(-1)).toMatchObject({ changed: web.session });
+  const again = await resume(bus, web);
+  expect(await again.next()).toMatchObject({ kind: 'gone' });
+  await restarted.enter('g');
+});
+
+it('who comes while a name is being given up waits for it, on both wires', async () => {
+  const bus = await startInProcess();
+  for (let round = 0; round < 20; round++) {
+    const spread = await bus.spread('again');
+    spread.goodbye();
+    const web = await bus.webSocket('again');
+    web.say({ type: 'bye' });
+    await web.closed;
+  }
+});

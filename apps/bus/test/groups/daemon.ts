@@ -144,7 +144,7 @@ export class Daemon {
         if (output.kind === 'submit') {
           if (!ring.submit(clock.elapsedMs, output.service, output.payload))
             throw new Error('the ring is full');
-        } else if (output.kind !== 'confirmed' && output.kind !== 'pressure') {
+        } else if ('to' in output && output.kind !== 'confirmed') {
           const event = toEvent(output);
           const receivers = typeof output.to === 'string' ? [output.to] : output.to;
           for (const to of receivers) this.sessions.get(to)?.events.push(event);
