@@ -309,9 +309,12 @@ export interface DaemonParts {
   readonly badInput: ReadonlyMap<string, number>;
 }
 
-/** The id of a daemon in the ring: 32 bits of its name's hash, so that nobody has to deal out numbers. */
+/**
+ * The id of a daemon in the ring: 31 bits of its name's hash, so that nobody has to deal out numbers. It is part of the
+ * names of views, which Spread's clients read as signed numbers of 32 bits.
+ */
 function idOf(name: string): number {
-  return createHash('sha256').update(name).digest().readUInt32LE() || 1;
+  return createHash('sha256').update(name).digest().readUInt32LE() >>> 1 || 1;
 }
 
 function readSecret(path: string): Buffer {

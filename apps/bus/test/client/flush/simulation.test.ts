@@ -45,7 +45,7 @@ const SABOTAGES: Readonly<Record<string, Bend>> = {
 };
 
 for (const [name, bend] of Object.entries(SABOTAGES)) {
-  it(`the checker notices a member that ${name}`, () => {
+  it(`the checker notices a member that ${name}`, { timeout: 60_000 }, () => {
     for (let seed = 1; seed <= 300; seed++) {
       try {
         simulateFlush(seed, bend);
