@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { RunningProcess, StartOptions } from '@rookery/testkit';
+import type { RunningProcess } from '@rookery/testkit';
 import type { Machine, RunningSystem } from './system.ts';
 
 /** Debian's, which has Debian's libraries; the one that is found first may be another. */
@@ -8,19 +8,14 @@ export const python = '/usr/bin/python3';
 
 const ready = { readyPattern: /^ready$/m, readyWithinMs: 120_000 } as const;
 
-export function clientFile(name: string): string {
+function clientFile(name: string): string {
   return fileURLToPath(new URL(`./clients/${name}`, import.meta.url));
 }
 
 /** Starts one of the clients in Node; returns when it has printed `ready`. */
-export function runNode(
-  { host }: Machine,
-  name: string,
-  args: readonly string[],
-  options: Pick<StartOptions, 'cwd'> = {},
-): Promise<RunningProcess> {
+export function runNode({ host }: Machine, name: string, args: readonly string[]): Promise<RunningProcess> {
   const all = ['--conditions=@rookery/source', clientFile(`${name}.ts`), ...args];
-  return host.run(process.execPath, all, { ...options, ...ready });
+  return host.run(process.execPath, all, ready);
 }
 
 /** Starts one of the clients in Python; returns when it has printed `ready`. */
@@ -49,16 +44,19 @@ export function whyFails(
   return `${reason}: apt-get install ${debianPackage}`;
 }
 
-/** Starts what is given, the origin's one after the other; nothing is left running when one of them fails. */
+/**
+ * Starts what is given, and leaves nothing running when one of them fails. What runs on the origin comes one after the
+ * other, and is given those before it.
+ */
 export async function startAll(
-  startOrigin: readonly (() => Promise<RunningProcess>)[],
+  startOrigin: readonly ((before: readonly RunningProcess[]) => Promise<RunningProcess>)[],
   startClients: readonly (() => Promise<RunningProcess>)[],
   doneText: string,
 ): Promise<RunningSystem> {
   const stack = new AsyncDisposableStack();
   try {
     const origin: RunningProcess[] = [];
-    for (const start of startOrigin) origin.push(stack.use(await start()));
+    for (const start of startOrigin) origin.push(stack.use(await start(origin)));
     const clients = await Promise.all(startClients.map(async (start) => stack.use(await start())));
     return { origin, clients, doneText, [Symbol.asyncDispose]: () => stack.disposeAsync() };
   } catch (error) {

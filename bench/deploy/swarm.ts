@@ -1,5 +1,5 @@
-import type { RunningProcess } from '@rookery/testkit';
-import { waitFor } from '@rookery/testkit';
+import { dirname } from 'node:path';
+import { type RunningProcess, waitFor } from '@rookery/testkit';
 import { runNode, startAll } from './programs.ts';
 import type { Machine, RunningSystem, Scene } from './system.ts';
 import { writeTorrent } from './torrent.ts';
@@ -18,16 +18,12 @@ export async function startSwarm(scene: Scene, client: TorrentClient): Promise<R
   const torrent = `${origin.folder}/tree.torrent`;
   const announce = `http://${origin.host.address}:${trackerPort}/announce`;
   await writeTorrent(torrent, tree, announce);
-  let tracker: RunningProcess;
   return startAll(
     [
-      async () => {
-        tracker = await runNode(origin, 'tracker', [origin.host.address, String(trackerPort)]);
-        return tracker;
-      },
-      async () => {
-        const seeder = await client.seed(origin, torrent, tree.slice(0, tree.lastIndexOf('/')));
-        await waitFor(() => tracker.stdout.includes('seeded'), {
+      () => runNode(origin, 'tracker', [origin.host.address, String(trackerPort)]),
+      async ([tracker]) => {
+        const seeder = await client.seed(origin, torrent, dirname(tree));
+        await waitFor(() => tracker!.stdout.includes('seeded'), {
           what: 'the seeder to be announced',
           withinMs: 30_000,
           detail: () => seeder.output,

@@ -1,3 +1,4 @@
+/// <reference path="../../../apps/deploy/src/swarm/client/webtorrent.d.ts" />
 /** The command line of `rookery-deploy`, loaded before it is let go by SIGUSR2: `rookery.ts fetch …`. */
 import { once } from 'node:events';
 import { run } from '../../../apps/deploy/src/cli.ts';

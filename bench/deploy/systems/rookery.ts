@@ -30,7 +30,9 @@ export const rookery: System = {
     const tracker = ['--tracker', `http://${listen}/announce`];
     const trust = ['--trust', `${key}.pub`];
     const serve = (...args: readonly string[]) =>
-      origin.host.run(process.execPath, [...program, ...args], { readyPattern: /listening|seeding/i });
+      origin.host.run(process.execPath, [...program, ...args, '--json'], {
+        readyPattern: /"event":"(listening|seeding)"/,
+      });
     const fetch = (machine: Machine) =>
       runNode(machine, 'rookery', [
         ...['fetch', release, '--to', treeOf(machine), ...trust, ...tracker],
