@@ -300,8 +300,7 @@ export class Groups {
       }
       case 'join':
         if (sender === this.#id) this.#noteMine(event.group, event.session);
-        if (this.#add(event.group, event.session, sender))
-          this.#changed(event.group, 'join', event.session);
+        if (this.#add(event.group, event.session, sender)) this.#changed(event.group, 'join', event.session);
         this.#confirm(sender, event.session);
         break;
       case 'leave':
