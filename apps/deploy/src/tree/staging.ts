@@ -67,15 +67,13 @@ export async function openStaging(
       const right = bytes.length === layout.pieceBytes(piece) && sha1(bytes).equals(layout.pieceHash(piece));
       if (!right)
         throw new ReleaseError('piece-wrong', `Piece ${piece} doesn't have the bytes that the release says.`);
-      for (const { chunk, chunkOffset, pieceOffset, length } of layout.segments(piece)) {
-        for (const { file, offset } of layout.places(chunk)) {
-          try {
-            await files.use(onDisk(folder, file.path), (handle) =>
-              writeAll(handle, bytes.subarray(pieceOffset, pieceOffset + length), offset + chunkOffset),
-            );
-          } catch (error) {
-            throw diskError('write-failed', file.path, error);
-          }
+      for (const { file, offset, from, to } of runsOf(layout, piece)) {
+        try {
+          await files.use(onDisk(folder, file.path), (handle) =>
+            writeAll(handle, bytes.subarray(from, to), offset),
+          );
+        } catch (error) {
+          throw diskError('write-failed', file.path, error);
         }
       }
     },
@@ -88,6 +86,30 @@ export async function openStaging(
     },
     [Symbol.asyncDispose]: () => files[Symbol.asyncDispose](),
   };
+}
+
+/** Bytes of a piece that lie together in a file. */
+interface Run {
+  readonly file: FileEntry;
+  readonly offset: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A large file's piece is one run: chunks that adjoin both in the piece and in the file are written together. */
+function runsOf(layout: Layout, piece: number): Run[] {
+  const runs: Run[] = [];
+  for (const { chunk, chunkOffset, pieceOffset, length } of layout.segments(piece)) {
+    for (const { file, offset } of layout.places(chunk)) {
+      const at = offset + chunkOffset;
+      const last = runs.at(-1);
+      const adjoins =
+        last?.file === file && last.to === pieceOffset && last.offset + (last.to - last.from) === at;
+      if (adjoins) runs[runs.length - 1] = { ...last, to: pieceOffset + length };
+      else runs.push({ file, offset: at, from: pieceOffset, to: pieceOffset + length });
+    }
+  }
+  return runs;
 }
 
 async function makeRoot(folder: string, resume: boolean): Promise<void> {

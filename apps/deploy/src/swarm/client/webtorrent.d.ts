@@ -41,7 +41,9 @@ declare module 'webtorrent' {
     destroy(): void;
     /** Of its streams; null ends it. */
     push(bytes: Uint8Array | null): boolean;
-    _write(bytes: Uint8Array, done: (error: Error | null) => void): void;
+    /** Called with as many bytes as it waits for. */
+    readonly _parserSize: number;
+    _parser(bytes: Uint8Array): void;
     _onMessageLength(buffer: Uint8Array): void;
   }
 

@@ -422,11 +422,15 @@ export function createExchange(options: ExchangeOptions): Exchange {
       wire.on('unchoke', () => fill(connection));
       wire.once('close', () => remove(connection));
       wire.once('finish', () => remove(connection));
-      // After the handshake, which is sent when this event is over. An incoming peer may have told its pieces already.
-      queueMicrotask(() => {
+      const begin = (): void => {
         greet(connection);
+        // An incoming peer may have told its pieces before it was let in here.
         importPieces(connection);
-      });
+      };
+      // The bitfield comes first on a wire. Who was dialled gets it now, before its own is read; who dialled us gets
+      // our handshake only when this event is over.
+      if (wire.type.includes('Outgoing')) begin();
+      else queueMicrotask(begin);
     },
     async deliver(piece, bytes) {
       try {

@@ -384,6 +384,7 @@ export function createPicker(options: PickerOptions): Picker {
 }
 
 function unitsOf({ offset, length }: Block): number[] {
-  const first = offset / UNIT_BYTES;
-  return Array.from({ length: Math.ceil(length / UNIT_BYTES) }, (_, i) => first + i);
+  const units: number[] = [];
+  for (let at = offset; at < offset + length; at += UNIT_BYTES) units.push(at / UNIT_BYTES);
+  return units;
 }
