@@ -5,6 +5,7 @@ import {
   boolean,
   defineSettings,
   integer,
+  list,
   resolveSettings,
   runCli,
   ServiceError,
@@ -18,6 +19,7 @@ const definition = defineSettings({
   settings: {
     port: setting({ schema: integer(), default: 7, description: 'A port', reason: 'r', short: 'p' }),
     fsync: setting({ schema: boolean(), default: true, description: 'Whether to fsync', reason: 'r' }),
+    peers: setting({ schema: list(integer()), default: [], description: 'Some', reason: 'r' }),
     token: setting({
       schema: integer().optional(),
       default: undefined,
@@ -45,6 +47,17 @@ async function run(
 }
 
 describe('a command', () => {
+  it.each([[['--peers', '1,2,3']], [['--peers', '1', '--peers', '2,3']]])(
+    'takes a list in one or one by one: %j',
+    async (flags) => {
+      let peers: unknown;
+      await run(['serve', ...flags], (command) => {
+        peers = resolveSettings(definition, { flags: command.optsWithGlobals() }).values.peers;
+      });
+      expect(peers).toEqual([1, 2, 3]);
+    },
+  );
+
   it('exits 0 when fine, and for help and version', async () => {
     expect(await run(['serve'])).toEqual({ code: 0, out: '', err: '' });
     expect(await run(['--version'])).toEqual({ code: 0, out: '1.2.3\n', err: '' });

@@ -35,7 +35,11 @@ export function addSettingsOptions<S extends SettingsShape, T extends TablesShap
       add(`${short}--${flag}`, help);
       add(`--no-${flag}`, `The opposite of --${flag}`).hideHelp();
     } else {
-      add(`${short}--${flag} <${placeholder(declared.unit, flag)}>`, help);
+      const option = add(`${short}--${flag} <${placeholder(declared.unit, flag)}>`, help);
+      // A list may be given in one, with commas, or the flag once for each.
+      if (Array.isArray(declared.default)) {
+        option.argParser((value, before?: string) => (before === undefined ? value : `${before},${value}`));
+      }
     }
   }
   return command;
