@@ -261,16 +261,17 @@ const own: Own = {
   }),
   outboxBytes: setting({
     schema: byteSize({ min: 65_536 }),
-    default: 32 * 1024 * 1024,
+    default: 64 * 1024 * 1024,
     description: 'What may wait for one client; then the slow_policy of the group decides',
-    reason: 'Seconds of a fast feed. At least twice the largest message.',
+    reason:
+      'Seconds of a fast feed, and four of the largest message: a receiver that is well has one or two of them under way.',
     unit: 'bytes',
   }),
   outboxesBytes: setting({
     schema: byteSize({ min: 65_536 }),
     default: 1024 * 1024 * 1024,
     description: 'What may wait for all clients together; beyond it the fullest session ends',
-    reason: 'Shared messages are counted for each receiver, so the memory used is less.',
+    reason: 'Memory is what ends everybody. A message counts once, however many it waits for.',
     unit: 'bytes',
   }),
   slowTimeoutMs: setting({

@@ -18,6 +18,7 @@ function entry(id: number, bytes: number, more: Partial<Entry<Content>> = {}): E
   return {
     bytes,
     sentBytes: bytes,
+    heldBytes: bytes + 7,
     content: { id },
     group: undefined,
     key: '',
@@ -133,6 +134,7 @@ function run(seed: number): void {
     if (confirms) expect(box.confirm(next - 1)).toBe(true);
   }
   expect(box.bytes).toBe(0);
+  expect(box.heldBytes).toBe(0);
   expect(box.unconfirmedBytes).toBe(0);
 
   const ids = model.sent.filter(({ id: one }) => one > 0).map(({ id: one }) => one);

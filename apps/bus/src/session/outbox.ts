@@ -11,8 +11,10 @@ export const SLOW_POLICIES = ['disconnect', 'slow', 'drop-oldest', 'newest-per-k
 export type SlowPolicy = (typeof SLOW_POLICIES)[number];
 
 export interface Entry<Content> {
-  /** What it costs to keep. */
+  /** What it counts for the limit. */
   readonly bytes: number;
+  /** What it takes of memory: a share, where receivers share the content. */
+  readonly heldBytes: number;
   /** What the client counts it as, in its window. */
   readonly sentBytes: number;
   readonly content: Content;
@@ -58,6 +60,7 @@ export class Outbox<Content> {
   /** What `#sent` costs to keep. */
   #sentBytes = 0;
   #bytes = 0;
+  #heldBytes = 0;
   readonly #droppable = new Map<string, Droppable<Content>>();
   readonly #newest = new Map<string, Slot<Content>>();
   readonly #dropped = new Map<string, number>();
@@ -75,6 +78,11 @@ export class Outbox<Content> {
   /** Bytes that are kept, taken ones included while they may be wanted again. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** What of that is memory of its own. */
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   /** Whether `take` has something to give. */
@@ -96,6 +104,7 @@ export class Outbox<Content> {
     const slot: Slot<Content> = { ...entry, dropped: false };
     this.#waiting.push(slot);
     this.#bytes += entry.bytes;
+    this.#heldBytes += entry.heldBytes;
     const { group } = entry;
     if (group !== undefined && (entry.policy === 'drop-oldest' || entry.policy === 'newest-per-key')) {
       const droppable = this.#droppable.get(group);
@@ -125,6 +134,7 @@ export class Outbox<Content> {
         const notice = this.#dropNotice(group, count);
         if (notice === undefined) continue;
         this.#bytes += notice.bytes;
+        this.#heldBytes += notice.heldBytes;
         taken.push(this.#send(notice));
       }
       this.#dropped.clear();
@@ -151,6 +161,7 @@ export class Outbox<Content> {
     if (count <= 0) return true;
     this.#sent.splice(0, count).forEach((entry, index) => {
       this.#bytes -= entry.bytes;
+      this.#heldBytes -= entry.heldBytes;
       this.#sentBytes -= entry.bytes;
       if (index < this.#resend) this.#unconfirmedBytes -= entry.sentBytes;
     });
@@ -182,6 +193,7 @@ export class Outbox<Content> {
     } else {
       this.#sentFrom++;
       this.#bytes -= entry.bytes;
+      this.#heldBytes -= entry.heldBytes;
     }
     return { number, content: entry.content };
   }
@@ -205,6 +217,7 @@ export class Outbox<Content> {
     slot.dropped = true;
     this.#gaps++;
     this.#bytes -= slot.bytes;
+    this.#heldBytes -= slot.heldBytes;
     this.#dropped.set(slot.group!, (this.#dropped.get(slot.group!) ?? 0) + 1);
     // Nothing but its place is kept, until the places are too many.
     (slot as { content: Content | undefined }).content = undefined;

@@ -1,7 +1,7 @@
 /** One client: its name, what it may do, what waits for it. Both wires end here. */
 import type { Multicast } from '../groups/groups.ts';
 import type { Content, EndReason, Format, RefusalCode } from './delivery.ts';
-import { type Numbered, Outbox, type SlowPolicy } from './outbox.ts';
+import { type Entry, type Numbered, Outbox, type SlowPolicy } from './outbox.ts';
 import { Rate } from './rate.ts';
 
 /** The connection that a session is served on. */
@@ -27,7 +27,7 @@ export interface SessionHost {
   ask(session: Session, request: Request): Verdict;
   /** The outbox has something for a connection that can't know it. */
   touch(session: Session): void;
-  /** Bytes in all outboxes have changed. */
+  /** What its outbox takes of memory has changed. */
   weigh(session: Session, bytes: number): void;
   end(session: Session, reason: EndReason): void;
   readonly now: number;
@@ -57,12 +57,20 @@ export interface SessionOptions {
   readonly host: SessionHost;
 }
 
+/** A timer holds no more than 24 days; who waits for longer is asked again in between. */
+const WAIT_MS_MAX = 3_600_000;
+
 /** What an entry costs beside its bytes: its place in the queues. */
 const ENTRY_BYTES = 100;
 
-function entryOf(content: Content): { bytes: number; sentBytes: number; content: Content } {
+/** `receivers`: that the content is shared by. */
+function entryOf(
+  content: Content,
+  receivers = 1,
+): Pick<Entry<Content>, 'bytes' | 'heldBytes' | 'sentBytes' | 'content'> {
   const sentBytes = typeof content === 'string' ? Buffer.byteLength(content) : content.length;
-  return { bytes: sentBytes + ENTRY_BYTES, sentBytes, content };
+  const heldBytes = Math.ceil(sentBytes / receivers) + ENTRY_BYTES;
+  return { bytes: sentBytes + ENTRY_BYTES, heldBytes, sentBytes, content };
 }
 
 export class Session {
@@ -127,7 +135,7 @@ export class Session {
         this.#timer ??= setTimeout(() => {
           this.#timer = undefined;
           this.connection?.resume();
-        }, waitMs);
+        }, Math.min(waitMs, WAIT_MS_MAX));
         return 'wait';
       }
     }
@@ -191,18 +199,18 @@ export class Session {
   // ---- What the client is told
 
   /** `group`: whose policy it is, for messages; undefined for what is never dropped. */
-  push(content: Content, group: string | undefined, key: string, policy: SlowPolicy): void {
+  push(content: Content, group: string | undefined, key: string, policy: SlowPolicy, receivers = 1): void {
     if (this.over) return;
-    const before = this.#outbox.bytes;
-    const fits = this.#outbox.push({ ...entryOf(content), group, key, policy });
-    this.#host.weigh(this, this.#outbox.bytes - before);
+    const before = this.#outbox.heldBytes;
+    const fits = this.#outbox.push({ ...entryOf(content, receivers), group, key, policy });
+    this.#host.weigh(this, this.#outbox.heldBytes - before);
     if (fits) this.#host.touch(this);
     else this.#host.end(this, 'too_slow');
   }
 
   /** For the connection: what to write next. */
   take(bytes: number): Numbered<Content>[] {
-    const before = this.#outbox.bytes;
+    const before = this.#outbox.heldBytes;
     const taken = this.#outbox.take(bytes);
     this.counters.sent += taken.length;
     if (this.#refused.length > this.#refusedSent) {
@@ -219,7 +227,7 @@ export class Session {
 
   /** The client has everything up to this number. False: that was never sent. */
   acknowledge(number: number): boolean {
-    const before = this.#outbox.bytes;
+    const before = this.#outbox.heldBytes;
     const known = this.#outbox.confirm(number);
     this.#spoken = true;
     let had = 0;
@@ -241,6 +249,11 @@ export class Session {
     this.parkedUntil = Number.POSITIVE_INFINITY;
     this.#spoken = true;
     return true;
+  }
+
+  /** Memory that its outbox takes for itself. */
+  get heldBytes(): number {
+    return this.#outbox.heldBytes;
   }
 
   get outboxBytes(): number {
@@ -268,8 +281,8 @@ export class Session {
   }
 
   #progress(before: number): void {
-    const { bytes } = this.#outbox;
-    if (bytes < before) this.progressAt = this.#host.now;
-    this.#host.weigh(this, bytes - before);
+    const { heldBytes } = this.#outbox;
+    if (heldBytes < before) this.progressAt = this.#host.now;
+    this.#host.weigh(this, heldBytes - before);
   }
 }

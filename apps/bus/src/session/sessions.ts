@@ -27,7 +27,7 @@ export interface SessionsOptions {
     readonly maxGroups: number;
     readonly maxGroupsPerSession: number;
     readonly messageBytes: number;
-    /** Bytes in all outboxes. */
+    /** What all outboxes take of memory; what receivers share counts once. */
     readonly outboxesBytes: number;
   };
   readonly groupSettings: (group: string) => GroupSettings;
@@ -262,7 +262,7 @@ export class Sessions implements SessionHost {
     this.#touched.delete(session);
     this.#forgetWaiting(session);
     this.#rows -= session.groups.size;
-    this.#outboxesBytes -= session.outboxBytes;
+    this.#outboxesBytes -= session.heldBytes;
     this.counters.ended[reason]++;
     this.#release(session);
     session.close(reason);
@@ -336,7 +336,7 @@ export class Sessions implements SessionHost {
       if (content === undefined) continue;
       const group = groups.length === 1 ? groups[0]! : (groups.find((g) => session.groups.has(g)) ?? name);
       const { slowPolicy } = groupSettings(group);
-      session.push(content, group, conflationKey, slowPolicy);
+      session.push(content, group, conflationKey, slowPolicy, to.length);
       this.counters.messagesDelivered++;
       this.counters.bytesDelivered += output.data.length;
       if (slowPolicy === 'slow' && session.outboxBytes > this.#options.limits.outboxBytes / 2) {
@@ -369,7 +369,7 @@ export class Sessions implements SessionHost {
       encoded.set(format, known);
       if (!known.has(mine)) known.set(mine, this.#encode(format, { kind: 'view', view }, mine));
       const content = known.get(mine);
-      if (content !== undefined) session.push(content, undefined, '', 'disconnect');
+      if (content !== undefined) session.push(content, undefined, '', 'disconnect', to.length);
     }
   }
 
@@ -441,7 +441,7 @@ export class Sessions implements SessionHost {
     while (this.#outboxesBytes > this.#options.limits.outboxesBytes) {
       let fullest: Session | undefined;
       for (const session of this.#sessions.values()) {
-        if (fullest === undefined || session.outboxBytes > fullest.outboxBytes) fullest = session;
+        if (fullest === undefined || session.heldBytes > fullest.heldBytes) fullest = session;
       }
       if (fullest === undefined) return;
       this.end(fullest, 'too_slow');
