@@ -1,0 +1,3 @@
+import { main } from '../../src/cli.ts';
+
+await main(process.argv);

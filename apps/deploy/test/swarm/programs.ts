@@ -1,0 +1,133 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Host, type RunningProcess, startProcess, waitFor } from '@rookery/testkit';
+import { generateKeys, parseSigningKey } from '../../src/release/keys.ts';
+import { payloadBytes, torrentFile } from '../../src/release/torrent.ts';
+import { packFolder, plantMany } from '../support.ts';
+
+const PROGRAM = fileURLToPath(new URL('./program.ts', import.meta.url));
+
+/** A release and all that its hosts are given, as files. */
+export interface PackedFiles {
+  readonly tree: string;
+  readonly release: string;
+  readonly torrent: string;
+  readonly trust: string;
+  readonly payloadBytes: number;
+}
+
+/** Plants files that make up about so many bytes, packs and signs them. */
+export async function packTree(
+  folder: string,
+  options: { readonly bytes: number; readonly files?: number; readonly seed?: number },
+): Promise<PackedFiles> {
+  const { bytes, files = 20, seed = 1 } = options;
+  const tree = join(folder, `tree-${seed}`);
+  await plantMany(tree, { files, seed, bytes: () => Math.floor(bytes / files) });
+  return packExisting(folder, tree, `release-${seed}`);
+}
+
+export async function packExisting(folder: string, tree: string, name: string): Promise<PackedFiles> {
+  const { privatePem, publicPem } = generateKeys();
+  const { bytes, release } = await packFolder(tree, { key: parseSigningKey(privatePem) });
+  const paths = {
+    release: join(folder, `${name}.release`),
+    torrent: join(folder, `${name}.torrent`),
+    trust: join(folder, `${name}.pub`),
+  };
+  await writeFile(paths.release, bytes);
+  if (payloadBytes(release.manifest) > 0) await writeFile(paths.torrent, torrentFile(release.info));
+  await writeFile(paths.trust, publicPem);
+  return { tree, ...paths, payloadBytes: payloadBytes(release.manifest) };
+}
+
+/** Runs the command line as a process of its own, on this machine or on a test host. */
+export function rookery(
+  args: readonly string[],
+  options: { readonly host?: Host | undefined; readonly ready?: RegExp; readonly shell?: string } = {},
+): Promise<RunningProcess> {
+  const { host, ready, shell } = options;
+  const node = [process.execPath, '--conditions=@rookery/source', PROGRAM, ...args];
+  // What the shell sets, such as limits, holds for the program that it becomes.
+  const [command, ...rest] = shell === undefined ? node : ['sh', '-c', `${shell}; exec "$@"`, 'sh', ...node];
+  const start = { ...(ready === undefined ? {} : { readyPattern: ready }), readyWithinMs: 60_000 };
+  return host === undefined
+    ? startProcess({ ...start, command: command!, args: rest })
+    : host.run(command!, rest, start);
+}
+
+export async function startTracker(
+  host?: Host,
+): Promise<{ readonly process: RunningProcess; readonly url: string }> {
+  const address = host?.address ?? '127.0.0.1';
+  const process = await rookery(['tracker', '--listen', `${address}:0`, '--json'], {
+    host,
+    ready: /"port":(\d+)/,
+  });
+  return { process, url: `http://${address}:${process.ready?.[1]}/announce` };
+}
+
+export function startOrigin(packed: PackedFiles, tracker: string, host?: Host): Promise<RunningProcess> {
+  return rookery(['seed', packed.release, packed.tree, '--tracker', tracker, '--json'], {
+    host,
+    ready: /"seeding".*"port":(\d+),"web_seed_port":(\d+)/,
+  });
+}
+
+export function startFetch(
+  packed: PackedFiles,
+  to: string,
+  tracker: string,
+  options: {
+    readonly host?: Host | undefined;
+    readonly more?: readonly string[];
+    readonly shell?: string;
+  } = {},
+): Promise<RunningProcess> {
+  const { host, more = [], shell } = options;
+  return rookery(
+    [
+      ...['fetch', packed.release, '--to', to, '--trust', packed.trust, '--tracker', tracker],
+      ...['--json', ...more],
+    ],
+    { host, ...(shell === undefined ? {} : { shell }) },
+  );
+}
+
+export interface Event {
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
+export function eventsOf(process: RunningProcess): Event[] {
+  return process.stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{') && line.endsWith('}'))
+    .map((line) => JSON.parse(line) as Event);
+}
+
+/** The event, once it is there; fails at once when the program ended without it. */
+export function eventOf(process: RunningProcess, name: string, withinMs = 60_000): Promise<Event> {
+  return waitFor(
+    () => {
+      const found = eventsOf(process).findLast(({ event }) => event === name);
+      if (found === undefined && process.exit !== undefined)
+        throw new Error(`no ${name}:\n${process.output}`);
+      return found;
+    },
+    { what: `the event ${name}`, withinMs, detail: () => process.output },
+  );
+}
+
+/** Resolves when so much of the payload is there. */
+export function fetchedPart(process: RunningProcess, part: number): Promise<Event> {
+  return waitFor(
+    () =>
+      eventsOf(process).find(
+        ({ event, phase, done_bytes, total_bytes }) =>
+          event === 'progress' && phase === 'fetching' && Number(done_bytes) >= part * Number(total_bytes),
+      ),
+    { what: `${part} of the payload`, withinMs: 60_000, detail: () => process.output },
+  );
+}
