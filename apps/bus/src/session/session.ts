@@ -132,10 +132,13 @@ export class Session {
       const waitMs = Math.max(this.#messages.waitMs(now), this.#bytes.waitMs(now));
       if (waitMs > 0) {
         this.counters.waits++;
-        this.#timer ??= setTimeout(() => {
-          this.#timer = undefined;
-          this.connection?.resume();
-        }, Math.min(waitMs, WAIT_MS_MAX));
+        this.#timer ??= setTimeout(
+          () => {
+            this.#timer = undefined;
+            this.connection?.resume();
+          },
+          Math.min(waitMs, WAIT_MS_MAX),
+        );
         return 'wait';
       }
     }
