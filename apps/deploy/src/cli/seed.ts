@@ -31,6 +31,10 @@ export async function seedCommand(
     port,
     webSeedPort,
     ...(rack === undefined ? {} : { rack }),
+    onCopied: () => {
+      reporter.event('copied');
+      reporter.say('The hosts have a whole copy between them.\n');
+    },
     onBanned: (peer) => reporter.event('peer_banned', { peer }),
     onTrackerProblem: (url, message) => reporter.event('tracker_problem', { tracker: url, message }),
   });

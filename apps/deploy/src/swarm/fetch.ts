@@ -255,6 +255,7 @@ function join(
     webSeeds: [],
     ...(options.rack === undefined ? {} : { rack: options.rack }),
     onBanned: options.onBanned ?? (() => undefined),
+    onCopied: () => undefined,
     onTrackerProblem: options.onTrackerProblem ?? (() => undefined),
     ...listeners,
   });

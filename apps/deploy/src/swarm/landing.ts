@@ -86,7 +86,8 @@ export async function land({ target, staging }: Landing): Promise<void> {
   try {
     // An empty folder gives way; anything else doesn't.
     await rename(staging, target);
-    await syncPath(Buffer.from(dirname(target)));
+    // The folder above may be reached through a link.
+    await syncPath(Buffer.from(dirname(target)), constants.O_RDONLY);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const taken = code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOTDIR';
@@ -108,8 +109,11 @@ async function syncFolders(folder: Buffer): Promise<void> {
   await syncPath(folder);
 }
 
-async function syncPath(path: Buffer): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+async function syncPath(
+  path: Buffer,
+  flags: number = constants.O_RDONLY | constants.O_NOFOLLOW,
+): Promise<void> {
+  const handle = await open(path, flags);
   try {
     await handle.sync();
   } finally {

@@ -22,6 +22,8 @@ export interface SeedOptions {
   /** While the folder is compared with the release. */
   readonly onVerified?: (count: number) => void;
   readonly onBanned?: (peer: string) => void;
+  /** The hosts have a whole copy between them: they would finish without this origin. */
+  readonly onCopied?: () => void;
   readonly onTrackerProblem?: (tracker: string, message: string) => void;
 }
 
@@ -79,6 +81,7 @@ export async function seed(options: SeedOptions): Promise<Seeding> {
       onWhole: () => undefined,
       onFailure: fail,
       onBanned: options.onBanned ?? (() => undefined),
+      onCopied: options.onCopied ?? (() => undefined),
       onTrackerProblem: options.onTrackerProblem ?? (() => undefined),
     });
   } catch (error) {

@@ -43,6 +43,7 @@ export interface MembershipOptions {
   readonly onWhole: (piece: number) => void;
   readonly onFailure: (error: unknown) => void;
   readonly onBanned: (peer: string) => void;
+  readonly onCopied: () => void;
   readonly onTrackerProblem: (tracker: string, message: string) => void;
 }
 
@@ -58,6 +59,7 @@ export async function becomeMember(options: MembershipOptions): Promise<Membersh
     onWhole: options.onWhole,
     onFailure: options.onFailure,
     onBanned: options.onBanned,
+    onCopied: options.onCopied,
   });
   let ownPeerId = '';
   const client = await usable(`port ${options.port}`, () =>

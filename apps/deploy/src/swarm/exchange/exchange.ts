@@ -29,6 +29,8 @@ export interface ExchangeOptions {
   /** The store can't go on. */
   readonly onFailure: (error: unknown) => void;
   readonly onBanned: (peer: string) => void;
+  /** Super-seeding only: the peers have a whole copy between them. */
+  readonly onCopied: () => void;
 }
 
 /** Pieces for pieces, with all peers of one swarm. */
@@ -118,6 +120,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
   let fetchedBytes = 0;
   let sentBefore = 0;
   let progressAt = now();
+  let copied = false;
   let closed = false;
 
   const fill = (connection: Connection): void => {
@@ -317,6 +320,10 @@ export function createExchange(options: ExchangeOptions): Exchange {
     const at = now();
     for (const connection of connections) watch(connection, at);
     fillAll();
+    if (reveal?.copied === true && !copied) {
+      copied = true;
+      options.onCopied();
+    }
     if (reveal !== undefined && !reveal.ended) {
       if (reveal.endIfDone(at)) endSuperSeeding();
       else for (const connection of connections) tell(connection);

@@ -7,6 +7,8 @@ import { createWindow, type Window } from './window.ts';
  */
 export interface Reveal {
   readonly ended: boolean;
+  /** Whether the peers have a whole copy between them. */
+  readonly copied: boolean;
   join(): Audience;
   leave(audience: Audience): void;
   /** A peer has a piece now, whoever sent it. */
@@ -72,12 +74,15 @@ export function createReveal(options: {
     get ended() {
       return ended;
     },
+    get copied() {
+      return withoutCopy === 0;
+    },
     join() {
       const audience: Audience = {
         told: new Map(),
         has: new Uint8Array(pieceCount),
         knows: new Uint8Array(pieceCount),
-        window: createWindow(2 * pieceBytes(0), Math.max(options.windowBytesMax, 2 * pieceBytes(0))),
+        window: createWindow(3 * pieceBytes(0), Math.max(options.windowBytesMax, 3 * pieceBytes(0))),
       };
       audiences.add(audience);
       return audience;

@@ -7,9 +7,9 @@ export interface Window {
 }
 
 /** Answers that are quicker wait for nobody: there is room for more. */
-const QUICK_MS = 200;
+const QUICK_MS = 300;
 /** Slower ones wait in a queue, where a piece can't be given to somebody else any more. */
-const SLOW_MS = 600;
+const SLOW_MS = 1_000;
 
 export function createWindow(leastBytes: number, mostBytes: number): Window {
   let bytes = leastBytes;

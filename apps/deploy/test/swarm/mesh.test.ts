@@ -1,0 +1,83 @@
+import { Random } from '@rookery/testkit';
+import { describe, expect, test } from 'vitest';
+import { type Announced, createMesh, FULL_MESH, type Mesh } from '../../src/swarm/tracker/mesh.ts';
+
+function host(number: number, more: Partial<Announced> = {}): Announced {
+  const ip = `10.0.${number >> 8}.${number & 255}`;
+  return { key: `${ip}:1`, peerId: `peer-${number}`, ip, port: 1, complete: false, origin: false, ...more };
+}
+
+function edges(mesh: Mesh): Map<string, ReadonlySet<string>> {
+  return new Map([...mesh.members()].map(({ key, neighbours }) => [key, neighbours]));
+}
+
+function reachable(graph: Map<string, ReadonlySet<string>>): number {
+  const [first] = graph.keys();
+  const seen = new Set([first!]);
+  for (const key of seen) for (const next of graph.get(key)!) seen.add(next);
+  return seen.size;
+}
+
+describe('a mesh', () => {
+  const random = new Random(1);
+  const chance = (): number => random.float();
+
+  test('joins all with all up to thirty, and each pair is dialled from one side only', () => {
+    const mesh = createMesh(chance);
+    const dialled = new Set<string>();
+    for (let number = 0; number < FULL_MESH; number++) {
+      for (const { key } of mesh.announce(host(number), 0)) {
+        const pair = [key, host(number).key].sort().join();
+        expect(dialled.has(pair)).toBe(false);
+        expect(key).not.toBe(host(number).key);
+        dialled.add(pair);
+      }
+    }
+    expect(dialled.size).toBe((FULL_MESH * (FULL_MESH - 1)) / 2);
+  });
+
+  test('gives each of a thousand hosts some neighbours, and leaves nobody out', () => {
+    const mesh = createMesh(chance);
+    for (let number = 0; number < 1_000; number++) mesh.announce(host(number), 0);
+    const graph = edges(mesh);
+    expect(reachable(graph)).toBe(1_000);
+    const later = [...graph.values()].slice(FULL_MESH).map(({ size }) => size);
+    expect(Math.min(...later)).toBeGreaterThanOrEqual(8);
+    const mean = later.reduce((sum, size) => sum + size, 0) / later.length;
+    expect(mean).toBeLessThan(20);
+  });
+
+  test('prefers the own rack, and still keeps racks together', () => {
+    const mesh = createMesh(chance);
+    for (let number = 0; number < 300; number++)
+      mesh.announce(host(number, { rack: `rack-${number % 5}` }), 0);
+    const rackOf = new Map([...mesh.members()].map(({ key, rack }) => [key, rack]));
+    let same = 0;
+    let all = 0;
+    for (const [key, neighbours] of [...edges(mesh)].slice(100)) {
+      all += neighbours.size;
+      for (const other of neighbours) if (rackOf.get(other) === rackOf.get(key)) same++;
+    }
+    // By chance it would be a fifth.
+    expect(same / all).toBeGreaterThan(0.35);
+    expect(reachable(edges(mesh))).toBe(300);
+  });
+
+  test('makes up for neighbours that are gone, at the next announcement', () => {
+    const mesh = createMesh(chance);
+    for (let number = 0; number < 200; number++) mesh.announce(host(number), 0);
+    for (let number = 0; number < 200; number++) if (number % 2 === 0) mesh.announce(host(number), 100);
+    mesh.expire(50);
+    for (let number = 0; number < 200; number += 2) mesh.announce(host(number), 101);
+    const graph = edges(mesh);
+    expect(graph.size).toBe(100);
+    expect(reachable(graph)).toBe(100);
+    for (const { size } of graph.values()) expect(size).toBeGreaterThanOrEqual(8);
+  });
+
+  test('joins no host that has everything with another that has', () => {
+    const mesh = createMesh(chance);
+    mesh.announce(host(1, { complete: true, origin: true }), 0);
+    expect(mesh.announce(host(2, { complete: true, origin: true }), 0)).toEqual([]);
+  });
+});
