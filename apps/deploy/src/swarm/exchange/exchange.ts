@@ -7,6 +7,7 @@ import { OWN_BLOCK_BYTES, PROGRESS_WITHIN_MS, SWARM_LIMITS, UNIT_BYTES } from '.
 import { createPicker, type Request, type Source } from '../picker/picker.ts';
 import { createEvidence, type Filling } from './evidence.ts';
 import { createPieceCache, type PieceCache } from './piece-cache.ts';
+import { countPieceMemory } from './piece-memory.ts';
 import { type Audience, createReveal, type Reveal } from './reveal.ts';
 import { serveUploads, type Uploads } from './uploads.ts';
 import { createWindow, type Window } from './window.ts';
@@ -108,7 +109,10 @@ export function createExchange(options: ExchangeOptions): Exchange {
         random: Math.random,
       })
     : undefined;
-  const cache = createPieceCache(SWARM_LIMITS.cacheBytes, pieceBytes, store.read);
+  const cache = createPieceCache(SWARM_LIMITS.cacheBytes, pieceBytes, (piece) => {
+    countPieceMemory(pieceBytes(piece));
+    return store.read(piece);
+  });
   const connections = new Set<Connection>();
   const fillings = new Map<number, Filling<Connection>>();
   const evidence = createEvidence<Connection>();
@@ -173,6 +177,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
     if (fresh) {
       let filling = fillings.get(piece);
       if (filling === undefined) {
+        countPieceMemory(pieceBytes(piece));
         filling = { bytes: Buffer.allocUnsafeSlow(pieceBytes(piece)), senders: [] };
         fillings.set(piece, filling);
       }

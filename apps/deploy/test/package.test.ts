@@ -1,0 +1,74 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { startProcess, type TemporaryFolder, temporaryFolder } from '@rookery/testkit';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+// What users get: the tarball, installed in an empty folder, on the oldest Node that is promised.
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const oldestNode = '24.21.0';
+
+let folder: TemporaryFolder;
+let app: string;
+
+/** npm of the machine, without what this repository and its scripts set. */
+async function npm(cwd: string, ...args: string[]): Promise<string> {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
+  const { stdout } = await run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, env });
+  return stdout;
+}
+
+const inApp = (name: string): string => join(app, 'node_modules/.bin', name);
+
+beforeAll(async () => {
+  folder = await temporaryFolder('rookery-deploy-package-');
+  app = join(folder.path, 'app');
+  await mkdir(app);
+  await writeFile(join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }));
+  const packed = await npm(
+    join(root, 'apps/deploy'),
+    ...['pack', '--ignore-scripts', '--pack-destination', folder.path],
+  );
+  const tarball = join(folder.path, packed.trim().split('\n').at(-1)!);
+  await npm(app, 'install', tarball, `node-${process.platform}-${process.arch}@${oldestNode}`);
+}, 180_000);
+
+afterAll(() => folder.remove());
+
+test('the packed deployer brings a tree from an empty folder to another', { timeout: 60_000 }, async () => {
+  const tool = (...args: string[]) => run(inApp('node'), [inApp('rookery-deploy'), ...args], { cwd: app });
+  const start = (ready: RegExp, ...args: string[]) =>
+    startProcess({
+      command: inApp('node'),
+      args: [inApp('rookery-deploy'), ...args, '--json'],
+      cwd: app,
+      readyPattern: ready,
+    });
+  await mkdir(join(app, 'dist'));
+  await writeFile(join(app, 'dist/index.html'), '<h1>here</h1>\n');
+  await tool('keygen', '--out', 'key');
+  await tool('pack', 'dist', '--app', 'shop', '--version', '1', '--key', 'key', '-o', 'shop.release');
+  await using tracker = await start(/"url":"([^"]+)"/, 'tracker', '--listen', '127.0.0.1:0');
+  const url = tracker.ready![1]!;
+  await using origin = await start(/seeding/, 'seed', 'shop.release', 'dist', '--tracker', url);
+  const { stderr } = await tool(
+    ...['fetch', 'shop.release', '--to', 'to', '--trust', 'key.pub', '--tracker', url],
+  );
+  expect(await readFile(join(app, 'to/index.html'), 'utf8')).toBe('<h1>here</h1>\n');
+  expect(stderr + origin.stderr + tracker.stderr).toBe('');
+});
+
+test('the packed library exports what programs need, and needs no other package', async () => {
+  const program =
+    "import { fetch, pack, seed, verify } from '@rookery/deploy'; console.log(typeof fetch, typeof pack, typeof seed, typeof verify);";
+  const { stdout, stderr } = await run(inApp('node'), ['--input-type=module', '-e', program], { cwd: app });
+  expect(stdout + stderr).toBe('function function function function\n');
+  const { dependencies } = JSON.parse(
+    await readFile(join(app, 'node_modules/@rookery/deploy/package.json'), 'utf8'),
+  ) as { readonly dependencies?: object };
+  expect(dependencies).toBeUndefined();
+});
