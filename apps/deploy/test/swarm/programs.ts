@@ -43,7 +43,7 @@ export async function packExisting(folder: string, tree: string, name: string): 
 }
 
 /** Runs the command line as a process of its own, on this machine or on a test host. */
-export function rookery(
+function rookery(
   args: readonly string[],
   options: { readonly host?: Host | undefined; readonly ready?: RegExp; readonly shell?: string } = {},
 ): Promise<RunningProcess> {
@@ -100,7 +100,7 @@ export interface Event {
   readonly [field: string]: unknown;
 }
 
-export function eventsOf(process: RunningProcess): Event[] {
+function eventsOf(process: RunningProcess): Event[] {
   return process.stdout
     .split('\n')
     .filter((line) => line.startsWith('{') && line.endsWith('}'))
