@@ -1,7 +1,7 @@
 import { connect as connectTcp, createServer, type Socket } from 'node:net';
-import { connect } from '@rookery/bus/client';
 import { Random } from '@rookery/testkit';
 import { afterEach, expect, it } from 'vitest';
+import { connect } from '../../src/client/index.ts';
 import { startInProcess } from '../in-process.ts';
 
 const SEED = Number(process.env.ROOKERY_TEST_SEED ?? Date.now() % 0x7fff_ffff);

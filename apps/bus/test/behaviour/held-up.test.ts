@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect } from '@rookery/bus/client';
 import { waitFor } from '@rookery/testkit';
 import { expect, it } from 'vitest';
+import { connect } from '../../src/client/index.ts';
 import { startInProcess } from '../in-process.ts';
 
 const MIB = 1024 * 1024;

@@ -1,5 +1,5 @@
-import { connect } from '@rookery/bus/client';
 import { expect, it } from 'vitest';
+import { connect } from '../../src/client/index.ts';
 import { startInProcess } from '../in-process.ts';
 import type { WebSocketClient } from '../websocket-client.ts';
 
