@@ -13,8 +13,8 @@ import {
   type LoadedSettings,
   type Log,
   type Metrics,
-  resolveSettings,
   ServiceError,
+  settingsOver,
 } from '@rookery/service';
 import packageJson from '../package.json' with { type: 'json' };
 import { addMetrics } from './admin/metrics.ts';
@@ -78,13 +78,8 @@ export class BusDaemon {
   readonly #badInput = new Map<string, number>();
 
   constructor(options: BusDaemonOptions = {}) {
-    const settings: DaemonSettings = options.loaded?.values ?? {
-      ...resolveSettings(settingsDefinition, {}).values,
-      // One that is undefined is not set, and does not take away the default.
-      ...Object.fromEntries(
-        Object.entries(options.settings ?? {}).filter(([, value]) => value !== undefined),
-      ),
-    };
+    const settings: DaemonSettings =
+      options.loaded?.values ?? settingsOver(settingsDefinition, options.settings);
     this.settings = settings;
     const log = options.log ?? createLogger({ name: 'rookery-bus', level: 'silent' });
     this.#log = log;

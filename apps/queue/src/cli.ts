@@ -1,13 +1,4 @@
-import {
-  addSettingsOptions,
-  createLogger,
-  flushLog,
-  loadSettings,
-  runCli,
-  runProcess,
-  setExitCode,
-  settingsForLog,
-} from '@rookery/service';
+import { addSettingsOptions, runCli, serve, setExitCode } from '@rookery/service';
 import { Command } from 'commander';
 import { verify } from './cli/verify.ts';
 import { QueueServer, version } from './server.ts';
@@ -46,27 +37,23 @@ function program(): Command {
   return root;
 }
 
-async function runServer(flags: Record<string, unknown>): Promise<number> {
-  const loaded = loadSettings(settingsDefinition, { flags, environment: process.env });
-  const { logLevel, logFormat } = loaded.values;
-  const log = createLogger({ name: 'rookery-queue', level: logLevel, format: logFormat });
-  for (const warning of loaded.warnings) log.warn(warning);
-  log.info({ version, settings: settingsForLog(loaded) }, 'starting');
-  const server = new QueueServer({ loaded, log });
-  // After the listeners, so that whoever reads this line can connect.
-  server.lifecycle.add({
-    name: 'announcement',
-    start: () => {
-      const { host, port } = server.address!;
-      log.info(
-        { host, port, socket: loaded.values.socket, admin: server.adminUrl },
-        `listening on ${host}:${port}`,
-      );
+function runServer(flags: Record<string, unknown>): Promise<number> {
+  return serve({
+    name: 'rookery-queue',
+    version,
+    definition: settingsDefinition,
+    input: { flags, environment: process.env },
+    create: (loaded, log) => {
+      const server = new QueueServer({ loaded, log });
+      return {
+        lifecycle: server.lifecycle,
+        announce: () => ({
+          ...server.address!,
+          socket: loaded.values.socket,
+          admin: server.adminUrl,
+        }),
+        reload: () => void server.reload(),
+      };
     },
   });
-  try {
-    return await runProcess({ lifecycle: server.lifecycle, log, reload: () => void server.reload() });
-  } finally {
-    await flushLog(log);
-  }
 }

@@ -12,6 +12,7 @@ import {
   resolveSettings,
   type SettingChange,
   setLogLevel,
+  settingsOver,
 } from '@rookery/service';
 import { type LogEvent, nodeDisk, systemClock } from '@rookery/storage';
 import packageJson from '../package.json' with { type: 'json' };
@@ -61,13 +62,8 @@ export class QueueServer {
   #host: Host | undefined;
 
   constructor(options: QueueServerOptions = {}) {
-    const settings: ServerSettings = options.loaded?.values ?? {
-      ...resolveSettings(settingsDefinition, {}).values,
-      // One that is undefined is not set, and does not take away the default.
-      ...Object.fromEntries(
-        Object.entries(options.settings ?? {}).filter(([, value]) => value !== undefined),
-      ),
-    };
+    const settings: ServerSettings =
+      options.loaded?.values ?? settingsOver(settingsDefinition, options.settings);
     this.settings = settings;
     this.#loaded = options.loaded;
     this.#log = options.log ?? createLogger({ name: 'rookery-queue', level: 'silent' });

@@ -20,6 +20,7 @@ export {
 } from './admin/server.ts';
 export { useColor } from './cli/color.ts';
 export { type CliOutput, EXIT, runCli, setExitCode } from './cli/run.ts';
+export { type Served, type ServeOptions, serve } from './cli/serve.ts';
 export { errorMessage, ServiceError, type ServiceErrorCode } from './errors.ts';
 export {
   createLifecycle,
@@ -85,12 +86,14 @@ export {
   type ReloadedSettings,
   type SettingChange,
 } from './settings/load.ts';
+export { snakeCase } from './settings/names.ts';
 export { addSettingsOptions } from './settings/options.ts';
 export {
   type ResolvedSettings,
   resolveSettings,
   type SettingSource,
   type SettingsInput,
+  settingsOver,
 } from './settings/resolve.ts';
 export {
   type Address,
@@ -107,4 +110,10 @@ export {
   type Range,
   text,
 } from './settings/schemas.ts';
-export { formatBytes, formatDuration, parseBytes, parseDuration } from './settings/units.ts';
+export {
+  approximateBytes,
+  formatBytes,
+  formatDuration,
+  parseBytes,
+  parseDuration,
+} from './settings/units.ts';

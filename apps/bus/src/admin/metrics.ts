@@ -1,4 +1,4 @@
-import type { MetricSample, Metrics } from '@rookery/service';
+import { type MetricSample, type Metrics, snakeCase } from '@rookery/service';
 import type { BusDaemon } from '../server.ts';
 
 /** Registers the figures; each is read when somebody scrapes, so that messages pay for none of it. */
@@ -25,7 +25,7 @@ export function addMetrics(metrics: Metrics, daemon: BusDaemon): void {
   counter('ring_datagrams_received_total', 'Datagrams received', ring('received'));
   counter('ring_datagrams_refused_total', 'Datagrams that were not whole, fresh and from a friend', () =>
     ['malformed', 'otherSeal', 'badSeal', 'replayed', 'unproven', 'badProof'].map((reason) => ({
-      labels: { reason: reason.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) },
+      labels: { reason: snakeCase(reason) },
       value: ring(reason)(),
     })),
   );

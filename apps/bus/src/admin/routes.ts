@@ -1,4 +1,4 @@
-import { type Admin, AdminError } from '@rookery/service';
+import { type Admin, AdminError, snakeCase } from '@rookery/service';
 import type { BusDaemon } from '../server.ts';
 
 /** Rows in one answer: more come by `?after=NAME`. */
@@ -25,12 +25,7 @@ export function addRoutes(admin: Admin, daemon: BusDaemon): void {
         };
       }),
       queued_bytes: queuedBytes,
-      counters: Object.fromEntries(
-        Object.entries(counters).map(([name, value]) => [
-          name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-          value,
-        ]),
-      ),
+      counters: Object.fromEntries(Object.entries(counters).map(([name, value]) => [snakeCase(name), value])),
     };
   });
   admin.route('GET', '/groups', ({ query }) => {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { approximateBytes } from '@rookery/service';
 import type { AdminClient, GroupReport, RingReport, SessionReport } from './admin-client.ts';
-import { sizeText } from './size.ts';
 import { table } from './table.ts';
 
 /** Between the two looks that rates are made of. */
@@ -103,7 +103,7 @@ function forPeople({ ring, groups, sessions }: Status): string {
           ['group', 'members', 'senders'],
           largest.map(({ name, members, held_up }) => [name, members, held_up ? 'held up' : '']),
         ),
-    `\n${count(sessions.length, 'session')} here: ${total.received} messages/s in, ${total.delivered}/s out, ${sizeText(total.outboxBytes)} waiting`,
+    `\n${count(sessions.length, 'session')} here: ${total.received} messages/s in, ${total.delivered}/s out, ${approximateBytes(total.outboxBytes)} waiting`,
     `${sessions.length > fullest.length ? `; the ${fullest.length} that have most waiting` : ''}\n`,
     fullest.length === 0
       ? ''
@@ -115,7 +115,7 @@ function forPeople({ ring, groups, sessions }: Status): string {
             one.groups,
             one.rates.received,
             one.rates.delivered,
-            sizeText(one.outbox_bytes),
+            approximateBytes(one.outbox_bytes),
             one.dropped_total,
           ]),
         ),

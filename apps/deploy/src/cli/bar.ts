@@ -1,5 +1,5 @@
+import { approximateBytes } from '@rookery/service';
 import { SingleBar } from 'cli-progress';
-import { sizeText } from './size.ts';
 
 export interface Bar {
   update(phase: string, doneBytes: number, totalBytes: number): void;
@@ -21,9 +21,9 @@ export function showBar(stream: NodeJS.WriteStream): Bar {
       const seconds = Math.max(0.001, (performance.now() - begun) / 1000);
       const words = {
         phase,
-        done: sizeText(doneBytes),
-        all: sizeText(totalBytes),
-        rate: sizeText(Math.round(doneBytes / seconds)),
+        done: approximateBytes(doneBytes),
+        all: approximateBytes(totalBytes),
+        rate: approximateBytes(Math.round(doneBytes / seconds)),
       };
       if (shown) {
         bar.setTotal(totalBytes);

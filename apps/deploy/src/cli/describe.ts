@@ -1,7 +1,7 @@
+import { approximateBytes } from '@rookery/service';
 import type { Release } from '../release/container.ts';
 import { pieceCount } from '../release/pieces.ts';
 import { payloadBytes } from '../release/torrent.ts';
-import { sizeText } from './size.ts';
 
 /** The stable form for programs. */
 export function releaseFields(release: Release, releaseBytes: number): Record<string, unknown> {
@@ -36,10 +36,10 @@ export function describeRelease(release: Release, releaseBytes: number): string 
     `${manifest.app} ${manifest.version}`,
     ...(manifest.commit === undefined ? [] : [`  commit      ${manifest.commit}`]),
     `  time        ${timeText(release) ?? 'not stated'}`,
-    `  tree        ${counts.files} files, ${counts.links} links, ${counts.folders} empty folders, ${sizeText(counts.bytes)}`,
-    `  payload     ${sizeText(payload)} in ${pieces} pieces of ${sizeText(manifest.pieceLength)}`,
+    `  tree        ${counts.files} files, ${counts.links} links, ${counts.folders} empty folders, ${approximateBytes(counts.bytes)}`,
+    `  payload     ${approximateBytes(payload)} in ${pieces} pieces of ${approximateBytes(manifest.pieceLength)}`,
     `  info hash   ${release.infoHash}`,
-    `  release id  ${release.id} (${sizeText(releaseBytes)})`,
+    `  release id  ${release.id} (${approximateBytes(releaseBytes)})`,
     `  signer      ${release.signer?.text ?? 'nobody: no host takes it; pack it with --key'}`,
   ];
   return `${lines.join('\n')}\n`;

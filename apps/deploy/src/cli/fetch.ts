@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { approximateBytes } from '@rookery/service';
 import { type Fetched, fetch } from '../swarm/fetch.ts';
 import { readPublicKeys, readReleaseFile } from './files.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import type { Reporter } from './report.ts';
-import { sizeText } from './size.ts';
 
 export interface FetchCommand {
   readonly to: string;
@@ -63,8 +63,8 @@ export async function fetchCommand(path: string, command: FetchCommand, reporter
     peers,
   });
   reporter.say(
-    `${folder} is ${app} ${version}: ${sizeText(fetchedBytes)} fetched from ${peers} peers, ` +
-      `${sizeText(reusedBytes)} reused, ${seconds.toFixed(1)} s.\n`,
+    `${folder} is ${app} ${version}: ${approximateBytes(fetchedBytes)} fetched from ${peers} peers, ` +
+      `${approximateBytes(reusedBytes)} reused, ${seconds.toFixed(1)} s.\n`,
   );
   await Promise.race([interrupt.interrupted, seedingTime(seeding, command.seedForSeconds, interrupt.signal)]);
   reporter.event('stopped', { sent_bytes: seeding.sentBytes });

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
+import { approximateBytes } from '@rookery/service';
 import { pack } from '../pack.ts';
 import { describeRelease, releaseFields } from './describe.ts';
 import { checkWritable, readSigningKey, writeWhole } from './files.ts';
 import type { Reporter } from './report.ts';
-import { sizeText } from './size.ts';
 
 export interface PackCommand {
   readonly app: string;
@@ -32,7 +32,9 @@ export async function packCommand(source: string, command: PackCommand, reporter
   await writeWhole(output, bytes);
   reporter.endProgress();
   reporter.event('packed', { file: output, ...releaseFields(release, bytes.length) });
-  reporter.say(`${describeRelease(release, bytes.length)}${output} written, ${sizeText(bytes.length)}\n`);
+  reporter.say(
+    `${describeRelease(release, bytes.length)}${output} written, ${approximateBytes(bytes.length)}\n`,
+  );
 }
 
 async function isFolder(path: string): Promise<boolean> {

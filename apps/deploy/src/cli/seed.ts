@@ -1,8 +1,8 @@
+import { approximateBytes } from '@rookery/service';
 import { seed } from '../swarm/seed.ts';
 import { readReleaseFile } from './files.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import type { Reporter } from './report.ts';
-import { sizeText } from './size.ts';
 
 export interface SeedCommand {
   readonly tracker: readonly string[];
@@ -59,6 +59,6 @@ export async function seedCommand(
     clearInterval(status);
   }
   reporter.event('stopped', { sent_bytes: seeding.sentBytes });
-  reporter.say(`Sent ${sizeText(seeding.sentBytes)}.\n`);
+  reporter.say(`Sent ${approximateBytes(seeding.sentBytes)}.\n`);
   return interrupt.exitCode ?? 0;
 }

@@ -1,9 +1,9 @@
+import { approximateBytes } from '@rookery/service';
 import type { Release } from '../release/container.ts';
 import { verify } from '../verify.ts';
 import { releaseFields } from './describe.ts';
 import { readPublicKeys, readReleaseFile } from './files.ts';
 import { jsonPath, type Reporter } from './report.ts';
-import { sizeText } from './size.ts';
 
 export interface VerifyCommand {
   readonly trust: readonly string[];
@@ -50,7 +50,7 @@ export async function verifyCommand(
   });
   reporter.say(
     same
-      ? `${folder} is ${app} ${version}, all ${sizeText(total)} of it.\n`
+      ? `${folder} is ${app} ${version}, all ${approximateBytes(total)} of it.\n`
       : `${folder} is not ${app} ${version}: ${differences.length} differences.\n`,
   );
   return same;

@@ -1,4 +1,4 @@
-import { type Admin, AdminError } from '@rookery/service';
+import { type Admin, AdminError, snakeCase } from '@rookery/service';
 import type { Broker } from '../broker/broker.ts';
 import { displayName, wireName } from '../names.ts';
 import type { Queue } from '../queue/queue.ts';
@@ -71,7 +71,7 @@ function view(broker: Broker, queue: Queue): QueueView {
 
 function settingsView(queue: Queue): Record<string, unknown> {
   const entries = Object.entries(queue.settings).map(([name, value]) => [
-    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    snakeCase(name),
     value === Number.POSITIVE_INFINITY || value === undefined ? null : value,
   ]);
   return Object.fromEntries(entries) as Record<string, unknown>;

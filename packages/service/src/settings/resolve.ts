@@ -105,6 +105,15 @@ export function resolveSettings<S extends SettingsShape, T extends TablesShape>(
   };
 }
 
+/** The defaults, with what a program gives on top; one that is undefined is not set, and takes away no default. */
+export function settingsOver<S extends SettingsShape, T extends TablesShape>(
+  definition: SettingsDefinition<S, T>,
+  given: Partial<SettingsValues<S, T>> = {},
+): SettingsValues<S, T> {
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { ...resolveSettings(definition, {}).values, ...Object.fromEntries(set) };
+}
+
 function givenFor(
   prefix: string,
   name: string,

@@ -58,6 +58,14 @@ export function formatBytes(bytes: number): string {
   return `${bytes}B`;
 }
 
+/** Bytes as people read them, to one decimal: 1536 is `1.5 KiB`. */
+export function approximateBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const unit = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)));
+  const value = bytes / 1024 ** unit;
+  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
 function scaled(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const match = /^([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)$/i.exec(text.trim());
   const unit = match && Object.hasOwn(units, match[2]!.toLowerCase()) ? match[2]!.toLowerCase() : undefined;
