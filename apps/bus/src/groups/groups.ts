@@ -10,24 +10,13 @@ import { isGroupName, parsePrivateGroup } from '@rookery/protocol/spread';
 import type { EngineDelivery, EngineOutput } from '../engine/engine.ts';
 import type { Configuration, Service } from '../ring/types.ts';
 import { GroupTable } from './table.ts';
-import type { GroupId, GroupOutput, View, ViewCause } from './types.ts';
+import type { GroupId, GroupOutput, Multicast, View, ViewCause } from './types.ts';
 
 export interface GroupsOptions {
   /** Of this daemon, in the ring. */
   readonly id: number;
   /** Of this daemon; part of its sessions' names. Unique in the network. */
   readonly name: string;
-}
-
-export interface Multicast {
-  readonly service: Service;
-  readonly groups: readonly string[];
-  readonly messageType: number;
-  readonly bigEndian: boolean;
-  /** The sender wants no copy. */
-  readonly selfDiscard: boolean;
-  readonly key: string;
-  readonly data: Uint8Array;
 }
 
 interface Session {

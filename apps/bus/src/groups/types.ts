@@ -1,4 +1,5 @@
 /** What goes out of the groups: to the ring, and to this daemon's sessions. */
+import type { GroupMessage } from '@rookery/protocol/bus';
 import type { Service } from '../ring/types.ts';
 
 /** A view's name: unique over all groups and all time. Each number fits 31 bits. */
@@ -49,18 +50,15 @@ export type GroupOutput =
   /** Nobody may send to the group for now, or everybody may again. */
   | { readonly kind: 'pressure'; readonly group: string; readonly on: boolean };
 
-/** A message for sessions here. */
-export interface GroupDelivery {
+/** What a session sends. */
+export interface Multicast extends Omit<GroupMessage, 'kind' | 'session'> {
+  readonly service: Service;
+}
+
+/** A message for sessions here. The data lies in the packet that brought it: copy it if it is kept. */
+export interface GroupDelivery extends Multicast {
   readonly kind: 'message';
   /** Sessions here that it is for, each once. */
   readonly to: readonly string[];
   readonly from: string;
-  readonly service: Service;
-  readonly groups: readonly string[];
-  readonly messageType: number;
-  readonly bigEndian: boolean;
-  readonly selfDiscard: boolean;
-  readonly key: string;
-  /** Lies in the packet that brought it: copy it if it is kept. */
-  readonly data: Uint8Array;
 }

@@ -1,5 +1,5 @@
 /** One client: its name, what it may do, what waits for it. Both wires end here. */
-import type { Multicast } from '../groups/groups.ts';
+import type { Multicast } from '../groups/types.ts';
 import type { Content, EndReason, Format, RefusalCode } from './delivery.ts';
 import { type Entry, type Numbered, Outbox, type SlowPolicy } from './outbox.ts';
 import { Rate } from './rate.ts';

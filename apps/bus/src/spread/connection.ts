@@ -20,7 +20,7 @@ import {
   writeRefusal,
   writeReject,
 } from '@rookery/protocol/spread';
-import type { Multicast } from '../groups/groups.ts';
+import type { Multicast } from '../groups/types.ts';
 import type { EndReason, RefusalCode } from '../session/delivery.ts';
 import type { Request, Session, SessionConnection } from '../session/session.ts';
 import type { Sessions } from '../session/sessions.ts';

@@ -19,6 +19,7 @@ export interface GroupMessage {
   readonly messageType: number;
   /** The sender's machine has its numbers so: a receiver may have to turn those in the data. */
   readonly bigEndian: boolean;
+  /** The sender wants no copy. */
   readonly selfDiscard: boolean;
   /** UTF-8, up to 255 bytes; '' for none. What the message is about: a newer one with the same key may replace it. */
   readonly key: string;
