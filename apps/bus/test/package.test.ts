@@ -1,45 +1,28 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type RunningProcess, startProcess, type TemporaryFolder, temporaryFolder } from '@rookery/testkit';
+import { installPacked, type PackedApp, type RunningProcess, startProcess } from '@rookery/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 // What users get: the tarball, installed in an empty folder, on the oldest Node that is promised.
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-const oldestNode = '24.21.0';
 const systemdAnalyze = '/usr/bin/systemd-analyze';
 
-let folder: TemporaryFolder;
+let packed: PackedApp;
 let app: string;
 let daemon: RunningProcess;
 let url: string;
 
-/** npm of the machine, without what this repository and its scripts set. */
-async function npm(cwd: string, ...args: string[]): Promise<string> {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
-  const { stdout } = await run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, env });
-  return stdout;
-}
-
-const inApp = (name: string): string => join(app, 'node_modules/.bin', name);
+const inApp = (name: string): string => packed.bin(name);
 
 beforeAll(async () => {
-  folder = await temporaryFolder('rookery-bus-package-');
-  app = join(folder.path, 'app');
-  await mkdir(app);
-  await writeFile(join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }));
-  const packed = await npm(
-    join(root, 'apps/bus'),
-    ...['pack', '--ignore-scripts', '--pack-destination', folder.path],
-  );
-  const tarball = join(folder.path, packed.trim().split('\n').at(-1)!);
-  const node = `node-${process.platform}-${process.arch}@${oldestNode}`;
-  await npm(app, 'install', tarball, node, '@types/node@24');
+  packed = await installPacked('apps/bus', ['@types/node@24']);
+  app = packed.app;
   daemon = await startProcess({
     command: inApp('node'),
     args: [
@@ -56,7 +39,7 @@ beforeAll(async () => {
 afterAll(async () => {
   daemon?.kill('SIGTERM');
   const exit = await daemon?.waitForExit();
-  await folder.remove();
+  await packed.folder.remove();
   expect(exit).toEqual({ code: 0, signal: null });
   expect(daemon.stderr).toBe('');
 }, 30_000);

@@ -1,43 +1,25 @@
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { startProcess, type TemporaryFolder, temporaryFolder } from '@rookery/testkit';
+import { installPacked, type PackedApp, startProcess } from '@rookery/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 // What users get: the tarball, installed in an empty folder, on the oldest Node that is promised.
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL('../../..', import.meta.url));
-const oldestNode = '24.21.0';
 
-let folder: TemporaryFolder;
+let packed: PackedApp;
 let app: string;
 
-/** npm of the machine, without what this repository and its scripts set. */
-async function npm(cwd: string, ...args: string[]): Promise<string> {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
-  const { stdout } = await run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, env });
-  return stdout;
-}
-
-const inApp = (name: string): string => join(app, 'node_modules/.bin', name);
+const inApp = (name: string): string => packed.bin(name);
 
 beforeAll(async () => {
-  folder = await temporaryFolder('rookery-deploy-package-');
-  app = join(folder.path, 'app');
-  await mkdir(app);
-  await writeFile(join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }));
-  const packed = await npm(
-    join(root, 'apps/deploy'),
-    ...['pack', '--ignore-scripts', '--pack-destination', folder.path],
-  );
-  const tarball = join(folder.path, packed.trim().split('\n').at(-1)!);
-  await npm(app, 'install', tarball, `node-${process.platform}-${process.arch}@${oldestNode}`);
+  packed = await installPacked('apps/deploy');
+  app = packed.app;
 }, 180_000);
 
-afterAll(() => folder.remove());
+afterAll(() => packed.folder.remove());
 
 test('the packed deployer brings a tree from an empty folder to another', { timeout: 60_000 }, async () => {
   const tool = (...args: string[]) => run(inApp('node'), [inApp('rookery-deploy'), ...args], { cwd: app });

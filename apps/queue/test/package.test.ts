@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { startProcess, type TemporaryFolder, temporaryFolder } from '@rookery/testkit';
+import { installPacked, type PackedApp, startProcess } from '@rookery/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectText } from './text-client.ts';
 
@@ -11,44 +11,16 @@ import { connectText } from './text-client.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-const oldestNode = '24.21.0';
 
-let folder: TemporaryFolder;
+let packed: PackedApp;
 let app: string;
 
-/** npm of the machine, without what this repository and its scripts set. */
-async function npm(cwd: string, ...args: string[]): Promise<string> {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
-  const { stdout } = await run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, env });
-  return stdout;
-}
-
-async function pack(workspace: string): Promise<string> {
-  const packed = await npm(
-    join(root, workspace),
-    'pack',
-    '--ignore-scripts',
-    '--pack-destination',
-    folder.path,
-  );
-  return join(folder.path, packed.trim().split('\n').at(-1)!);
-}
-
 beforeAll(async () => {
-  folder = await temporaryFolder('rookery-package-');
-  app = join(folder.path, 'app');
-  await mkdir(app);
-  await writeFile(join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }));
-  await npm(
-    app,
-    'install',
-    await pack('apps/queue'),
-    `node-${process.platform}-${process.arch}@${oldestNode}`,
-    '@types/node@24',
-  );
+  packed = await installPacked('apps/queue', ['@types/node@24']);
+  app = packed.app;
 }, 120_000);
 
-afterAll(() => folder.remove());
+afterAll(() => packed.folder.remove());
 
 test('the packed queue runs with npx from an empty folder, keeps a message and stops cleanly', async () => {
   await using server = await startProcess({
@@ -101,15 +73,15 @@ console.log('stopped', code);
 }, 60_000);
 
 test('programs import the packed protocol, storage and service packages, with types', async () => {
-  const packages = join(folder.path, 'packages');
+  const packages = join(packed.folder.path, 'packages');
   await mkdir(packages);
   await writeFile(
     join(packages, 'package.json'),
     JSON.stringify({ name: 'packages', private: true, type: 'module' }),
   );
   const tarballs = [];
-  for (const name of ['protocol', 'storage', 'service']) tarballs.push(await pack(`packages/${name}`));
-  await npm(packages, 'install', ...tarballs, '@types/node@24');
+  for (const name of ['protocol', 'storage', 'service']) tarballs.push(await packed.pack(`packages/${name}`));
+  await packed.npm(packages, 'install', ...tarballs, '@types/node@24');
   await writeFile(
     join(packages, 'program.ts'),
     `import { createRequestDecoder } from '@rookery/protocol/memcache';

@@ -14,6 +14,7 @@ export { hostsAvailable } from './hosts/available.ts';
 export type { Host, HostLoss } from './hosts/host.ts';
 export { createHosts, type Hosts, type HostsOptions } from './hosts/hosts.ts';
 export { type NetworkConditions, SimulatedNetwork } from './network.ts';
+export { installPacked, type PackedApp } from './packed.ts';
 export { freePort } from './ports.ts';
 export {
   killAtRandomMoment,

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, type RunningProcess, startProcess, temporaryFolder } from '@rookery/testkit';
@@ -7,21 +6,8 @@ import { inspectRelease } from '../../src/release/container.ts';
 import { createLayout } from '../../src/release/layout.ts';
 import { planReuse } from '../../src/release/reuse.ts';
 import { createPieceReader } from '../../src/tree/piece-reader.ts';
+import { clients, PYTHON } from '../other-clients.ts';
 import { eventOf, type PackedFiles, packTree, startFetch, startOrigin, startTracker } from './programs.ts';
-
-/** Clients of others, unmodified. */
-function available(name: string, command: string, args: string[]): boolean {
-  if (spawnSync(command, args).status === 0) return true;
-  const reason = `skipped: ${name} is not installed`;
-  if (process.env.ROOKERY_TEST_REQUIRE_CLIENTS === '1') throw new Error(reason);
-  process.stderr.write(`${reason}\n`);
-  return false;
-}
-
-const PYTHON = '/usr/bin/python3';
-const clients =
-  available('aria2', 'aria2c', ['--version']) &&
-  available('python3-libtorrent', PYTHON, ['-c', 'import libtorrent']);
 
 /** Joins a swarm as libtorrent comes, but for discovery, and stays; prints when it has everything. */
 const LIBTORRENT = `

@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,23 +9,10 @@ import { torrentFile } from '../../src/release/torrent.ts';
 import { compareTree } from '../../src/tree/compare.ts';
 import { createPieceReader } from '../../src/tree/piece-reader.ts';
 import { openStaging } from '../../src/tree/staging.ts';
+import { clients, PYTHON } from '../other-clients.ts';
 import { layoutOf, packFolder, plant, plantMany } from '../support.ts';
 
 const execute = promisify(execFile);
-
-/** Clients of others, unmodified: what they make of our torrents decides. */
-function available(name: string, command: string, args: string[]): boolean {
-  if (spawnSync(command, args).status === 0) return true;
-  const reason = `skipped: ${name} is not installed`;
-  if (process.env.ROOKERY_TEST_REQUIRE_CLIENTS === '1') throw new Error(reason);
-  process.stderr.write(`${reason}\n`);
-  return false;
-}
-
-const PYTHON = '/usr/bin/python3';
-const clients =
-  available('aria2', 'aria2c', ['--version']) &&
-  available('python3-libtorrent', PYTHON, ['-c', 'import libtorrent']);
 
 /** Downloads from one peer, and prints the info hash as libtorrent has it. */
 const LEECH = `
