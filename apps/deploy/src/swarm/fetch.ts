@@ -8,7 +8,7 @@ import { assemble } from '../tree/assemble.ts';
 import { compareTree, type Difference } from '../tree/compare.ts';
 import { scanFolder } from '../tree/scan.ts';
 import { openStaging, type Staging } from '../tree/staging.ts';
-import { checkRoom, isOccupied, type Landing, land, planLanding, syncTree } from './landing.ts';
+import { checkRoom, isOccupied, type Landing, land, planLanding, syncAbove, syncTree } from './landing.ts';
 import { becomeMember, type Membership } from './swarm.ts';
 import { createTreeStore, type TreeStore } from './tree-store.ts';
 
@@ -98,6 +98,9 @@ export async function fetch(options: FetchOptions): Promise<Fetched> {
         `${landing.target}: there is something else there already (${differences[0]!.detail})`,
       );
     }
+    // Who put it there may have been killed before that was durable.
+    await syncTree(landing.target, layout);
+    await syncAbove(landing);
     return seedOn(options, {
       release,
       layout,
@@ -107,7 +110,10 @@ export async function fetch(options: FetchOptions): Promise<Fetched> {
     });
   }
 
-  const staging = await openStaging(landing.staging, layout, { resume: true });
+  await checkRoom(landing, layout);
+  const staging = await openStaging(landing.staging, layout, { resume: true }).catch((error: unknown) => {
+    throw clearer(error);
+  });
   const store = createTreeStore(layout, landing.staging, staging);
   try {
     return await fetchInto(options, { release, layout, landing, began, store, staging, signal });
@@ -146,7 +152,6 @@ async function fetchInto(
     signal.throwIfAborted();
     if ((await store.read(piece)) !== undefined) keep(piece);
   }
-  await checkRoom(landing, layout, hereBytes);
   const holdings = await Promise.all((options.reuse ?? []).map((folder) => scanFolder(folder)));
   const plan = planReuse(layout, holdings);
   await assemble({ ...plan, buildable: plan.buildable.filter((piece) => here[piece] === 0) }, staging, {
@@ -187,9 +192,11 @@ async function fetchInto(
           exchange.connections,
         );
       wholeListeners.add(tell);
+      const began = performance.now();
       const ticker = setInterval(() => {
         tell();
-        const silentMs = performance.now() - Math.max(exchange.progressAt, member!.webSeedProgressAt);
+        const progressAt = Math.max(began, exchange.progressAt, member!.webSeedProgressAt);
+        const silentMs = performance.now() - progressAt;
         if (exchange.missing > 0 && silentMs > (options.stallMs ?? STALL_MS))
           fail(stalled(member!, silentMs));
       }, 250);
@@ -217,8 +224,13 @@ async function fetchInto(
       );
       signal.throwIfAborted();
       if (differences.length === 0) break;
-      if (mends === MENDS_MAX || exchange === undefined) throw treeWrong(landing, differences);
-      await mend(layout, store, member!);
+      if (mends === MENDS_MAX) throw treeWrong(landing, differences);
+      for (const piece of await staging.restore(differences)) {
+        const bytes = await store.read(piece);
+        // Right in one of its places: another may lack it.
+        if (bytes === undefined) exchange?.lose(piece);
+        else await staging.write(piece, bytes);
+      }
       await allHere();
       await staging.finish();
     }
@@ -316,13 +328,6 @@ function isNeeded(member: Membership): boolean {
   const said = [...member.announcements.values()];
   if (said.length === 0) return member.exchange.othersMissing;
   return said.some(({ stay, incomplete }) => stay ?? incomplete > 0);
-}
-
-/** Finds out which pieces are not on the disk as they were written, and has them fetched again. */
-async function mend(layout: Layout, store: TreeStore, { exchange }: Membership): Promise<void> {
-  for (let piece = 0; piece < layout.pieceCount; piece++) {
-    if ((await store.read(piece)) === undefined) exchange.lose(piece);
-  }
 }
 
 async function verifyTree(

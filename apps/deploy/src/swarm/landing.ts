@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { constants, type Dirent } from 'node:fs';
-import { mkdir, open, readdir, rename, statfs } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { ReleaseError } from '../errors.ts';
 import type { Release } from '../release/container.ts';
 import type { Layout } from '../release/layout.ts';
+import type { BytePath } from '../release/path.ts';
 import { onDisk } from '../tree/disk.ts';
 
 /** Where a tree is built before it becomes the folder that was asked for, whole or not at all. */
@@ -33,28 +34,51 @@ export async function isOccupied(target: string): Promise<boolean> {
 }
 
 /**
- * Says before the first byte is fetched that the tree has no room.
- * @param hasBytes of the payload, which are there already
+ * Says before anything is made that the tree has no room.
  * @throws ReleaseError `disk-full`, `write-failed`
  */
-export async function checkRoom({ target }: Landing, layout: Layout, hasBytes: number): Promise<void> {
+export async function checkRoom({ target, staging }: Landing, layout: Layout): Promise<void> {
   const folder = dirname(target);
   try {
     await mkdir(folder, { recursive: true });
-    const { bavail, bsize } = await statfs(folder);
+    const resumed = (await lstat(staging).catch(() => undefined)) !== undefined;
+    const { bavail, bsize, frsize = bsize, files, ffree } = await statfs(folder);
+    const free = bavail * frsize;
+    // Some say the size of their largest blocks; a small file takes less.
+    const block = Math.min(frsize, BLOCK_BYTES);
+    const entries = layout.manifest.entries.filter((entry) => entry.kind === 'file');
     let needed = 0;
-    for (const entry of layout.manifest.entries) {
-      if (entry.kind === 'file') needed += Math.ceil(entry.size / bsize) * bsize;
+    let names = 0;
+    for (let at = 0; at < entries.length; at += LOOKS_AT_ONCE) {
+      const some = entries.slice(at, at + LOOKS_AT_ONCE);
+      const taken = resumed ? await Promise.all(some.map(({ path }) => takenBytes(staging, path))) : [];
+      for (const [i, { size }] of some.entries()) {
+        needed += Math.max(0, Math.ceil(size / block) * block - (taken[i] ?? 0));
+        if (size > 0 && taken[i] === undefined) names++;
+      }
     }
-    needed -= Math.min(needed, hasBytes);
-    if (bavail * bsize >= needed) return;
-    throw new ReleaseError(
-      'disk-full',
-      `${folder}: the tree needs ${needed} more bytes, and ${bavail * bsize} are free; make room and try again`,
-    );
+    if (free < needed) throw noRoom(folder, `${needed} more bytes, and ${free} are free`);
+    // Of a file system that counts them.
+    if (files > 0 && ffree < names) throw noRoom(folder, `${names} more files, and it has room for ${ffree}`);
   } catch (error) {
     if (error instanceof ReleaseError) throw error;
     throw new ReleaseError('write-failed', `${folder}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+const BLOCK_BYTES = 4_096;
+const LOOKS_AT_ONCE = 32;
+
+function noRoom(folder: string, why: string): ReleaseError {
+  return new ReleaseError('disk-full', `${folder}: the tree needs ${why}; make room and try again`);
+}
+
+/** What an earlier try has left takes its room already. */
+async function takenBytes(staging: string, path: BytePath): Promise<number | undefined> {
+  try {
+    return (await lstat(onDisk(staging, path))).blocks * 512;
+  } catch {
+    return undefined;
   }
 }
 
@@ -86,8 +110,7 @@ export async function land({ target, staging }: Landing): Promise<void> {
   try {
     // An empty folder gives way; anything else doesn't.
     await rename(staging, target);
-    // The folder above may be reached through a link.
-    await syncPath(Buffer.from(dirname(target)), constants.O_RDONLY);
+    await syncAbove({ target });
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const taken = code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOTDIR';
@@ -97,6 +120,12 @@ export async function land({ target, staging }: Landing): Promise<void> {
       { cause },
     );
   }
+}
+
+/** Makes the name survive a power cut. */
+export function syncAbove({ target }: Pick<Landing, 'target'>): Promise<void> {
+  // The folder above may be reached through a link.
+  return syncPath(Buffer.from(dirname(target)), constants.O_RDONLY);
 }
 
 async function syncFolders(folder: Buffer): Promise<void> {

@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, symlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rm, symlink } from 'node:fs/promises';
 import { ReleaseError } from '../errors.ts';
 import type { Layout } from '../release/layout.ts';
 import type { Entry, FileEntry } from '../release/manifest.ts';
 import { type BytePath, parentPath, pathToBytes } from '../release/path.ts';
+import type { Difference } from './compare.ts';
 import { diskError, onDisk } from './disk.ts';
 import { openFiles } from './open-files.ts';
 
@@ -21,6 +22,12 @@ export interface Staging extends AsyncDisposable {
    * @throws ReleaseError `write-failed`
    */
   finish(): Promise<void>;
+  /**
+   * Takes away what a comparison has found to be wrong, as far as writing can't set it right, and resolves to the
+   * pieces of the files concerned: they are to be written again. `finish` follows, and another comparison.
+   * @throws ReleaseError `write-failed`
+   */
+  restore(differences: readonly Difference[]): Promise<number[]>;
 }
 
 const WRITE_FLAGS: number = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -45,10 +52,7 @@ export async function openStaging(
 ): Promise<Staging> {
   const { entries } = layout.manifest;
   await makeRoot(folder, options.resume === true);
-  for (const path of foldersOf(entries)) await makeFolder(folder, path);
-  for (const entry of entries) {
-    if (entry.kind === 'file' && entry.size === 0) await makeEmptyFile(folder, entry);
-  }
+  await makeFrame(folder, entries);
 
   const executables = new Set(
     entries
@@ -83,6 +87,19 @@ export async function openStaging(
       for (const entry of entries) {
         if (entry.kind === 'link') await makeLink(folder, entry.path, entry.target);
       }
+    },
+    async restore(differences) {
+      await files[Symbol.asyncDispose]();
+      const wrong = new Set(differences.map(({ path }) => path));
+      const concerned = entries.filter((entry) => entry.kind === 'file' && wrong.has(entry.path));
+      const byPath = new Map(concerned.map((file) => [file.path, file as FileEntry]));
+      // Sorted by path: what stands in a folder's place is gone before anything in it is looked for.
+      for (const { kind, path } of differences) {
+        const file = kind === 'changed' || kind === 'wrong-mode' ? byPath.get(path) : undefined;
+        if (file === undefined || !(await trim(folder, file))) await removeAll(folder, path);
+      }
+      await makeFrame(folder, entries);
+      return piecesOf(layout, byPath.values());
     },
     [Symbol.asyncDispose]: () => files[Symbol.asyncDispose](),
   };
@@ -123,6 +140,13 @@ async function makeRoot(folder: string, resume: boolean): Promise<void> {
   throw new ReleaseError('staging-exists', `${folder}: there is something in it already`);
 }
 
+async function makeFrame(folder: string, entries: readonly Entry[]): Promise<void> {
+  for (const path of foldersOf(entries)) await makeFolder(folder, path);
+  for (const entry of entries) {
+    if (entry.kind === 'file' && entry.size === 0) await makeEmptyFile(folder, entry);
+  }
+}
+
 /** Every folder of the tree, parents first. */
 function foldersOf(entries: readonly Entry[]): BytePath[] {
   const folders = new Set<BytePath>();
@@ -140,22 +164,54 @@ function foldersOf(entries: readonly Entry[]): BytePath[] {
   return [...folders];
 }
 
+/** An earlier try may have been killed before the mode was set. */
 async function makeFolder(root: string, path: BytePath): Promise<void> {
-  await unlessThere(path, async () => {
-    await mkdir(onDisk(root, path));
-    await using handle = await open(
-      onDisk(root, path),
-      constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW,
-    );
-    await handle.chmod(FOLDER_MODE);
-  });
+  await unlessThere(path, () => mkdir(onDisk(root, path)));
+  await setMode(root, path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW, FOLDER_MODE);
 }
 
 async function makeEmptyFile(root: string, file: FileEntry): Promise<void> {
-  await unlessThere(file.path, async () => {
-    await using handle = await open(onDisk(root, file.path), WRITE_FLAGS | constants.O_EXCL);
+  await setMode(root, file.path, WRITE_FLAGS, fileMode(file));
+}
+
+async function setMode(root: string, path: BytePath, flags: number, mode: number): Promise<void> {
+  try {
+    await using handle = await open(onDisk(root, path), flags);
+    await handle.chmod(mode);
+  } catch (error) {
+    throw diskError('write-failed', path, error);
+  }
+}
+
+/** What writing doesn't set right: the mode, and what is too long. False when it is better gone. */
+async function trim(root: string, file: FileEntry): Promise<boolean> {
+  try {
+    await using handle = await open(onDisk(root, file.path), constants.O_WRONLY | constants.O_NOFOLLOW);
     await handle.chmod(fileMode(file));
-  });
+    if ((await handle.stat()).size > file.size) await handle.truncate(file.size);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function removeAll(root: string, path: BytePath): Promise<void> {
+  try {
+    await rm(onDisk(root, path), { recursive: true, force: true });
+  } catch (error) {
+    throw diskError('write-failed', path, error);
+  }
+}
+
+function piecesOf(layout: Layout, files: Iterable<FileEntry>): number[] {
+  const pieces = new Set<number>();
+  for (const { chunks } of files) {
+    for (const chunk of chunks) {
+      const { first, last } = layout.piecesOf(chunk);
+      for (let piece = first; piece <= last; piece++) pieces.add(piece);
+    }
+  }
+  return [...pieces];
 }
 
 async function makeLink(root: string, path: BytePath, target: BytePath): Promise<void> {
