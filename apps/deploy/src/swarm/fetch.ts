@@ -187,7 +187,8 @@ async function fetchInto(
       const tell = (): void =>
         progress(
           'fetching',
-          layout.payloadBytes - exchange.missing * layout.manifest.pieceLength,
+          // The last piece is shorter.
+          Math.max(0, layout.payloadBytes - exchange.missing * layout.manifest.pieceLength),
           layout.payloadBytes,
           exchange.connections,
         );

@@ -1,9 +1,12 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Host, type RunningProcess, startProcess, waitFor } from '@rookery/testkit';
+import { expect } from 'vitest';
+import { readPublicKeys, readReleaseFile } from '../../src/cli/files.ts';
 import { generateKeys, parseSigningKey } from '../../src/release/keys.ts';
 import { payloadBytes, torrentFile } from '../../src/release/torrent.ts';
+import { verify } from '../../src/verify.ts';
 import { packFolder, plantMany } from '../support.ts';
 
 const PROGRAM = fileURLToPath(new URL('./program.ts', import.meta.url));
@@ -42,16 +45,24 @@ export async function packExisting(folder: string, tree: string, name: string): 
   return { tree, ...paths, payloadBytes: payloadBytes(release.manifest) };
 }
 
+export interface Surroundings {
+  /** Run by a shell, before it becomes the program. */
+  readonly shell?: string;
+  /** A command that runs the program, such as strace. */
+  readonly under?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Runs the command line as a process of its own, on this machine or on a test host. */
 function rookery(
   args: readonly string[],
-  options: { readonly host?: Host | undefined; readonly ready?: RegExp; readonly shell?: string } = {},
+  options: { readonly host?: Host | undefined; readonly ready?: RegExp } & Surroundings = {},
 ): Promise<RunningProcess> {
-  const { host, ready, shell } = options;
-  const node = [process.execPath, '--conditions=@rookery/source', PROGRAM, ...args];
+  const { host, ready, shell, under = [], env = {} } = options;
+  const node = [...under, process.execPath, '--conditions=@rookery/source', PROGRAM, ...args];
   // What the shell sets, such as limits, holds for the program that it becomes.
   const [command, ...rest] = shell === undefined ? node : ['sh', '-c', `${shell}; exec "$@"`, 'sh', ...node];
-  const start = { ...(ready === undefined ? {} : { readyPattern: ready }), readyWithinMs: 60_000 };
+  const start = { ...(ready === undefined ? {} : { readyPattern: ready }), readyWithinMs: 60_000, env };
   return host === undefined
     ? startProcess({ ...start, command: command!, args: rest })
     : host.run(command!, rest, start);
@@ -68,8 +79,14 @@ export async function startTracker(
   return { process, url: `http://${address}:${process.ready?.[1]}/announce` };
 }
 
-export function startOrigin(packed: PackedFiles, tracker: string, host?: Host): Promise<RunningProcess> {
+export function startOrigin(
+  packed: PackedFiles,
+  tracker: string,
+  host?: Host,
+  surroundings: Surroundings = {},
+): Promise<RunningProcess> {
   return rookery(['seed', packed.release, packed.tree, '--tracker', tracker, '--json'], {
+    ...surroundings,
     host,
     ready: /"seeding".*"port":(\d+),"web_seed_port":(\d+)/,
   });
@@ -79,19 +96,15 @@ export function startFetch(
   packed: PackedFiles,
   to: string,
   tracker: string,
-  options: {
-    readonly host?: Host | undefined;
-    readonly more?: readonly string[];
-    readonly shell?: string;
-  } = {},
+  options: { readonly host?: Host | undefined; readonly more?: readonly string[] } & Surroundings = {},
 ): Promise<RunningProcess> {
-  const { host, more = [], shell } = options;
+  const { more = [], ...rest } = options;
   return rookery(
     [
       ...['fetch', packed.release, '--to', to, '--trust', packed.trust, '--tracker', tracker],
       ...['--json', ...more],
     ],
-    { host, ...(shell === undefined ? {} : { shell }) },
+    rest,
   );
 }
 
@@ -118,6 +131,18 @@ export function eventOf(process: RunningProcess, name: string, withinMs = 60_000
     },
     { what: `the event ${name}`, withinMs, detail: () => process.output },
   );
+}
+
+/** That the folder is, to the byte and the mode, what a trusted key has signed; and nothing was left beside it. */
+export async function expectWhole({ release, trust }: PackedFiles, to: string): Promise<void> {
+  const { differences } = await verify({
+    release: await readReleaseFile(release),
+    folder: to,
+    trust: await readPublicKeys([trust]),
+    exactModes: true,
+  });
+  expect(differences).toEqual([]);
+  expect((await readdir(dirname(to))).filter((name) => name.includes('.fetching'))).toEqual([]);
 }
 
 /** Resolves when so much of the payload is there. */
