@@ -34,6 +34,7 @@ const LIMITS: Limits = {
   body: 300,
   metaFlags: 6,
   opaque: 8,
+  id: 8,
   extras: 20,
 };
 
@@ -67,6 +68,9 @@ const LINES: readonly string[] = [
   'ms foo 301 MX\r\n',
   'md foo q\r\n',
   'ma foo D5 J1 N0\r\n',
+  'ms q 2 D500 P3 Uorder-17 MC\r\nhi\r\n',
+  'mg q/open v B16 d p u o c\r\n',
+  'md q B16 C7\r\nma q MA C7 D500\r\nma Zm9v b MV B5 KZm9v v\r\n',
   'mn\r\n',
   'me foo\r\n',
   'VALUE q 0 5 12\r\nhello\r\n',

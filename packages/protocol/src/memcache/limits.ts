@@ -7,7 +7,7 @@
 export interface Limits {
   /**
    * A command line without its end, for everything but the reads with many keys.
-   * 2048, as memcached: the longest useful line is a 250-byte key and a handful of numbers or meta flags.
+   * 2048, as memcached: the longest useful line is two 250-byte keys and a handful of numbers or meta flags.
    */
   readonly line: number;
   /** The line of a get, gets, gat or gats. 65536: about 1,500 keys of 40 bytes, and one socket read. */
@@ -27,6 +27,8 @@ export interface Limits {
   readonly metaFlags: number;
   /** The opaque token of a meta command. 32, as memcached. */
   readonly opaque: number;
+  /** The id of a message (ms … U). 64: a UUID, or a SHA-256 in hex. */
+  readonly id: number;
   /** The extras of a binary request. 20 is the most that any known opcode has (increment). */
   readonly extras: number;
 }
@@ -40,6 +42,7 @@ export const DEFAULT_LIMITS: Limits = {
   body: 16 * 1024 * 1024,
   metaFlags: 24,
   opaque: 32,
+  id: 64,
   extras: 20,
 };
 

@@ -66,8 +66,11 @@ export type TextRequest = TextGet | TextStore | TextLine;
 
 // --- meta ---------------------------------------------------------------------------------------
 
-export type MetaStoreMode = 'set' | 'add' | 'append' | 'prepend' | 'replace';
+/** `configure` (MC): the body is settings of the queue that the key names, as JSON. */
+export type MetaStoreMode = 'set' | 'add' | 'append' | 'prepend' | 'replace' | 'configure';
 export type MetaArithmeticMode = 'incr' | 'decr';
+/** What `ma` does to messages that are held (A, B, T) and to queues (P, R, V, C): docs/protocol-messages.md. */
+export type MetaQueueMode = 'abort' | 'bury' | 'touch' | 'pause' | 'resume' | 'move' | 'configure';
 
 interface MetaCommon {
   readonly wire: 'meta';
@@ -96,6 +99,8 @@ export interface MetaGet extends MetaCommon {
   readonly recache: number | undefined;
   /** E: use this as the new cas. */
   readonly newCas: Uint64 | undefined;
+  /** B: up to so many messages, at least 1. */
+  readonly batch: number | undefined;
 }
 
 /** `ms key bytes flags*` and its body. */
@@ -113,6 +118,12 @@ export interface MetaSet extends MetaCommon, Body {
   readonly invalidate: boolean;
   /** N: in append mode, create on a miss with this time to live. */
   readonly vivify: number | undefined;
+  /** D: ready so many milliseconds from now, 0 if not sent. */
+  readonly delayMs: number;
+  /** P with a digit: 0 to 9. */
+  readonly priority: number | undefined;
+  /** U: stored once within the queue's window. */
+  readonly id: string | undefined;
 }
 
 /** `md key flags*` */
@@ -125,12 +136,14 @@ export interface MetaDelete extends MetaCommon {
   readonly invalidate: boolean;
   /** x: empty the value, keep the item. */
   readonly removeValue: boolean;
+  /** B: so many of the messages that are held, at least 1. */
+  readonly batch: number | undefined;
 }
 
 /** `ma key flags*` */
 export interface MetaArithmetic extends MetaCommon {
   readonly kind: 'ma';
-  readonly mode: MetaArithmeticMode;
+  readonly mode: MetaArithmeticMode | MetaQueueMode;
   readonly value: boolean;
   /** D: 1 if not sent. */
   readonly delta: Uint64;
@@ -140,6 +153,12 @@ export interface MetaArithmetic extends MetaCommon {
   readonly exptime: number | undefined;
   readonly cas: Uint64 | undefined;
   readonly newCas: Uint64 | undefined;
+  /** D, for the modes of queues: 0 if not sent. */
+  readonly delayMs: number;
+  /** B: at least 1. */
+  readonly batch: number | undefined;
+  /** K: another queue; in base64 when the key is. */
+  readonly target: string | undefined;
 }
 
 /** `mn`: answered `MN`, when everything before it has been answered. */

@@ -50,6 +50,24 @@ async function readAll(stream: Stream): Promise<Entry[]> {
 }
 
 describe('a log', { timeout: 30_000 }, () => {
+  test('knows which sequences it has or had, also in sealed segments and after a restart', async () => {
+    await using folder = await temporaryFolder();
+    let log = await open(folder.path, SMALL);
+    let stream = log.createStream('work');
+    for (let i = 0; i < 5000; i++) {
+      const entry = append(stream, `message ${i}`);
+      if (i % 3 === 0) stream.acknowledge(entry);
+      if (i % 100 === 0) await log.sync();
+    }
+    const asked = [1, 2, 3, 2500, 4999, 5000, 5001, 9999];
+    const answers = [true, true, true, true, true, true, false, false];
+    expect(await Promise.all(asked.map((sequence) => stream.has(sequence)))).toEqual(answers);
+    await log.close();
+    log = await open(folder.path, SMALL);
+    stream = log.streams.get('work')!;
+    expect(await Promise.all(asked.map((sequence) => stream.has(sequence)))).toEqual(answers);
+  });
+
   test('gives back after a restart what was appended and not acknowledged, in order', async () => {
     await using folder = await temporaryFolder();
     let log = await open(folder.path, SMALL);

@@ -48,6 +48,27 @@ export async function readEntries(
   }
 }
 
+/** Whether a record of the sequence is, or was, in the log: by the indexes alone, its bytes are not looked at. */
+export async function hasEntry(core: Core, stream: LogStream, sequence: number): Promise<boolean> {
+  const pinned = new Map<BlockSummary, RecordIndex>();
+  const lookup = { get: (block: BlockSummary) => pinned.get(block) ?? core.cache.get(block) };
+  for (;;) {
+    if (core.state !== 'open') throw refusal(core);
+    if (stream.acknowledged.has(sequence)) return true;
+    const plan = planRead(
+      stream.parts,
+      stream.acknowledged,
+      lookup,
+      sequence - 1,
+      1,
+      Number.POSITIVE_INFINITY,
+    );
+    if (!('block' in plan)) return plan.sequences[0] === sequence;
+    const index = await loadBlock(core, plan.part, plan.block);
+    if (index !== undefined) pinned.set(plan.block, index);
+  }
+}
+
 /**
  * The entries of a plan; damaged ones are set aside and left out. `undefined` if a segment of it was removed meanwhile.
  * @throws LogError `read-failed`

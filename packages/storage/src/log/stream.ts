@@ -15,7 +15,7 @@ import {
 import { addPart, currentPart, discount, discountAllBut, discountRange, enter } from './accounting.ts';
 import { type Core, refusal } from './core.ts';
 import { RangeSet } from './ranges.ts';
-import { readEntries } from './reader.ts';
+import { hasEntry, readEntries } from './reader.ts';
 import type { Part, Segment } from './segment.ts';
 import type { Entry, Stream } from './types.ts';
 import { allot, finishFrame, schedule, writeRecord } from './writer.ts';
@@ -112,6 +112,10 @@ export class LogStream implements Stream {
     limit: { readonly maxEntries: number; readonly maxBytes: number },
   ): Promise<Entry[]> {
     return readEntries(this.core, this, afterSequence, limit.maxEntries, limit.maxBytes);
+  }
+
+  has(sequence: number): Promise<boolean> {
+    return hasEntry(this.core, this, sequence);
   }
 
   // hot: in order, this is a handful of additions.

@@ -98,6 +98,12 @@ export interface Stream {
     limit: { readonly maxEntries: number; readonly maxBytes: number },
   ): Promise<Entry[]>;
 
+  /**
+   * Whether an entry of this sequence was ever appended and not lost again: it is there or was acknowledged.
+   * @throws LogError `read-failed`
+   */
+  has(sequence: number): Promise<boolean>;
+
   /** Marks an entry of this stream as consumed; recorded with the next batch. A second time is nothing. @throws LogError `log-full`, `log-failed`, `log-closed` */
   acknowledge(entry: Entry): void;
   /** Marks all up to the sequence, of whatever was appended so far, as consumed. */

@@ -46,6 +46,7 @@ describe('meta commands', () => {
         vivify: 60,
         recache: 10,
         newCas: 9,
+        batch: undefined,
       },
     ]);
     expect(decode('mg foo\r\n')[0]).toMatchObject({
@@ -73,6 +74,9 @@ describe('meta commands', () => {
         newCas: undefined,
         invalidate: true,
         vivify: 5,
+        delayMs: 0,
+        priority: undefined,
+        id: undefined,
         body: 'hi',
       },
     ]);
@@ -104,6 +108,34 @@ describe('meta commands', () => {
       { wire: 'meta', kind: 'mn' },
     ]);
     expect(decode('me foo\r\n')[0]).toMatchObject({ kind: 'me', key: 'foo' });
+  });
+
+  it('ms, mg, md and ma have what queues need', () => {
+    expect(decode('ms q 1 D1500 P0 Uorder-1\r\nx\r\n')[0]).toMatchObject({
+      mode: 'set',
+      delayMs: 1500,
+      priority: 0,
+      id: 'order-1',
+    });
+    expect(decode('ms q 2 MC\r\n{}\r\n')[0]).toMatchObject({ mode: 'configure', body: '{}' });
+    expect(decode('mg q/open v B16\r\n')[0]).toMatchObject({ batch: 16 });
+    expect(decode('md q B16\r\n')[0]).toMatchObject({ batch: 16, cas: undefined });
+    expect(decode('ma q MA C7 D500\r\n')[0]).toMatchObject({ mode: 'abort', cas: 7, delayMs: 500 });
+    const modes = ['MB', 'MT', 'MP', 'MR', 'MC'].map((mode) => decode(`ma q ${mode}\r\n`)[0]!.mode);
+    expect(modes).toEqual(['bury', 'touch', 'pause', 'resume', 'configure']);
+    expect(decode('ma q MV B5 Kto\r\n')[0]).toMatchObject({ mode: 'move', batch: 5, target: 'to' });
+    const named = Buffer.from('a b').toString('base64');
+    expect(decode(`ma ${named} b MV K${named}\r\n`)[0]).toMatchObject({ key: 'a b', target: 'a b' });
+  });
+
+  it('refuses delays, priorities, ids and batches that can’t be; leaves a P of a proxy alone', () => {
+    const refused = ['D-1', 'Dx', 'P10', 'U', `U${'i'.repeat(65)}`, 'B0', 'B', 'K'];
+    for (const flag of refused) {
+      expect(decode(`ms q 1 ${flag}\r\nx\r\n`), flag).toEqual([bad('bad_token')]);
+    }
+    expect(decode('ma a*b b MV Ka*b\r\n')).toEqual([bad('bad_base64')]);
+    expect(decode('ms q 1 P/path\r\nx\r\n')[0]).toMatchObject({ priority: undefined, body: 'x' });
+    expect(decode(`ms q 1 U${'i'.repeat(64)}\r\nx\r\n`)[0]).toMatchObject({ id: 'i'.repeat(64) });
   });
 
   it('shares a connection with text commands, as dalli 4 uses it', () => {
@@ -196,6 +228,13 @@ describe('meta replies', () => {
       'X',
     ]);
     expect(metaReturnFlags(request('mg foo t k O9\r\n'))).toEqual(['kfoo', 'O9']);
+  });
+
+  it('tell of a message what queues know of it', () => {
+    const facts = { deliveries: 2, priority: 5, id: 'x', origin: 'a b', duplicate: true } as const;
+    expect(metaReturnFlags(request('mg q v d p u o\r\n'), facts)).toEqual(['d2', 'p5', 'ux', 'oYSBi', 'U']);
+    expect(metaReturnFlags(request('mg q v o u\r\n'), { origin: 'orders' })).toEqual(['oorders']);
+    expect(metaReturnFlags(request('mg cQ== b o\r\n'), { origin: 'orders' })).toEqual(['ob3JkZXJz']);
   });
 
   it('a key that came in base64 goes back in base64', () => {

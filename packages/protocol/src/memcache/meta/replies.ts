@@ -82,9 +82,18 @@ export interface MetaFacts {
   readonly recache?: 'W' | 'Z';
   /** X: the value is stale. */
   readonly stale?: boolean;
+  /** Which delivery of the message this is. */
+  readonly deliveries?: number;
+  readonly priority?: number;
+  /** The message's id. */
+  readonly id?: string | undefined;
+  /** The queue that a dead letter came from. */
+  readonly origin?: string | undefined;
+  /** U: known by its id, and not stored again. */
+  readonly duplicate?: boolean;
 }
 
-/** The return flags of a reply in the order in which the request had them, then W, X, Z. On a miss leave out `facts`: the key and the opaque are returned all the same. */
+/** The return flags of a reply in the order in which the request had them, then W, X, Z, U. On a miss leave out `facts`: the key and the opaque are returned all the same. */
 export function metaReturnFlags(
   request: Exclude<MetaRequest, { readonly kind: 'mn' }>,
   facts: MetaFacts = {},
@@ -120,11 +129,27 @@ export function metaReturnFlags(
       case 'l':
         add('l', facts.lastAccess);
         break;
+      case 'd':
+        add('d', facts.deliveries);
+        break;
+      case 'p':
+        add('p', facts.priority);
+        break;
+      case 'u':
+        if (facts.id !== undefined) flags.push(`u${facts.id}`);
+        break;
+      case 'o':
+        if (facts.origin !== undefined) {
+          const plain = !request.base64 && /^[\x21-\x7e\x80-\xff]+$/.test(facts.origin);
+          flags.push(`o${plain ? facts.origin : encodeKey(facts.origin)}`);
+        }
+        break;
     }
   }
   if (facts.recache === 'W') flags.push('W');
   if (facts.stale === true) flags.push('X');
   if (facts.recache === 'Z') flags.push('Z');
+  if (facts.duplicate === true) flags.push('U');
   return flags;
 }
 

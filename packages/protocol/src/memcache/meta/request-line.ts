@@ -9,12 +9,15 @@ import type { BadReason } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { MAX_ANNOUNCED_BODY } from '../limits.ts';
 import { parseInteger, parseUint64 } from '../numbers.ts';
-import type { MetaArithmeticMode, MetaStoreMode, Request, Uint64 } from '../requests.ts';
+import type { MetaArithmetic, MetaStoreMode, Request, Uint64 } from '../requests.ts';
 import type { Expect } from '../text/lines.ts';
 import type { Tokens } from '../text/tokens.ts';
 
-/** Every letter that some meta command knows; L and P are left to proxies. A command ignores those of the others. */
-const KNOWN_FLAGS = 'bcfhklqstvxCDEFIJLMNOPRST';
+/**
+ * Every letter that some meta command knows, memcached's and (d o p u B K U) those of queues; L, and a P without a
+ * number, are left to proxies. A command ignores those of the others.
+ */
+const KNOWN_FLAGS = 'bcdfhklopqstuvxBCDEFIJKLMNOPRSTU';
 /** One bit for each of them by its char code, 0 for all else: to find doubles. */
 const KNOWN_BITS: Int32Array = new Int32Array(256);
 for (let index = 0; index < KNOWN_FLAGS.length; index++)
@@ -28,12 +31,20 @@ const STORE_MODES: Readonly<Record<string, MetaStoreMode>> = {
   A: 'append',
   P: 'prepend',
   R: 'replace',
+  C: 'configure',
 };
-const ARITHMETIC_MODES: Readonly<Record<string, MetaArithmeticMode>> = {
+const ARITHMETIC_MODES: Readonly<Record<string, MetaArithmetic['mode']>> = {
   I: 'incr',
   '+': 'incr',
   D: 'decr',
   '-': 'decr',
+  A: 'abort',
+  B: 'bury',
+  T: 'touch',
+  P: 'pause',
+  R: 'resume',
+  V: 'move',
+  C: 'configure',
 };
 
 /** The flags of one command, read. */
@@ -54,6 +65,10 @@ class Flags {
   delta: Uint64 | undefined;
   initial: Uint64 | undefined;
   mode: string | undefined;
+  priority: number | undefined;
+  id: string | undefined;
+  batch: number | undefined;
+  target: string | undefined;
 
   constructor(list: string[]) {
     this.list = list;
@@ -124,6 +139,21 @@ class Flags {
       case 0x4a: // J
         token = this.initial = parseUint64(flag.slice(1));
         break;
+      case 0x42: // B
+        token = this.batch = parseInteger(flag.slice(1));
+        if (token !== undefined && token < 1) return 'bad_token';
+        break;
+      case 0x50: // P
+        if (!/^P\d/.test(flag)) return undefined;
+        if (flag.length > 2) return 'bad_token';
+        this.priority = Number(flag[1]);
+        return undefined;
+      case 0x55: // U
+        this.id = flag.slice(1);
+        return this.id.length === 0 || this.id.length > limits.id ? 'bad_token' : undefined;
+      case 0x4b: // K
+        this.target = flag.slice(1);
+        return this.target.length === 0 ? 'bad_token' : undefined;
       default:
         return undefined;
     }
@@ -164,14 +194,34 @@ export function parseMeta(
     quiet: flags.quiet,
     opaque: flags.opaque,
   };
-  const { value, exptime, vivify, recache, cas, newCas, invalidate, removeValue } = flags;
-  if (verb === 'mg') return { ...common, kind: 'mg', value, exptime, vivify, recache, newCas };
-  if (verb === 'md') return { ...common, kind: 'md', cas, newCas, exptime, invalidate, removeValue };
+  const { value, exptime, vivify, recache, cas, newCas, invalidate, removeValue, batch } = flags;
+  if (verb === 'mg') return { ...common, kind: 'mg', value, exptime, vivify, recache, newCas, batch };
+  if (verb === 'md') return { ...common, kind: 'md', cas, newCas, exptime, invalidate, removeValue, batch };
   if (verb === 'me') return { ...common, kind: 'me' };
   const mode = flags.mode === undefined ? 'incr' : ARITHMETIC_MODES[flags.mode.toUpperCase()];
   if (mode === undefined) return badLine('meta', 'bad_token', false, false);
   const { delta = 1, initial = 0 } = flags;
-  return { ...common, kind: 'ma', mode, value, delta, initial, vivify, exptime, cas, newCas };
+  let target: string | undefined;
+  if (flags.target !== undefined) {
+    const named = readKey(flags.target, flags.base64, limits.key);
+    if ('reason' in named) return badLine('meta', named.reason, false, false);
+    target = named.key;
+  }
+  return {
+    ...common,
+    kind: 'ma',
+    mode,
+    value,
+    delta,
+    initial,
+    vivify,
+    exptime,
+    cas,
+    newCas,
+    delayMs: Number(flags.delta ?? 0),
+    batch,
+    target,
+  };
 }
 
 function parseSet(tokens: Tokens, limits: Limits): Request | Expect {
@@ -217,6 +267,9 @@ function parseSet(tokens: Tokens, limits: Limits): Request | Expect {
       newCas: flags.newCas,
       invalidate: flags.invalidate,
       vivify: flags.vivify,
+      delayMs: Number(flags.delta ?? 0),
+      priority: flags.priority,
+      id: flags.id,
       buffer: EMPTY,
       start: 0,
       end: 0,
