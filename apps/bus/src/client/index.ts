@@ -7,7 +7,7 @@
  * await bus.multicast('news', 'hello');
  * for await (const event of group) if (event.kind === 'message') console.log(event.sender, event.text);
  */
-export type { Service } from '@rookery/protocol/websocket';
+export type { Origin, Service } from '@rookery/protocol/websocket';
 export { type Bus, connect } from './bus.ts';
 export type { Clock } from './clock.ts';
 export { BusError, type BusErrorCode } from './errors.ts';

@@ -1,5 +1,5 @@
 /** A message to send, as its record. */
-import { EncodeError, encodeRecord, type Service } from '@rookery/protocol/websocket';
+import { EncodeError, encodeRecord, type Origin, type Service } from '@rookery/protocol/websocket';
 import { BusError } from './errors.ts';
 
 export interface SendOptions {
@@ -11,6 +11,11 @@ export interface SendOptions {
   readonly key?: string;
   /** The sender wants no copy. */
   readonly selfDiscard?: boolean;
+  /**
+   * Who publishes it, and its place among all of that publisher: the same message sent again with the same one, also in
+   * another session or at another daemon, is confirmed but given to nobody twice.
+   */
+  readonly origin?: Origin;
 }
 
 export interface MessageLimits {
@@ -45,6 +50,7 @@ export function recordOf(
       key: options.key ?? '',
       selfDiscard: options.selfDiscard ?? false,
       bigEndian: false,
+      origin: options.origin,
       data: bytes,
     });
   } catch (error) {

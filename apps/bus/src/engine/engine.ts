@@ -10,6 +10,8 @@ export interface EngineDelivery {
   /** The daemon that submitted it. */
   readonly sender: number;
   readonly service: Service;
+  /** Its place among all of this configuration's ring, the same for everybody; ascending, with gaps. */
+  readonly order: number;
   /** Not to be written to. */
   readonly payload: Buffer;
 }

@@ -9,6 +9,7 @@ import { decodeEvent, encodeEvent, type GroupEvent, type GroupState, groupsFit }
 import { isGroupName, parsePrivateGroup } from '@rookery/protocol/spread';
 import type { EngineDelivery, EngineOutput } from '../engine/engine.ts';
 import type { Configuration, Service } from '../ring/types.ts';
+import { Origins } from './origins.ts';
 import { GroupTable } from './table.ts';
 import type { GroupId, GroupOutput, Multicast, View, ViewCause } from './types.ts';
 
@@ -42,6 +43,7 @@ export class Groups {
   readonly #mine = new Map<string, Set<string>>();
   /** The last view of each group that was told to somebody here. */
   readonly #views = new Map<string, View>();
+  readonly #origins = new Origins();
   #table: GroupTable;
   #configuration: Configuration | undefined;
   /** While not all daemons have said what they bring. */
@@ -282,7 +284,8 @@ export class Groups {
     switch (event?.kind) {
       case 'message': {
         const { kind: _, session: from, ...message } = event;
-        const to = this.#receivers(message.groups, message.selfDiscard ? from : undefined);
+        const repeated = event.origin !== undefined && !this.#origins.add(event.origin, false);
+        const to = repeated ? [] : this.#receivers(message.groups, message.selfDiscard ? from : undefined);
         if (to.length > 0) this.#outputs.push({ kind: 'message', to, from, service, ...message });
         this.#confirm(sender, from);
         break;

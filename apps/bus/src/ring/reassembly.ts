@@ -16,13 +16,17 @@ export class Reassembly {
   }
 
   // hot: once per packet delivered.
-  read(packet: DataPacket, deliver: (sender: number, service: Service, payload: Buffer) => void): void {
+  /** `at`: where in the packet the message ends. */
+  read(
+    packet: DataPacket,
+    deliver: (sender: number, service: Service, payload: Buffer, at: number) => void,
+  ): void {
     const { bytes, sender } = packet;
     const cursor = chunkCursor();
     while (nextChunk(bytes, cursor)) {
       const service = SERVICES[cursor.service]!;
       if (cursor.first && cursor.last) {
-        deliver(sender, service, view(bytes, cursor.start, cursor.end));
+        deliver(sender, service, view(bytes, cursor.start, cursor.end), cursor.next);
         continue;
       }
       const piece = bytes.subarray(cursor.start, cursor.end);
@@ -38,7 +42,8 @@ export class Reassembly {
       partial.pieces.push(piece);
       if (!cursor.last) continue;
       this.#partials.delete(sender);
-      if (partial.bytes === partial.total) deliver(sender, service, Buffer.concat(partial.pieces));
+      if (partial.bytes === partial.total)
+        deliver(sender, service, Buffer.concat(partial.pieces), cursor.next);
     }
   }
 

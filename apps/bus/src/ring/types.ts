@@ -22,6 +22,8 @@ export type RingOutput =
       readonly kind: 'deliver';
       readonly sender: number;
       readonly service: Service;
+      /** Its place among all of this ring, the same for everybody; not without gaps. */
+      readonly order: number;
       /** Not to be written to: it may lie in the packet that others still need. */
       readonly payload: Buffer;
       /** The regular configuration that was installed last, or the transitional one that followed it. */

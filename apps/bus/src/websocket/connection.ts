@@ -217,7 +217,7 @@ export class WebSocketConnection implements SessionConnection {
         this.#endBad('a connection begins once');
         return true;
       case 'record': {
-        const { number, ...message } = input.record;
+        const { number, kept: _, ...message } = input.record;
         return this.#ask(session, number, { kind: 'multicast', message });
       }
       case 'send':
@@ -456,10 +456,10 @@ export class WebSocketConnection implements SessionConnection {
 
 function requestOf(input: WireRequest): Request {
   if (input.kind !== 'send') return { kind: input.kind, group: input.group };
-  const { groups, service, messageType, key, selfDiscard, data } = input;
+  const { groups, service, messageType, key, selfDiscard, origin, data } = input;
   return {
     kind: 'multicast',
-    message: { groups, service, messageType, bigEndian: false, key, selfDiscard, data },
+    message: { groups, service, messageType, bigEndian: false, key, selfDiscard, origin, data },
   };
 }
 

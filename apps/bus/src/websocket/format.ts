@@ -11,8 +11,8 @@ export const binaryFormat: Format = {
   // hot: once per message.
   encode(delivery) {
     if (delivery.kind !== 'message') return encodeText(delivery);
-    const { from: sender, groups, service, messageType, key, selfDiscard, bigEndian, data } = delivery;
-    return encodeRecord({ sender, groups, service, messageType, key, selfDiscard, bigEndian, data });
+    const { kind: _, from: sender, ...message } = delivery;
+    return encodeRecord({ ...message, sender });
   },
 };
 

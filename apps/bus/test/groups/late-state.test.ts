@@ -40,7 +40,9 @@ it('however often the configuration changes, one state at a time waits for the r
     groups.onRing(output);
     for (const one of groups.take()) if (one.kind === 'submit') queue.push(one.payload);
   };
-  const deliver = (payload: Buffer) => hear({ kind: 'deliver', sender: 1, service: 'agreed', payload });
+  let order = 0;
+  const deliver = (payload: Buffer) =>
+    hear({ kind: 'deliver', sender: 1, service: 'agreed', order: order++, payload });
   const session = groups.connect('s', true)!;
   groups.join(session, 'g');
   for (const one of groups.take()) if (one.kind === 'submit') deliver(one.payload);

@@ -3,11 +3,13 @@
  * bytes: groups, and sessions by their private group (`#name#daemon`).
  */
 import { getU16, getU32, putU16, putU32 } from './bytes.ts';
+import { isOrigin, ORIGIN_BYTES, type Origin, putOrigin, takeOrigin } from './origin.ts';
 
 const EventType = { message: 1, join: 2, leave: 3, disconnect: 4, state: 5, pressure: 6 } as const;
 
 const SELF_DISCARD = 1;
 const BIG_ENDIAN = 2;
+const ORIGIN = 4;
 
 /** A message to groups. */
 export interface GroupMessage {
@@ -23,6 +25,8 @@ export interface GroupMessage {
   readonly selfDiscard: boolean;
   /** UTF-8, up to 255 bytes; '' for none. What the message is about: a newer one with the same key may replace it. */
   readonly key: string;
+  /** Where it comes from: a message that came before with the same one is a repeat. */
+  readonly origin?: Origin | undefined;
   readonly data: Uint8Array;
 }
 
@@ -63,15 +67,19 @@ export const KEY_BYTES_MAX = 255;
 export function encodeEvent(event: GroupEvent): Buffer {
   switch (event.kind) {
     case 'message': {
-      const { session, groups, key, data } = event;
+      const { session, groups, key, origin, data } = event;
       const keyBytes = key === '' ? 0 : Buffer.byteLength(key);
-      let length = 4 + 1 + session.length + 1 + 1 + keyBytes + data.length;
+      const known = origin !== undefined && isOrigin(origin);
+      const head = 4 + (known ? ORIGIN_BYTES : 0);
+      let length = head + 1 + session.length + 1 + 1 + keyBytes + data.length;
       for (const group of groups) length += 1 + group.length;
       const bytes = Buffer.allocUnsafe(length);
       bytes[0] = EventType.message;
-      bytes[1] = (event.selfDiscard ? SELF_DISCARD : 0) | (event.bigEndian ? BIG_ENDIAN : 0);
+      bytes[1] =
+        (event.selfDiscard ? SELF_DISCARD : 0) | (event.bigEndian ? BIG_ENDIAN : 0) | (known ? ORIGIN : 0);
       putU16(bytes, 2, event.messageType);
-      let at = putName(bytes, 4, session);
+      if (known) putOrigin(bytes, 4, origin);
+      let at = putName(bytes, head, session);
       bytes[at++] = groups.length;
       for (const group of groups) at = putName(bytes, at, group);
       bytes[at++] = keyBytes;
@@ -119,8 +127,14 @@ export function decodeEvent(bytes: Buffer): GroupEvent | undefined {
   const cursor = { bytes, at: 1 };
   switch (bytes[0]) {
     case EventType.message: {
-      if (bytes.length < 7 || bytes[1]! > (SELF_DISCARD | BIG_ENDIAN)) return undefined;
+      if (bytes.length < 7 || bytes[1]! > (SELF_DISCARD | BIG_ENDIAN | ORIGIN)) return undefined;
       cursor.at = 4;
+      let origin: Origin | undefined;
+      if ((bytes[1]! & ORIGIN) !== 0) {
+        cursor.at += ORIGIN_BYTES;
+        origin = cursor.at < bytes.length ? takeOrigin(bytes, 4) : undefined;
+        if (origin === undefined) return undefined;
+      }
       const session = takeName(cursor);
       const count = bytes[cursor.at++];
       if (session === undefined || count === undefined || count === 0) return undefined;
@@ -141,6 +155,7 @@ export function decodeEvent(bytes: Buffer): GroupEvent | undefined {
         bigEndian: (bytes[1]! & BIG_ENDIAN) !== 0,
         selfDiscard: (bytes[1]! & SELF_DISCARD) !== 0,
         key,
+        ...(origin === undefined ? undefined : { origin }),
         data: bytes.subarray(cursor.at + keyBytes),
       };
     }

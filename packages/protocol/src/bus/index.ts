@@ -45,5 +45,6 @@ export {
 } from './events.ts';
 export { CHUNK_HEADER_BYTES, CHUNK_TOTAL_BYTES, DATA_HEADER_BYTES, OBLIGATION_BYTES } from './layout.ts';
 export { LIMITS } from './limits.ts';
+export { isOrigin, ORIGIN_BYTES, type Origin, putOrigin, takeOrigin } from './origin.ts';
 export * from './packets.ts';
 export { SAFE_CODE, SERVICES, type Service, serviceCode } from './services.ts';

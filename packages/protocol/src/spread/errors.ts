@@ -106,7 +106,8 @@ export type EncodeErrorCode =
   | 'invalid_message_type'
   | 'invalid_type'
   | 'invalid_sets'
-  | 'invalid_key';
+  | 'invalid_key'
+  | 'invalid_origin';
 
 /** A mistake of the calling program, never of the peer: decoders don't throw. */
 export class EncodeError extends Error {

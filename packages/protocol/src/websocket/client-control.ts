@@ -1,4 +1,5 @@
 /** Text frames of a client <-> values. */
+import { isOrigin, type Origin } from '../bus/origin.ts';
 import { SERVICES } from '../bus/services.ts';
 import { isDestination, isGroupName, isPrivateName, parsePrivateGroup } from '../spread/names.ts';
 import { type Bad, bad, type ClientControl } from './controls.ts';
@@ -36,7 +37,7 @@ export function encodeClientControl(control: ClientControl): string {
       return JSON.stringify({ type: 'hello', name, membership, messages, token, window_bytes: windowBytes });
     }
     case 'send': {
-      const { n, groups, service, messageType, key, selfDiscard, data } = control;
+      const { n, groups, service, messageType, key, selfDiscard, origin, data } = control;
       return JSON.stringify({
         type: 'send',
         n,
@@ -45,6 +46,8 @@ export function encodeClientControl(control: ClientControl): string {
         message_type: messageType,
         key: key === '' ? undefined : key,
         self_discard: selfDiscard,
+        publisher: origin?.publisher,
+        sequence: origin?.sequence,
         ...toField(data),
       });
     }
@@ -115,13 +118,26 @@ function decode(fields: Fields, limits: Limits): ClientControl | Bad {
 }
 
 function decodeSend(fields: Fields, limits: Limits): ClientControl | Bad {
-  only(fields, 'n', 'groups', 'service', 'message_type', 'key', 'self_discard', 'text', 'base64');
+  only(
+    fields,
+    'n',
+    'groups',
+    'service',
+    'message_type',
+    'key',
+    'self_discard',
+    'publisher',
+    'sequence',
+    'text',
+    'base64',
+  );
   const n = integer(fields, 'n', 1);
   const service = oneOf(fields, 'service', SERVICES, 'agreed');
   const messageType = has(fields, 'message_type') ? integer(fields, 'message_type', 0, 0xffff) : 0;
   const key = has(fields, 'key') ? text(fields, 'key', KEY_BYTES) : '';
   if (utf8Length(key) > KEY_BYTES) throw new Wrong(`"key" has at most ${KEY_BYTES} bytes of UTF-8`);
   const selfDiscard = flag(fields, 'self_discard', false);
+  const origin = originOf(fields);
   const data = fromFields(fields);
   const groups = list(fields, 'groups', NUMBER_MAX);
   if (groups.length === 0 || groups.length > limits.groups) {
@@ -133,7 +149,16 @@ function decodeSend(fields: Fields, limits: Limits): ClientControl | Bad {
   if (data.length > limits.messageBytes) {
     return bad('MESSAGE_TOO_LARGE', `a message has at most ${limits.messageBytes} bytes`, n);
   }
-  return { kind: 'send', n, groups: groups as string[], service, messageType, key, selfDiscard, data };
+  const message = { service, messageType, key, selfDiscard, ...(origin && { origin }), data };
+  return { kind: 'send', n, groups: groups as string[], ...message };
+}
+
+function originOf(fields: Fields): Origin | undefined {
+  if (!has(fields, 'publisher') && !has(fields, 'sequence')) return undefined;
+  const origin = { publisher: text(fields, 'publisher', 32), sequence: integer(fields, 'sequence', 1) };
+  if (!isOrigin(origin))
+    throw new Wrong('"publisher" is 32 hex digits, "sequence" counts its messages from 1');
+  return origin;
 }
 
 function token(fields: Fields): string | undefined {

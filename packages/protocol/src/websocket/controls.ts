@@ -1,4 +1,5 @@
 /** What text frames say, as values. On the wire the field names are `snake_case` and `kind` is `type`. */
+import type { Origin } from '../bus/origin.ts';
 import type { Service } from '../bus/services.ts';
 import type { Cause } from '../spread/types.ts';
 
@@ -14,6 +15,7 @@ export type Request =
       /** Empty for none. */
       readonly key: string;
       readonly selfDiscard: boolean;
+      readonly origin?: Origin | undefined;
       readonly data: Uint8Array;
     };
 

@@ -8,6 +8,7 @@
  *
  * Decoders never throw: what is not the protocol comes as `Bad`.
  */
+export { isOrigin, type Origin } from '../bus/origin.ts';
 export { SERVICES, type Service } from '../bus/services.ts';
 export { EncodeError, type EncodeErrorCode } from '../spread/errors.ts';
 export {
@@ -37,5 +38,6 @@ export {
   numberDelivery,
   type SharedDelivery,
 } from './daemon-control.ts';
+export { KEPT_BYTES, type Kept, type Stamp } from './kept.ts';
 export { DEFAULT_LIMITS, FRAME_OVERHEAD_BYTES, KEY_BYTES, type Limits } from './limits.ts';
 export { decodeFrame, encodeRecord, frameOf, type MessageRecord, type NumberedRecord } from './records.ts';

@@ -1,10 +1,12 @@
 /** Binary frames: many messages in one, without copying their data when read. */
 import { getU16, getU32, getU64, putU16, putU32, putU64 } from '../bus/bytes.ts';
+import { isOrigin, ORIGIN_BYTES, type Origin, putOrigin, takeOrigin } from '../bus/origin.ts';
 import { SERVICES, type Service, serviceCode } from '../bus/services.ts';
 import { EncodeError } from '../spread/errors.ts';
 import { isDestination, parsePrivateGroup } from '../spread/names.ts';
 import { type Bad, bad } from './controls.ts';
 import { utf8Length } from './data.ts';
+import { KEPT_BYTES, type Kept, putKept, takeKept } from './kept.ts';
 import { FRAME_OVERHEAD_BYTES, KEY_BYTES, type Limits, NUMBER_MAX, withDefaults } from './limits.ts';
 import { readName, writeName } from './names.ts';
 
@@ -23,6 +25,10 @@ export interface MessageRecord {
   readonly selfDiscard: boolean;
   /** The sender's own numbers are big-endian, as Spread's clients tell each other. */
   readonly bigEndian: boolean;
+  /** A message that came before with the same one is a repeat: it is confirmed, and not given to anybody again. */
+  readonly origin?: Origin | undefined;
+  /** Of what a daemon has kept: where. */
+  readonly kept?: Kept | undefined;
   /** When read, a part of the frame. */
   readonly data: Uint8Array;
 }
@@ -39,6 +45,8 @@ const LENGTH_BYTES = 4;
 const RECORD_HEADER_BYTES = 12;
 const SELF_DISCARD = 1;
 const BIG_ENDIAN = 2;
+const ORIGIN = 4;
+const KEPT = 8;
 /** `#`, which sessions begin with and groups don't. */
 const HASH = 0x23;
 
@@ -52,21 +60,30 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  */
 // hot: once per message sent, on both sides.
 export function encodeRecord(record: MessageRecord): Uint8Array {
-  const { sender, groups, key, data, messageType } = record;
+  const { sender, groups, key, data, messageType, origin, kept } = record;
   check(record);
   const keyBytes = key === '' ? 0 : utf8Length(key);
   if (keyBytes > KEY_BYTES) throw new EncodeError('invalid_key', 'a key has at most 255 bytes of UTF-8');
-  let length = RECORD_HEADER_BYTES + sender.length + keyBytes + data.length;
+  let head = RECORD_HEADER_BYTES;
+  if (origin !== undefined) head += ORIGIN_BYTES;
+  if (kept !== undefined) head += KEPT_BYTES;
+  let length = head + sender.length + keyBytes + data.length;
   for (let index = 0; index < groups.length; index++) length += 1 + groups[index]!.length;
   const bytes = allocate(length);
   putU32(bytes, 0, length - LENGTH_BYTES);
   bytes[4] = serviceCode(record.service);
-  bytes[5] = (record.selfDiscard ? SELF_DISCARD : 0) | (record.bigEndian ? BIG_ENDIAN : 0);
+  bytes[5] =
+    (record.selfDiscard ? SELF_DISCARD : 0) |
+    (record.bigEndian ? BIG_ENDIAN : 0) |
+    (origin === undefined ? 0 : ORIGIN) |
+    (kept === undefined ? 0 : KEPT);
   putU16(bytes, 6, messageType);
   bytes[8] = groups.length;
   bytes[9] = keyBytes;
   bytes[10] = sender.length;
-  let at = writeName(bytes, RECORD_HEADER_BYTES, sender);
+  if (origin !== undefined) putOrigin(bytes, RECORD_HEADER_BYTES, origin);
+  if (kept !== undefined) putKept(bytes, head - KEPT_BYTES, kept);
+  let at = writeName(bytes, head, sender);
   for (let index = 0; index < groups.length; index++) {
     const group = groups[index]!;
     bytes[at] = group.length;
@@ -133,7 +150,7 @@ export function decodeFrame(
   if (at === bytes.length) return wrong('a binary frame has at least one record');
   while (at < bytes.length) {
     if (records.length === recordsMost) return wrong(`a binary frame has at most ${recordsMost} records`);
-    const start = at + RECORD_HEADER_BYTES;
+    let start = at + RECORD_HEADER_BYTES;
     if (start > bytes.length) return wrong('a record has 12 bytes before its names');
     const end = at + LENGTH_BYTES + getU32(bytes, at);
     if (end > bytes.length || end < start) return wrong('the length of a record is that of its bytes');
@@ -143,8 +160,20 @@ export function decodeFrame(
     const keyBytes = bytes[at + 9]!;
     const senderBytes = bytes[at + 10]!;
     if (service === undefined) return wrong('a service is 0 to 5');
-    if ((flags & ~(SELF_DISCARD | BIG_ENDIAN)) !== 0 || bytes[at + 11] !== 0) {
+    if ((flags & ~(SELF_DISCARD | BIG_ENDIAN | ORIGIN | KEPT)) !== 0 || bytes[at + 11] !== 0) {
       return wrong('unused bits are 0');
+    }
+    let origin: Origin | undefined;
+    if ((flags & ORIGIN) !== 0) {
+      origin = start + ORIGIN_BYTES <= end ? takeOrigin(bytes, start) : undefined;
+      if (origin === undefined) return wrong('an origin is a publisher and a sequence from 1');
+      start += ORIGIN_BYTES;
+    }
+    let kept: Kept | undefined;
+    if ((flags & KEPT) !== 0) {
+      kept = from === 'daemon' && start + KEPT_BYTES <= end ? takeKept(bytes, start) : undefined;
+      if (kept === undefined) return wrong('only a daemon says where a message is kept');
+      start += KEPT_BYTES;
     }
     if (count === 0 || count > groupsMost) return wrong(`a message goes to 1 to ${groupsMost} groups`);
     if ((senderBytes === 0) !== (from === 'client')) {
@@ -179,6 +208,8 @@ export function decodeFrame(
       key,
       selfDiscard: (flags & SELF_DISCARD) !== 0,
       bigEndian: (flags & BIG_ENDIAN) !== 0,
+      origin,
+      kept,
       // Not `subarray`: that of a Buffer is a Buffer, made at half the speed.
       data: new Uint8Array(bytes.buffer, bytes.byteOffset + next, end - next),
     });
@@ -200,7 +231,10 @@ function readKey(bytes: Uint8Array, from: number, to: number): string | undefine
   }
 }
 
-function check({ sender, groups, messageType, key }: MessageRecord): void {
+function check({ sender, groups, messageType, key, origin }: MessageRecord): void {
+  if (origin !== undefined && !isOrigin(origin)) {
+    throw new EncodeError('invalid_origin', 'a publisher is 32 hex digits, its sequence counts from 1');
+  }
   if (groups.length === 0 || groups.length > 255) {
     throw new EncodeError('invalid_groups', 'a message goes to 1 to 255 groups');
   }

@@ -140,10 +140,12 @@ export class OrderedNetwork {
 
   #deliver(daemon: Daemon): void {
     const { component } = daemon;
-    const sent = component.order[daemon.delivered++]!;
+    const order = daemon.delivered++;
+    const sent = component.order[order]!;
     const output: RingOutput & { kind: 'deliver' } = {
       kind: 'deliver',
       ...sent,
+      order,
       configuration: component.configuration,
     };
     daemon.groups.onRing(output);
