@@ -98,6 +98,7 @@ const refusalCodes: Readonly<Record<string, MetaCode>> = { NOT_STORED: 'NS', NOT
 function set(connection: Connection, request: MetaSet): void {
   const { broker, out } = connection;
   try {
+    if (request.mode === 'configure') return writeTextError(out, 'bad_token');
     const target = broker.writeTarget(request.key);
     const verb = request.cas === undefined ? request.mode : 'cas';
     const refusal = storeRefusal(connection, verb, target.queues[0]!);
