@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -50,10 +50,22 @@ test('a program imports the packed queue, with types', async () => {
   await writeFile(
     join(app, 'program.ts'),
     `import { QueueServer } from '@rookery/queue';
+import { connect, json, type Message, type OpenMessage, type QueueClient } from '@rookery/queue/client';
 const server = new QueueServer({ settings: { port: 0, adminPort: 0, data: 'library-data' } });
 await server.start();
 const port: number = server.address!.port;
 console.log(port > 0 ? 'started' : 'no port');
+const client: QueueClient = await connect({ host: '127.0.0.1', port });
+const numbers = client.queue('numbers', { codec: json<{ n: number }>() });
+await numbers.put({ n: 1 });
+const seen: Message<{ n: number }> | undefined = await numbers.peek();
+for await (const message of numbers.consume({ open: true, prefetch: 16 })) {
+  const open: OpenMessage<{ n: number }> = message;
+  await open.acknowledge();
+  console.log(open.value.n + (seen?.value.n ?? 0));
+  break;
+}
+await client.close();
 const code: number = await server.stop();
 console.log('stopped', code);
 `,
@@ -69,8 +81,22 @@ console.log('stopped', code);
     (error: { stdout: string }) => expect.fail(error.stdout),
   );
   const { stdout } = await run(join(app, 'node_modules/.bin/node'), ['program.ts'], { cwd: app });
-  expect(stdout).toBe('started\nstopped 0\n');
+  expect(stdout).toBe('started\n2\nstopped 0\n');
 }, 60_000);
+
+test('the packed client brings nothing of the server along', async () => {
+  const dist = join(app, 'node_modules/@rookery/queue/dist');
+  const imported = new Set<string>();
+  const follow = async (file: string): Promise<void> => {
+    const source = await readFile(join(dist, file), 'utf8');
+    for (const [, from] of source.matchAll(/^(?:import|export) .*from "([^"]+)"/gm)) {
+      if (from!.startsWith('./')) await follow(from!.slice(2));
+      else imported.add(from!);
+    }
+  };
+  await follow('client.js');
+  expect([...imported].filter((name) => !name.startsWith('node:'))).toEqual([]);
+});
 
 test('programs import the packed protocol, storage and service packages, with types', async () => {
   const packages = join(packed.folder.path, 'packages');
