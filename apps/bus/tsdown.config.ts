@@ -10,7 +10,11 @@ const shared = {
 };
 
 export default defineConfig([
-  { ...shared, entry: ['src/index.ts', 'src/cli.ts'], platform: 'node' },
+  {
+    ...shared,
+    entry: { index: 'src/index.ts', cli: 'src/cli.ts', spool: 'src/spool/index.ts' },
+    platform: 'node',
+  },
   // For browsers too: nothing of Node, and nothing shared with what needs Node.
   {
     ...shared,
