@@ -1,0 +1,278 @@
+import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { waitFor } from '@rookery/testkit';
+import { beforeAll, expect, test } from 'vitest';
+import { refusal } from '../support.ts';
+import { createWorld, settingsOf, type TestRelease, testHost, type World } from './world.ts';
+
+let world: World;
+let one: TestRelease;
+let two: TestRelease;
+let three: TestRelease;
+let count = 0;
+const newRoot = (): string => world.at(`root-${++count}`);
+const running = (root: string): Promise<string> => readFile(join(root, 'current/version.txt'), 'utf8');
+
+beforeAll(async () => {
+  world = await createWorld();
+  one = await world.release('1.0');
+  two = await world.release('2.0', { 'lib/code.js': 'two' });
+  three = await world.release('3.0', {
+    'config/secrets.yml': 'shipped',
+    'run.sh': { executable: '#!/bin/sh' },
+  });
+  return () => world[Symbol.asyncDispose]();
+});
+
+test('a deployment makes Capistrano’s layout, and leaves nothing else behind', async () => {
+  const root = newRoot();
+  await using host = testHost(world, settingsOf(root));
+  await host.deploy(one);
+  await host.deploy(two);
+  expect(await readlink(join(root, 'current'))).toBe('releases/2.0');
+  expect(await running(root)).toBe('2.0');
+  expect((await readdir(join(root, 'releases'))).sort()).toEqual(['1.0', '2.0']);
+  expect((await readdir(root)).sort()).toEqual([
+    '.rookery',
+    'current',
+    'releases',
+    'revisions.log',
+    'shared',
+  ]);
+  expect((await stat(join(root, '.rookery'))).mode & 0o777).toBe(0o700);
+  expect(await readFile(join(root, 'revisions.log'), 'utf8')).toMatch(
+    /^shop 1\.0 \(at [0-9a-f]{16}\) deployed as release 1\.0 by ann@laptop\nshop 2\.0 /,
+  );
+  const status = await host.run({ step: 'status' });
+  expect(status).toMatchObject({
+    current: { name: '2.0', id: two.ref.id, version: '2.0' },
+    previous: '1.0',
+    unfinished: null,
+    releases: [{ name: '2.0' }, { name: '1.0' }],
+    lock: { owner: 'ann@laptop', alive: true },
+  });
+  await host.leave();
+  expect((await host.run({ step: 'status' })).lock).toBeNull();
+});
+
+test('a status of a host where nothing is yet makes nothing', async () => {
+  const root = newRoot();
+  await using host = testHost(world, settingsOf(root));
+  expect(await host.run({ step: 'status' })).toEqual({
+    current: null,
+    previous: null,
+    unfinished: null,
+    releases: [],
+    lock: null,
+    freeBytes: null,
+  });
+  await expect(stat(root)).rejects.toThrow('ENOENT');
+});
+
+test('linked files and folders take the place of what the release has there, and the next push is not confused', async () => {
+  const root = newRoot();
+  await using host = testHost(
+    world,
+    settingsOf(root, { linkedFiles: ['config/secrets.yml'], linkedFolders: ['log', 'tmp/pids'] }),
+  );
+  expect(await refusal(host.fetch(three))).toMatch(/^shared-missing: .*shared\/config\/secrets\.yml/);
+  await writeFile(join(root, 'shared/config/secrets.yml'), 'ours');
+  await host.deploy(three);
+  expect(await readFile(join(root, 'current/config/secrets.yml'), 'utf8')).toBe('ours');
+  await writeFile(join(root, 'current/log/a.log'), 'line');
+  expect(await readFile(join(root, 'shared/log/a.log'), 'utf8')).toBe('line');
+  await writeFile(join(root, 'current/made-by-a-hook'), '');
+  await host.fetch(three);
+  expect(await host.run({ step: 'switch', release: three.ref })).toMatchObject({ resumed: true });
+});
+
+test('keep leaves the newest few, and always what runs and what a rollback leads to', async () => {
+  const root = newRoot();
+  await using host = testHost(world, settingsOf(root, { keep: 1 }));
+  for (const release of [one, two, three]) await host.deploy(release);
+  expect((await readdir(join(root, 'releases'))).sort()).toEqual(['2.0', '3.0']);
+  await host.run({ step: 'rollback' });
+  expect(await running(root)).toBe('2.0');
+  await mkdir(join(root, 'releases/20200101000000'));
+  await host.run({ step: 'cleanup', keep: 0 });
+  expect((await readdir(join(root, 'releases'))).sort()).toEqual(['2.0', '20200101000000']);
+});
+
+test('rollback goes to the release before, again further back, and then says that there is none', async () => {
+  const root = newRoot();
+  await using host = testHost(world, settingsOf(root));
+  for (const release of [one, two, three]) await host.deploy(release);
+  expect(await host.run({ step: 'rollback' })).toMatchObject({ from: '3.0', to: '2.0', changed: true });
+  expect(await host.run({ step: 'rollback' })).toMatchObject({ from: '2.0', to: '1.0', changed: true });
+  expect(await refusal(host.run({ step: 'rollback' }))).toMatch(/^no-previous/);
+  expect(await host.run({ step: 'rollback', to: '3.0' })).toMatchObject({ from: '1.0', to: '3.0' });
+  expect(await running(root)).toBe('3.0');
+  expect(await refusal(host.run({ step: 'rollback', to: '9.0' }))).toMatch(/^release-missing/);
+  expect(await refusal(host.run({ step: 'rollback', to: '../../etc' }))).toMatch(/^protocol/);
+  expect(await readFile(join(root, 'revisions.log'), 'utf8')).toMatch(
+    /ann@laptop rolled back to release 1\.0\n/,
+  );
+});
+
+test('a host that Capistrano has deployed to goes back to Capistrano’s release', async () => {
+  const root = newRoot();
+  await mkdir(join(root, 'releases/20200101000000'), { recursive: true });
+  await writeFile(join(root, 'releases/20200101000000/version.txt'), 'cap');
+  await symlink(join(root, 'releases/20200101000000'), join(root, 'current'));
+  await using host = testHost(world, settingsOf(root));
+  await host.deploy(one);
+  expect(await running(root)).toBe('1.0');
+  await host.run({ step: 'rollback' });
+  expect(await running(root)).toBe('cap');
+});
+
+test('hooks come in Capistrano’s order, with what they need to know', async () => {
+  const root = newRoot();
+  const line =
+    'echo "$ROOKERY_HOOK $ROOKERY_RELEASE $ROOKERY_VERSION $ROOKERY_PREVIOUS $(readlink $ROOKERY_CURRENT_PATH)" >>$ROOKERY_ROOT/hooks';
+  const names = [
+    ...['starting', 'started', 'updating', 'updated', 'publishing', 'published', 'finishing', 'finished'],
+    ...['reverting', 'reverted', 'failed'],
+  ];
+  await using host = testHost(
+    world,
+    settingsOf(root, { hooks: Object.fromEntries(names.map((name) => [name, line])) }),
+  );
+  await host.deploy(one);
+  await writeFile(join(root, 'hooks'), '');
+  await host.deploy(two);
+  expect((await readFile(join(root, 'hooks'), 'utf8')).trimEnd().split('\n')).toEqual([
+    'starting 2.0 2.0 1.0 releases/1.0',
+    'started 2.0 2.0 1.0 releases/1.0',
+    'updating 2.0 2.0 1.0 releases/1.0',
+    'updated 2.0 2.0 1.0 releases/1.0',
+    'publishing 2.0 2.0 1.0 releases/1.0',
+    'published 2.0 2.0 1.0 releases/2.0',
+    'finishing 2.0 2.0 1.0 releases/2.0',
+    'finished 2.0 2.0 1.0 releases/2.0',
+  ]);
+  await writeFile(join(root, 'hooks'), '');
+  await host.run({ step: 'rollback' });
+  await host.run({ step: 'leave', failed: { code: 'x', message: 'y' } });
+  expect((await readFile(join(root, 'hooks'), 'utf8')).trimEnd().split('\n')).toEqual([
+    'reverting 1.0 1.0 2.0 releases/2.0',
+    'reverted 1.0 1.0 2.0 releases/2.0',
+    'publishing 1.0 1.0 2.0 releases/2.0',
+    'published 1.0 1.0 2.0 releases/1.0',
+    'finished 1.0 1.0 2.0 releases/1.0',
+    'failed 1.0 1.0  releases/1.0',
+  ]);
+});
+
+test('a hook that fails before the rename leaves the old release, and says the last thing that it wrote', async () => {
+  const root = newRoot();
+  await using first = testHost(world, settingsOf(root));
+  await first.deploy(one);
+  await first.leave();
+  await using host = testHost(
+    world,
+    settingsOf(root, { hooks: { updated: 'echo no database >&2; exit 3' } }),
+  );
+  await host.fetch(two);
+  expect(await refusal(host.run({ step: 'switch', release: two.ref }))).toBe(
+    'hook-failed: The hook updated ended with code 3: no database',
+  );
+  expect(host.events.at(-1)).toMatchObject({ hook: 'updated', state: 'failed', output: 'no database\n' });
+  expect(await running(root)).toBe('1.0');
+  expect(await host.run({ step: 'undo', release: two.ref })).toMatchObject({ changed: false });
+  expect((await host.run({ step: 'status' })).unfinished).toBeNull();
+});
+
+test('a hook that hangs is killed with all that it has started, and what it keeps in the background is not', async () => {
+  const root = newRoot();
+  const hooks = {
+    started: 'sleep 300 >/dev/null 2>&1 & echo $! >$ROOKERY_ROOT/daemon',
+    updated: 'trap "" TERM; sleep 301 & echo $! >$ROOKERY_ROOT/child; wait; sleep 302',
+  };
+  await using host = testHost(world, settingsOf(root, { hooks }, 300));
+  await host.fetch(one);
+  expect(await refusal(host.run({ step: 'switch', release: one.ref }))).toMatch(
+    /^hook-timeout: The hook updated ran longer than 300 ms/,
+  );
+  const pidIn = async (file: string): Promise<number> => Number(await readFile(join(root, file), 'utf8'));
+  const child = await pidIn('child');
+  await waitFor(() => !isRunning(child), { what: 'the hook’s child to be gone' });
+  const daemon = await pidIn('daemon');
+  expect(isRunning(daemon)).toBe(true);
+  process.kill(daemon, 'SIGKILL');
+});
+
+test('a cancelled switch ends its hook and leaves the old release', async () => {
+  const root = newRoot();
+  await using host = testHost(
+    world,
+    settingsOf(root, { hooks: { publishing: 'echo $$ >$ROOKERY_ROOT/hook-pid; exec sleep 300' } }),
+  );
+  await host.fetch(one);
+  const controller = new AbortController();
+  const switching = refusal(host.run({ step: 'switch', release: one.ref }, controller.signal));
+  const pid = await waitFor(
+    async () => Number(await readFile(join(root, 'hook-pid'), 'utf8').catch(() => '')) || false,
+    {
+      what: 'the hook to run',
+    },
+  );
+  controller.abort();
+  expect(await switching).toMatch(/^cancelled/);
+  expect(isRunning(pid)).toBe(false);
+  await expect(stat(join(root, 'current'))).rejects.toThrow('ENOENT');
+});
+
+test('a release that is another one’s namesake is refused', async () => {
+  const root = newRoot();
+  await using host = testHost(world, settingsOf(root));
+  await host.deploy(one);
+  const impostor = { ...two, ref: { ...two.ref, name: '1.0' } };
+  expect(await refusal(host.fetch(impostor))).toMatch(/^release-conflict: .*1\.0 is another release/);
+});
+
+test('a tree that was changed on the host is fetched again, but never under what runs', async () => {
+  const root = newRoot();
+  await using host = testHost(world, settingsOf(root));
+  await host.deploy(one);
+  await host.fetch(two);
+  await writeFile(join(root, 'releases/2.0/lib/code.js'), 'bad');
+  await host.fetch(two);
+  expect(await readFile(join(root, 'releases/2.0/lib/code.js'), 'utf8')).toBe('two');
+  await writeFile(join(root, 'releases/1.0/version.txt'), 'bad');
+  expect(await refusal(host.fetch(one))).toMatch(/^tree-wrong: .*version\.txt/);
+});
+
+test('a release that was never fetched is not switched to', async () => {
+  const root = newRoot();
+  await using host = testHost(world, settingsOf(root));
+  await host.run({ step: 'prepare', release: one.ref });
+  expect(await refusal(host.run({ step: 'switch', release: one.ref }))).toMatch(/^release-missing/);
+  expect(await refusal(host.run({ step: 'check', release: one.ref }))).toMatch(/^release-missing/);
+});
+
+test('a release of a key that is not trusted is not fetched', async () => {
+  const root = newRoot();
+  await using other = await createWorld();
+  await using host = testHost({ ...other, trackers: world.trackers }, settingsOf(root));
+  expect(await refusal(host.fetch(one))).toMatch(/^key-untrusted/);
+});
+
+test('current that is a folder, or leads out, is not touched', async () => {
+  for (const make of [(path: string) => mkdir(path), (path: string) => symlink('/etc', path)]) {
+    const root = newRoot();
+    await mkdir(root);
+    await make(join(root, 'current'));
+    await using host = testHost(world, settingsOf(root));
+    expect(await refusal(host.fetch(one))).toMatch(/^root-unusable: .*current/);
+  }
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
