@@ -30,7 +30,7 @@ export const SWARM_LIMITS: SwarmLimits = {
   requestsPerPeer: 1_000,
   blockBytes: 128 * 1024,
   fetchingBytes: 12 * 2 ** 20,
-  cacheBytes: 8 * 2 ** 20,
+  cacheBytes: 24 * 2 ** 20,
   socketBytes: 256 * 1024,
   pipelineBytes: 2 ** 20,
   banned: 1_000,

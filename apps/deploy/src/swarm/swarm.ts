@@ -80,7 +80,7 @@ export async function becomeMember(options: MembershipOptions): Promise<Membersh
           port: options.webSeedPort,
           infoHash,
           layout,
-          read: (piece) => exchange.cache.get(piece),
+          cache: exchange.cache,
         }),
       ).catch(async (error) => {
         exchange.close();

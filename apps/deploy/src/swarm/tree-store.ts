@@ -16,11 +16,11 @@ export function createTreeStore(layout: Layout, folder: string, staging?: Stagin
     createPieceReader(planReuse(layout, [{ folder: where, content: layout.manifest }]));
   let reader = readerOf(folder);
 
-  const read = async (piece: number): Promise<Buffer | undefined> => {
+  const read = async (piece: number, into?: Buffer): Promise<Buffer | undefined> => {
     const used = reader;
-    const bytes = await used.read(piece);
+    const bytes = await used.read(piece, into);
     // The folder was renamed meanwhile.
-    return bytes === undefined && used !== reader ? read(piece) : bytes;
+    return bytes === undefined && used !== reader ? read(piece, into) : bytes;
   };
   return {
     read,

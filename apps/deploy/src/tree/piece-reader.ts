@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto';
+import { read as readCallback } from 'node:fs';
+import { promisify } from 'node:util';
 import type { ReusePlan } from '../release/reuse.ts';
 import { onDisk, READ_FLAGS } from './disk.ts';
 import { type OpenFiles, openFiles } from './open-files.ts';
@@ -8,9 +10,12 @@ export interface PieceReader extends AsyncDisposable {
   /**
    * A piece's bytes, hashed; undefined when they aren't all there or have changed, which says that it must be fetched.
    * Never rejects for what is on the disk.
+   * @param into where they go, of just their length; without it, to a new buffer
    */
-  read(piece: number): Promise<Buffer | undefined>;
+  read(piece: number, into?: Buffer): Promise<Buffer | undefined>;
 }
+
+const readBytes = promisify(readCallback);
 
 /** Sequential pieces mostly come from few files; descriptors may be as few as 256. */
 const OPEN_FILES_MAX = 64;
@@ -23,8 +28,7 @@ export function createPieceReader(plan: ReusePlan<string>): PieceReader {
   const files: OpenFiles = openFiles({ filesMax: OPEN_FILES_MAX, flags: READ_FLAGS });
   const { layout } = plan;
   return {
-    async read(piece) {
-      const bytes = Buffer.allocUnsafeSlow(layout.pieceBytes(piece));
+    async read(piece, bytes = Buffer.allocUnsafeSlow(layout.pieceBytes(piece))) {
       let length = 0;
       for (const step of plan.steps(piece)) {
         const read = await readInto(files, onDisk(step.folder, step.path), bytes, step);
@@ -45,9 +49,10 @@ async function readInto(
   step: { readonly offset: number; readonly pieceOffset: number; readonly length: number },
 ): Promise<boolean> {
   try {
-    return await files.use(path, async (handle) => {
+    return await files.use(path, async (descriptor) => {
       for (let done = 0; done < step.length; ) {
-        const { bytesRead } = await handle.read(
+        const { bytesRead } = await readBytes(
+          descriptor,
           bytes,
           step.pieceOffset + done,
           step.length - done,

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { ReleaseError } from '../errors.ts';
 import type { ContentSink } from '../release/builder.ts';
 import { type BytePath, displayPath } from '../release/path.ts';
+import { type Buffers, createBuffers } from './buffers.ts';
 import { diskError, onDisk, READ_FLAGS } from './disk.ts';
 
 const openFile = promisify(openCallback);
@@ -36,18 +37,22 @@ export async function readFiles(
     readonly onFailure?: (file: FileToRead, error: ReleaseError) => void;
   } = {},
 ): Promise<void> {
+  const wholes = createBuffers(SMALL_FILE_BYTES + 1, FILES_AHEAD * (SMALL_FILE_BYTES + 1));
+  // Two blocks: the disk fills one while the other is hashed.
+  const blocks = createBuffers(BLOCK_BYTES, 2 * BLOCK_BYTES);
   const ahead: (Promise<Buffer | ReleaseError> | undefined)[] = [];
   let next = 0;
   for (const [number, file] of files.entries()) {
     for (; next < files.length && next < number + FILES_AHEAD; next++) {
       const small = files[next]!.stats.size <= SMALL_FILE_BYTES;
-      ahead.push(small ? readWhole(root, files[next]!) : undefined);
+      ahead.push(small ? readWhole(root, files[next]!, wholes) : undefined);
     }
     const whole = await ahead.shift();
     const error =
       whole === undefined
-        ? await readInBlocks(root, file, sink, options.onBytes)
+        ? await readInBlocks(root, file, sink, blocks, options.onBytes)
         : giveWhole(file, whole, sink, options.onBytes);
+    if (whole instanceof Buffer) wholes.give(whole);
     if (error === undefined) continue;
     if (options.onFailure === undefined) {
       // The files ahead are open still.
@@ -74,12 +79,12 @@ function giveWhole(
 
 /** Resolves to the error instead of rejecting: nobody listens before its turn comes. */
 // hot: by file handles, with all four calls in the thread pool, 100,000 files took twice the time.
-async function readWhole(root: string, file: FileToRead): Promise<Buffer | ReleaseError> {
+async function readWhole(root: string, file: FileToRead, wholes: Buffers): Promise<Buffer | ReleaseError> {
   return await told(file, async () => {
     const descriptor = await openFile(onDisk(root, file.path), READ_FLAGS);
     try {
       // One byte more than there should be, to see a file that has grown.
-      const bytes = Buffer.allocUnsafeSlow(file.stats.size + 1);
+      const bytes = wholes.take(file.stats.size + 1);
       const { bytesRead } = await readBytes(descriptor, bytes, 0, bytes.length, 0);
       const whole = bytesRead === file.stats.size && isUnchanged(file, fstatSync(descriptor));
       return whole ? bytes.subarray(0, bytesRead) : changed(file.path);
@@ -93,13 +98,13 @@ async function readInBlocks(
   root: string,
   file: FileToRead,
   sink: ContentSink,
+  buffers: Buffers,
   onBytes: ((count: number) => void) | undefined,
 ): Promise<ReleaseError | undefined> {
+  const blocks = [buffers.take(BLOCK_BYTES), buffers.take(BLOCK_BYTES)];
   const result = await told(file, async () => {
     await using handle = await open(onDisk(root, file.path), READ_FLAGS);
     sink.begin(file);
-    // Two blocks: the disk fills one while the other is hashed.
-    const blocks = [Buffer.allocUnsafeSlow(BLOCK_BYTES), Buffer.allocUnsafeSlow(BLOCK_BYTES)];
     let offset = 0;
     let reading = fill(handle, blocks[0]!, 0);
     for (let turn = 0; ; turn++) {
@@ -114,6 +119,7 @@ async function readInBlocks(
       onBytes?.(length);
     }
   });
+  for (const block of blocks) buffers.give(block);
   if (result === undefined) sink.end();
   return result;
 }

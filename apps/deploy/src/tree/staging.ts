@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rm, symlink } from 'node:fs/promises';
+import { constants, fchmodSync } from 'node:fs';
+import { mkdir, open, readdir, rm, symlink } from 'node:fs/promises';
 import { ReleaseError } from '../errors.ts';
 import type { Layout } from '../release/layout.ts';
 import type { Entry, FileEntry } from '../release/manifest.ts';
@@ -8,6 +8,7 @@ import { type BytePath, parentPath, pathToBytes } from '../release/path.ts';
 import type { Difference } from './compare.ts';
 import { diskError, onDisk } from './disk.ts';
 import { openFiles } from './open-files.ts';
+import { createWriter } from './writer.ts';
 
 /** A tree that is being built from pieces, in any order. */
 export interface Staging extends AsyncDisposable {
@@ -59,11 +60,13 @@ export async function openStaging(
       .filter((entry) => entry.kind === 'file' && entry.executable)
       .map(({ path }) => diskKey(onDisk(folder, path))),
   );
+  const write = createWriter();
   const files = openFiles({
     filesMax: OPEN_FILES_MAX,
     flags: WRITE_FLAGS,
     // Not by open's mode, which the umask changes.
-    prepare: (handle, path) => handle.chmod(fileMode({ executable: executables.has(diskKey(path)) })),
+    prepare: (descriptor, path) =>
+      fchmodSync(descriptor, fileMode({ executable: executables.has(diskKey(path)) })),
   });
 
   return {
@@ -73,8 +76,8 @@ export async function openStaging(
         throw new ReleaseError('piece-wrong', `Piece ${piece} doesn't have the bytes that the release says.`);
       for (const { file, offset, from, to } of runsOf(layout, piece)) {
         try {
-          await files.use(onDisk(folder, file.path), (handle) =>
-            writeAll(handle, bytes.subarray(from, to), offset),
+          await files.use(onDisk(folder, file.path), (descriptor) =>
+            write(descriptor, bytes.subarray(from, to), offset),
           );
         } catch (error) {
           throw diskError('write-failed', file.path, error);
@@ -224,12 +227,6 @@ async function unlessThere(path: BytePath, make: () => Promise<void>): Promise<v
     await make();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw diskError('write-failed', path, error);
-  }
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    done += (await handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
   }
 }
 

@@ -39,12 +39,14 @@ declare module 'webtorrent' {
     ): void;
     cancel(index: number, offset: number, length: number): void;
     destroy(): void;
-    /** Of its streams; null ends it. */
-    push(bytes: Uint8Array | null): boolean;
+    /** Of its streams: what it sends goes through here; null ends it. */
+    push: (bytes: Uint8Array | null) => boolean;
+    resume(): void;
     /** Called with as many bytes as it waits for. */
     readonly _parserSize: number;
-    _parser(bytes: Uint8Array): void;
-    _onMessageLength(buffer: Uint8Array): void;
+    readonly _parser: (bytes: Uint8Array) => void;
+    readonly _onMessageLength: (buffer: Uint8Array) => void;
+    _onMessage: (buffer: Uint8Array) => void;
   }
 
   export interface Torrent extends EventEmitter {

@@ -1,21 +1,21 @@
 import type { Wire } from 'webtorrent';
 import { ReleaseError } from '../../errors.ts';
 import type { Layout } from '../../release/layout.ts';
+import { createBuffers } from '../../tree/buffers.ts';
 import { isOwnPeer } from '../client/client.ts';
 import { socketOf } from '../client/plumbing.ts';
 import { OWN_BLOCK_BYTES, PROGRESS_WITHIN_MS, SWARM_LIMITS, UNIT_BYTES } from '../limits.ts';
 import { createPicker, type Request, type Source } from '../picker/picker.ts';
 import { createEvidence, type Filling } from './evidence.ts';
 import { createPieceCache, type PieceCache } from './piece-cache.ts';
-import { countPieceMemory } from './piece-memory.ts';
 import { type Audience, createReveal, type Reveal } from './reveal.ts';
 import { serveUploads, type Uploads } from './uploads.ts';
 import { createWindow, type Window } from './window.ts';
 
 /** Where pieces are kept. */
 export interface PieceStore {
-  /** Undefined when it isn't there as it should be. */
-  read(piece: number): Promise<Buffer | undefined>;
+  /** Undefined when it isn't there as it should be. @param into of just its length; without it, a new buffer */
+  read(piece: number, into?: Buffer): Promise<Buffer | undefined>;
   /** @throws ReleaseError `piece-wrong`, or why it could not be written */
   write(piece: number, bytes: Buffer): Promise<void>;
 }
@@ -109,9 +109,13 @@ export function createExchange(options: ExchangeOptions): Exchange {
         random: Math.random,
       })
     : undefined;
-  const cache = createPieceCache(SWARM_LIMITS.cacheBytes, pieceBytes, (piece) => {
-    countPieceMemory(pieceBytes(piece));
-    return store.read(piece);
+  const buffers = createBuffers(pieceBytes(0), SWARM_LIMITS.fetchingBytes);
+  const blocks = createBuffers(Math.min(OWN_BLOCK_BYTES, pieceBytes(0)), 16 * SWARM_LIMITS.socketBytes);
+  const cache = createPieceCache({
+    bytesMax: SWARM_LIMITS.cacheBytes,
+    pieceBytes,
+    buffers,
+    read: (piece, into) => store.read(piece, into),
   });
   const connections = new Set<Connection>();
   const fillings = new Map<number, Filling<Connection>>();
@@ -177,8 +181,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
     if (fresh) {
       let filling = fillings.get(piece);
       if (filling === undefined) {
-        countPieceMemory(pieceBytes(piece));
-        filling = { bytes: Buffer.allocUnsafeSlow(pieceBytes(piece)), senders: [] };
+        filling = { bytes: buffers.take(pieceBytes(piece)), senders: [] };
         fillings.set(piece, filling);
       }
       filling.bytes.set(bytes, offset);
@@ -407,6 +410,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
         audience: reveal === undefined || reveal.ended ? undefined : reveal.join(),
         uploads: serveUploads(wire, socket, {
           cache,
+          blocks,
           pieceBytes: (piece) => (here[piece] === 1 ? pieceBytes(piece) : undefined),
           onUnreadable: (piece) => lose(piece),
         }),

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Wire } from 'webtorrent';
+import type { Buffers } from '../../tree/buffers.ts';
 import { SWARM_LIMITS } from '../limits.ts';
 import type { PieceCache } from './piece-cache.ts';
 
@@ -18,52 +19,60 @@ interface Asked {
   readonly respond: Respond;
 }
 
+const NOTHING = Buffer.alloc(0);
+
 /**
- * @param onUnreadable a piece that was promised is not on the disk as it should be
+ * @param options.blocks what is sent is copied to these, so that a slow socket holds its own blocks and no pieces
+ * @param options.onUnreadable a piece that was promised is not on the disk as it should be
  */
 export function serveUploads(
   wire: Wire,
   socket: Socket,
   options: {
     readonly cache: PieceCache;
+    readonly blocks: Buffers;
     readonly pieceBytes: (piece: number) => number | undefined;
     readonly onUnreadable: (piece: number) => void;
   },
 ): Uploads {
+  const { cache, blocks } = options;
   const queue: Asked[] = [];
   let closed = false;
-  let working = false;
+  /** Waiting for the disk. */
+  let reading = false;
   let sentBytes = 0;
-  let resume: (() => void) | undefined;
 
-  const onDrain = (): void => resume?.();
-  socket.on('drain', onDrain);
-
-  const drained = (): Promise<void> =>
-    new Promise((resolve) => {
-      resume = resolve;
-    });
-
-  const answer = async ({ piece, offset, length, respond }: Asked): Promise<void> => {
-    const bytes = await options.cache.get(piece);
-    if (closed) return;
+  const answer = ({ piece, offset, length, respond }: Asked, bytes: Buffer | undefined): void => {
     if (bytes === undefined) {
       options.onUnreadable(piece);
       respond(new Error('not readable'));
       return;
     }
+    const block = blocks.take(length);
+    bytes.copy(block, 0, offset, offset + length);
     sentBytes += length;
-    respond(null, bytes.subarray(offset, offset + length));
+    respond(null, block);
+    // Called when all that was written before has left this process, or never will.
+    socket.write(NOTHING, () => {
+      blocks.give(block);
+      work();
+    });
   };
 
-  const work = async (): Promise<void> => {
-    if (working) return;
-    working = true;
-    for (let asked = queue.shift(); asked !== undefined && !closed; asked = queue.shift()) {
-      await answer(asked);
-      while (socket.writableLength > SWARM_LIMITS.socketBytes && !closed) await drained();
+  const work = (): void => {
+    while (!closed && !reading && socket.writableLength <= SWARM_LIMITS.socketBytes) {
+      const asked = queue.shift();
+      if (asked === undefined) return;
+      reading = true;
+      let late = false;
+      cache.with(asked.piece, (bytes) => {
+        reading = false;
+        if (closed) return;
+        answer(asked, bytes);
+        if (late) work();
+      });
+      late = true;
     }
-    working = false;
   };
 
   wire.on('request', (piece: number, offset: number, length: number, respond: Respond) => {
@@ -74,7 +83,7 @@ export function serveUploads(
       respond(new Error('not here'));
     else {
       queue.push({ piece, offset, length, respond });
-      void work();
+      work();
     }
   });
   // What is on its way to the socket can't be taken back; the rest is not sent.
@@ -92,8 +101,6 @@ export function serveUploads(
     close() {
       closed = true;
       queue.length = 0;
-      socket.off('drain', onDrain);
-      resume?.();
     },
   };
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Layout } from '../../release/layout.ts';
+import type { PieceCache } from '../exchange/piece-cache.ts';
 import { SWARM_LIMITS } from '../limits.ts';
 
 export interface WebSeed {
@@ -14,7 +15,7 @@ export async function serveWebSeed(options: {
   readonly port: number;
   readonly infoHash: string;
   readonly layout: Layout;
-  readonly read: (piece: number) => Promise<Buffer | undefined>;
+  readonly cache: PieceCache;
 }): Promise<WebSeed> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 8 * 1024 });
   let answering = 0;
@@ -54,7 +55,7 @@ export function webSeedPath(infoHash: string): string {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { infoHash, layout, read }: Parameters<typeof serveWebSeed>[0],
+  { infoHash, layout, cache }: Parameters<typeof serveWebSeed>[0],
 ): Promise<void> {
   if (request.url !== webSeedPath(infoHash) || (request.method !== 'GET' && request.method !== 'HEAD')) {
     response.writeHead(404).end();
@@ -81,12 +82,17 @@ async function answer(
   const { pieceLength } = layout.manifest;
   for (let at = from; at < to; ) {
     const piece = Math.floor(at / pieceLength);
-    const bytes = await read(piece);
-    if (bytes === undefined || response.destroyed) {
+    const start = piece * pieceLength;
+    const block = await new Promise<Buffer | undefined>((resolve) =>
+      cache.with(piece, (bytes) => {
+        // A copy: the cache has other uses for the piece's buffer.
+        resolve(bytes && Buffer.from(bytes.subarray(at - start, Math.min(bytes.length, to - start))));
+      }),
+    );
+    if (block === undefined || response.destroyed) {
       response.destroy();
       return;
     }
-    const block = bytes.subarray(at - piece * pieceLength, Math.min(bytes.length, to - piece * pieceLength));
     at += block.length;
     if (!response.write(block)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
   }
