@@ -5,5 +5,5 @@ export default defineConfig({
   resolve: { conditions: ['@rookery/source'] },
   ssr: { resolve: { conditions: ['@rookery/source', 'node', 'import', 'default'] } },
   // Trees of hundreds of files, on a disk that others use too.
-  test: { name: 'deploy', include: ['src/**/*.test.ts', 'test/**/*.test.ts'], testTimeout: 30_000 },
+  test: { name: 'deploy', include: ['src/**/*.test.ts', 'test/**/*.test.ts'], testTimeout: 60_000 },
 });

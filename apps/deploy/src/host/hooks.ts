@@ -4,7 +4,7 @@ import type { StepContext } from './context.ts';
 import { readJson } from './durable.ts';
 import { HostError } from './errors.ts';
 import type { HostLayout } from './layout.ts';
-import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
+import { identify, isAlive, killForSure, type ProcessIdentity } from './process-identity.ts';
 import type { ReleaseRef } from './protocol.ts';
 import type { HookName } from './settings.ts';
 
@@ -110,7 +110,10 @@ export async function endOrphanedHook(layout: HostLayout): Promise<void> {
   const leader = await identify(left.pid);
   // Another process has its number now only if the whole group is gone; then the number is not ours.
   const reused = leader.startedAt !== null && leader.startedAt !== 'zombie' && !(await isAlive(left));
-  if (leader.bootId === left.bootId && !reused) signalGroup(left.pid, 'SIGKILL');
+  if (leader.bootId === left.bootId && !reused) {
+    signalGroup(left.pid, 'SIGKILL');
+    await killForSure(left);
+  }
   await rm(layout.hook, { force: true });
 }
 
