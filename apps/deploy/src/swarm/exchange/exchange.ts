@@ -6,6 +6,8 @@ import { isOwnPeer } from '../client/client.ts';
 import { socketOf } from '../client/plumbing.ts';
 import { OWN_BLOCK_BYTES, PROGRESS_WITHIN_MS, SWARM_LIMITS, UNIT_BYTES } from '../limits.ts';
 import { createPicker, type Request, type Source } from '../picker/picker.ts';
+import { type Allowance, limitMessages } from './allowance.ts';
+import { toBitfield } from './bitfield.ts';
 import { createEvidence, type Filling } from './evidence.ts';
 import { createPieceCache, type PieceCache } from './piece-cache.ts';
 import { type Audience, createReveal, type Reveal } from './reveal.ts';
@@ -64,6 +66,7 @@ interface Connection {
   readonly source: Source;
   readonly audience: Audience | undefined;
   readonly uploads: Uploads;
+  readonly allowance: Allowance;
   readonly window: Window;
   readonly leastBytes: number;
   outstandingBytes: number;
@@ -179,6 +182,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
     connection.snubbed = false;
     const { cancel, fresh, complete } = picker.received(request);
     if (fresh) {
+      connection.allowance.earn(bytes.length);
       let filling = fillings.get(piece);
       if (filling === undefined) {
         filling = { bytes: buffers.take(pieceBytes(piece)), senders: [] };
@@ -289,7 +293,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
     else if (audience !== undefined) wire.bitfield(new Uint8Array(Math.ceil(pieceCount / 8)));
     else if (count === pieceCount && wire.hasFast) wire.haveAll();
     else if (count === 0 && wire.hasFast) wire.haveNone();
-    else wire.bitfield(toBits(here));
+    else wire.bitfield(toBitfield(here));
     // Everybody is served: who is slow is slow by its own socket, and upload slots would only leave lines idle.
     wire.unchoke();
   };
@@ -308,7 +312,9 @@ export function createExchange(options: ExchangeOptions): Exchange {
   };
 
   const isBannedWire = (wire: Wire): boolean =>
-    banned.has(wire.peerId) || (bansOfAddress.get(wire.remoteAddress ?? '') ?? 0) >= BANS_OF_ADDRESS;
+    banned.has(wire.peerId) ||
+    banned.has(`${wire.remoteAddress}:${wire.remotePort}`) ||
+    (bansOfAddress.get(wire.remoteAddress ?? '') ?? 0) >= BANS_OF_ADDRESS;
 
   /** Of two connections with one peer both ends keep the one that the lower id has dialled. */
   const isSecond = (wire: Wire, ownPeerId: string): boolean => {
@@ -404,14 +410,17 @@ export function createExchange(options: ExchangeOptions): Exchange {
       }
       const blockBytes = isOwnPeer(wire) ? OWN_BLOCK_BYTES : UNIT_BYTES;
       const leastBytes = 2 * Math.min(blockBytes, pieceBytes(0));
+      const allowance = limitMessages(wire, pieceCount, () => ban(connection));
       const connection: Connection = {
         wire,
+        allowance,
         source: picker.join(blockBytes),
         audience: reveal === undefined || reveal.ended ? undefined : reveal.join(),
         uploads: serveUploads(wire, socket, {
           cache,
           blocks,
           pieceBytes: (piece) => (here[piece] === 1 ? pieceBytes(piece) : undefined),
+          onSent: (bytes) => allowance.earn(bytes),
           onUnreadable: (piece) => lose(piece),
         }),
         window: createWindow(leastBytes, SWARM_LIMITS.pipelineBytes),
@@ -487,14 +496,6 @@ export function createExchange(options: ExchangeOptions): Exchange {
     if (connection.audience !== undefined) reveal?.leave(connection.audience);
     fillAll();
   }
-}
-
-function toBits(pieces: Uint8Array): Uint8Array {
-  const bits = new Uint8Array(Math.ceil(pieces.length / 8));
-  pieces.forEach((one, piece) => {
-    if (one === 1) bits[piece >> 3]! |= 0x80 >> (piece & 7);
-  });
-  return bits;
 }
 
 function now(): number {

@@ -32,6 +32,7 @@ export function serveUploads(
     readonly cache: PieceCache;
     readonly blocks: Buffers;
     readonly pieceBytes: (piece: number) => number | undefined;
+    readonly onSent: (bytes: number) => void;
     readonly onUnreadable: (piece: number) => void;
   },
 ): Uploads {
@@ -51,6 +52,7 @@ export function serveUploads(
     const block = blocks.take(length);
     bytes.copy(block, 0, offset, offset + length);
     sentBytes += length;
+    options.onSent(length);
     respond(null, block);
     // Called when all that was written before has left this process, or never will.
     socket.write(NOTHING, () => {
