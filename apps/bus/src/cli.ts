@@ -34,7 +34,7 @@ function runDaemon(flags: Record<string, unknown>): Promise<number> {
   // Each datagram is a buffer outside of the heap, and a small heap lets V8 mark all of it every few megabytes of those.
   // Measured with 8 KiB messages: 261 instead of 750 us of CPU each, in three daemons. It has to be a flag: there is no
   // API, and what a shebang passes is lost with `node bin/rookery-bus.js`.
-  setFlagsFromString('--heap-growing-percent=300');
+  setFlagsFromString('--heap-growing-percent=1000');
   return serve({
     name: 'rookery-bus',
     version,

@@ -33,10 +33,12 @@ const TRANSITIONAL_INDEX = 2 ** 30;
 /** And from here on to one daemon that its companions had not heard. */
 const SOLITARY_INDEX = 2 ** 30 + 2 ** 29;
 
+const NOTHING: readonly GroupOutput[] = [];
+
 export class Groups {
   readonly #id: number;
   readonly name: string;
-  readonly #outputs: GroupOutput[] = [];
+  #outputs: GroupOutput[] = [];
   /** By private name. */
   readonly #sessions = new Map<string, Session>();
   /** What each of this daemon's own sessions is in: outlives every configuration. */
@@ -65,8 +67,11 @@ export class Groups {
     this.#history = `alone ${options.id}`;
   }
 
-  take(): GroupOutput[] {
-    return this.#outputs.splice(0);
+  take(): readonly GroupOutput[] {
+    if (this.#outputs.length === 0) return NOTHING;
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    return outputs;
   }
 
   // ---- What sessions ask for
@@ -107,8 +112,19 @@ export class Groups {
   /** False if the session or the number of groups is none. */
   multicast(session: string, message: Multicast): boolean {
     if (!this.#lives(session) || !groupsFit(message.groups)) return false;
-    const { service, ...rest } = message;
-    this.#submit(service, { kind: 'message', session, ...rest });
+    // Field by field, here and where it is delivered: a rest or a spread costs more than all else in these functions.
+    const { service, groups, messageType, bigEndian, selfDiscard, key, origin, data } = message;
+    this.#submit(service, {
+      kind: 'message',
+      session,
+      groups,
+      messageType,
+      bigEndian,
+      selfDiscard,
+      key,
+      origin,
+      data,
+    });
     return true;
   }
 
@@ -283,10 +299,24 @@ export class Groups {
     const event = decodeEvent(payload);
     switch (event?.kind) {
       case 'message': {
-        const { kind: _, session: from, ...message } = event;
-        const repeated = event.origin !== undefined && !this.#origins.add(event.origin, false);
-        const to = repeated ? [] : this.#receivers(message.groups, message.selfDiscard ? from : undefined);
-        if (to.length > 0) this.#outputs.push({ kind: 'message', to, from, service, ...message });
+        const { session: from, groups, messageType, bigEndian, selfDiscard, key, origin, data } = event;
+        const repeated = origin !== undefined && !this.#origins.add(origin, false);
+        const to = repeated ? [] : this.#receivers(groups, selfDiscard ? from : undefined);
+        if (to.length > 0) {
+          this.#outputs.push({
+            kind: 'message',
+            to,
+            from,
+            service,
+            groups,
+            messageType,
+            bigEndian,
+            selfDiscard,
+            key,
+            origin,
+            data,
+          });
+        }
         this.#confirm(sender, from);
         break;
       }

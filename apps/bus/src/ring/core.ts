@@ -100,7 +100,7 @@ export interface Core {
   readonly id: number;
   readonly settings: RingSettings;
   now: number;
-  readonly outputs: RingOutput[];
+  outputs: RingOutput[];
   /** Packets to myself: a ring of one. */
   readonly looped: Packet[];
   readonly queue: SendQueue;

@@ -1,15 +1,28 @@
 /** Packets in their order -> messages. Pieces of a message are kept, per sender, until its last one comes. */
-import { chunkCursor, type DataPacket, nextChunk, SERVICES, type Service } from '@rookery/protocol/bus';
+import {
+  chunkCursor,
+  DATA_HEADER_BYTES,
+  type DataPacket,
+  nextChunk,
+  SERVICES,
+  type Service,
+} from '@rookery/protocol/bus';
 
 interface Partial {
   readonly total: number;
-  readonly pieces: Uint8Array[];
-  bytes: number;
+  /** Room for what came, at most for all; the first `length` bytes are filled. */
+  bytes: Buffer;
+  length: number;
 }
+
+/** Room at first, or all that a smaller message needs; then it doubles as pieces come, never because a length was announced. */
+const ROOM_BYTES = 16_384;
 
 export class Reassembly {
   readonly #messageBytes: number;
   readonly #partials = new Map<number, Partial>();
+  /** One for all packets: none is read while another one is. */
+  readonly #cursor = chunkCursor();
 
   constructor(messageBytes: number) {
     this.#messageBytes = messageBytes;
@@ -22,28 +35,27 @@ export class Reassembly {
     deliver: (sender: number, service: Service, payload: Buffer, at: number) => void,
   ): void {
     const { bytes, sender } = packet;
-    const cursor = chunkCursor();
+    const cursor = this.#cursor;
+    cursor.next = DATA_HEADER_BYTES;
     while (nextChunk(bytes, cursor)) {
       const service = SERVICES[cursor.service]!;
       if (cursor.first && cursor.last) {
         deliver(sender, service, view(bytes, cursor.start, cursor.end), cursor.next);
         continue;
       }
-      const piece = bytes.subarray(cursor.start, cursor.end);
       if (cursor.first) this.#begin(sender, cursor.total);
       const partial = this.#partials.get(sender);
       // A piece whose beginning is not here: too large, or its sender is at fault.
       if (partial === undefined) continue;
-      partial.bytes += piece.length;
-      if (partial.bytes > partial.total) {
+      const length = partial.length + cursor.end - cursor.start;
+      if (length > partial.total) {
         this.#partials.delete(sender);
         continue;
       }
-      partial.pieces.push(piece);
+      append(partial, bytes, cursor.start, cursor.end);
       if (!cursor.last) continue;
       this.#partials.delete(sender);
-      if (partial.bytes === partial.total)
-        deliver(sender, service, Buffer.concat(partial.pieces), cursor.next);
+      if (length === partial.total) deliver(sender, service, partial.bytes, cursor.next);
     }
   }
 
@@ -54,8 +66,22 @@ export class Reassembly {
 
   #begin(sender: number, total: number): void {
     this.#partials.delete(sender);
-    if (total <= this.#messageBytes) this.#partials.set(sender, { total, pieces: [], bytes: 0 });
+    if (total > this.#messageBytes) return;
+    const bytes = Buffer.allocUnsafe(Math.min(total, ROOM_BYTES));
+    this.#partials.set(sender, { total, bytes, length: 0 });
   }
+}
+
+function append(partial: Partial, from: Uint8Array, start: number, end: number): void {
+  const length = partial.length + end - start;
+  if (length > partial.bytes.length) {
+    const room = Math.min(partial.total, Math.max(length, 2 * partial.bytes.length));
+    const grown = Buffer.allocUnsafe(room);
+    partial.bytes.copy(grown, 0, 0, partial.length);
+    partial.bytes = grown;
+  }
+  partial.bytes.set(from.subarray(start, end), partial.length);
+  partial.length = length;
 }
 
 function view(bytes: Uint8Array, start: number, end: number): Buffer {

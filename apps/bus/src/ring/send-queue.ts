@@ -80,7 +80,10 @@ export class SendQueue {
       }
       const length = whole ? left : end - at - CHUNK_HEADER_BYTES - (first ? CHUNK_TOTAL_BYTES : 0);
       at = putChunk(bytes, at, first, whole, service, length, payload.length);
-      bytes.set(payload.subarray(this.#offset, this.#offset + length), at);
+      bytes.set(
+        length === payload.length ? payload : payload.subarray(this.#offset, this.#offset + length),
+        at,
+      );
       at += length;
       this.#bytes -= length;
       if (!whole) {
@@ -92,7 +95,7 @@ export class SendQueue {
       this.#offset = 0;
       this.#shift();
     }
-    return { bytes: bytes.subarray(0, at), safe };
+    return { bytes: at === end ? bytes : bytes.subarray(0, at), safe };
   }
 
   #shift(): void {

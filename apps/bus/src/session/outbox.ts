@@ -101,11 +101,21 @@ export class Outbox<Content> {
    */
   push(entry: Entry<Content>): boolean {
     if (entry.policy === 'newest-per-key' && entry.group !== undefined) this.#replace(entry);
-    const slot: Slot<Content> = { ...entry, dropped: false };
+    // hot: field by field, which is several times cheaper than a spread.
+    const { bytes, heldBytes, sentBytes, content, group, key, policy } = entry;
+    const slot: Slot<Content> = {
+      bytes,
+      heldBytes,
+      sentBytes,
+      content,
+      group,
+      key,
+      policy,
+      dropped: false,
+    };
     this.#waiting.push(slot);
-    this.#bytes += entry.bytes;
-    this.#heldBytes += entry.heldBytes;
-    const { group } = entry;
+    this.#bytes += bytes;
+    this.#heldBytes += heldBytes;
     if (group !== undefined && (entry.policy === 'drop-oldest' || entry.policy === 'newest-per-key')) {
       const droppable = this.#droppable.get(group);
       if (droppable === undefined) this.#droppable.set(group, { slots: [slot], head: 0 });

@@ -66,11 +66,14 @@ const ENTRY_BYTES = 100;
 /** `receivers`: that the content is shared by. */
 function entryOf(
   content: Content,
-  receivers = 1,
-): Pick<Entry<Content>, 'bytes' | 'heldBytes' | 'sentBytes' | 'content'> {
+  group: string | undefined,
+  key: string,
+  policy: SlowPolicy,
+  receivers: number,
+): Entry<Content> {
   const sentBytes = typeof content === 'string' ? Buffer.byteLength(content) : content.length;
   const heldBytes = Math.ceil(sentBytes / receivers) + ENTRY_BYTES;
-  return { bytes: sentBytes + ENTRY_BYTES, heldBytes, sentBytes, content };
+  return { bytes: sentBytes + ENTRY_BYTES, heldBytes, sentBytes, content, group, key, policy };
 }
 
 export class Session {
@@ -94,9 +97,13 @@ export class Session {
   readonly #messages: Rate;
   readonly #bytes: Rate;
   #timer: NodeJS.Timeout | undefined;
-  /** Requests on their way round the ring, in order, and refused ones between them. */
-  #under: { readonly number: number; readonly refused: boolean }[] = [];
+  /**
+   * Requests on their way round the ring, in order, and refused ones between them. Plain numbers: objects would live
+   * just long enough to grow old, and be the most of what V8 has to mark.
+   */
+  #under: number[] = [];
   #underHead = 0;
+  readonly #underRefused = new Set<number>();
   #taken = 0;
   #confirmed = 0;
   #spoken = false;
@@ -118,7 +125,7 @@ export class Session {
       this.counters.dropped += count;
       const content = format.encode({ kind: 'dropped', group, count }, 0);
       if (content === undefined) return undefined;
-      return { ...entryOf(content), group: undefined, key: '', policy: 'disconnect' as const };
+      return entryOf(content, undefined, '', 'disconnect', 1);
     };
     this.#outbox = new Outbox(limits.outboxBytes, resumption !== undefined, notice);
   }
@@ -146,7 +153,7 @@ export class Session {
     if (verdict === 'wait') return verdict;
     this.#taken = number;
     if (verdict !== 'taken') return verdict;
-    this.#under.push({ number, refused: false });
+    this.#under.push(number);
     if (request.kind === 'multicast') {
       this.counters.received++;
       this.#messages.spend(1);
@@ -175,13 +182,17 @@ export class Session {
   /** Its oldest request has come round. */
   confirm(): void {
     this.#passUnder();
-    while (this.#under[this.#underHead]?.refused) this.#passUnder();
+    while (this.#underRefused.size > 0 && this.#underRefused.delete(this.#under[this.#underHead]!)) {
+      this.#passUnder();
+    }
     if (this.resumption !== undefined) this.#host.touch(this);
   }
 
   #passUnder(): void {
-    const request = this.#under[this.#underHead++];
-    if (request !== undefined) this.#confirmed = request.number;
+    const number = this.#under[this.#underHead];
+    if (number === undefined) return;
+    this.#confirmed = number;
+    this.#underHead++;
     if (this.#underHead > 1024 && this.#underHead * 2 > this.#under.length) {
       this.#under = this.#under.slice(this.#underHead);
       this.#underHead = 0;
@@ -194,8 +205,9 @@ export class Session {
     const content = this.format.encode({ kind: 'refused', number, code }, 0);
     if (content === undefined) return;
     this.#refused.push({ number, content, delivery: undefined });
-    this.#under.push({ number, refused: true });
+    this.#under.push(number);
     if (this.#under.length - this.#underHead === 1) this.#passUnder();
+    else this.#underRefused.add(number);
     this.push(content, undefined, '', 'disconnect');
   }
 
@@ -205,7 +217,7 @@ export class Session {
   push(content: Content, group: string | undefined, key: string, policy: SlowPolicy, receivers = 1): void {
     if (this.over) return;
     const before = this.#outbox.heldBytes;
-    const fits = this.#outbox.push({ ...entryOf(content, receivers), group, key, policy });
+    const fits = this.#outbox.push(entryOf(content, group, key, policy, receivers));
     this.#host.weigh(this, this.#outbox.heldBytes - before);
     if (fits) this.#host.touch(this);
     else this.#host.end(this, 'too_slow');

@@ -6,7 +6,7 @@ import { GROUP_ROWS_MAX } from '@rookery/protocol/bus';
 import { EncodeError } from '@rookery/protocol/websocket';
 import type { Engine } from '../engine/engine.ts';
 import type { Groups } from '../groups/groups.ts';
-import type { GroupOutput, View } from '../groups/types.ts';
+import type { GroupDelivery, GroupOutput, View } from '../groups/types.ts';
 import type { Content, Delivery, EndReason, Format } from './delivery.ts';
 import type { GroupSettings } from './group-settings.ts';
 import {
@@ -318,25 +318,28 @@ export class Sessions implements SessionHost {
   }
 
   // hot: once per message; the encodings are shared by all receivers of a wire.
-  #tellMessage(output: Extract<GroupOutput, { kind: 'message' }>): void {
+  #tellMessage(output: GroupDelivery): void {
     const { groupSettings } = this.#options;
-    const { to, groups, key } = output;
-    const conflationKey = key === '' ? `${output.from} ${output.messageType}` : key;
+    const { to, groups } = output;
     let format: Format | undefined;
     let content: Content | undefined;
-    const others = new Map<Format, Content>();
+    let others: Map<Format, Content> | undefined;
     for (const name of to) {
       const session = this.#sessions.get(name);
       if (session === undefined) continue;
       if (session.format !== format) {
-        if (format !== undefined && content !== undefined) others.set(format, content);
+        if (format !== undefined && content !== undefined) {
+          others ??= new Map();
+          others.set(format, content);
+        }
         format = session.format;
-        content = others.get(format) ?? this.#encode(format, output);
+        content = others?.get(format) ?? this.#encode(format, output);
       }
       if (content === undefined) continue;
       const group = groups.length === 1 ? groups[0]! : (groups.find((g) => session.groups.has(g)) ?? name);
       const { slowPolicy } = groupSettings(group);
-      session.push(content, group, conflationKey, slowPolicy, to.length);
+      const key = slowPolicy === 'newest-per-key' ? conflationKey(output) : '';
+      session.push(content, group, key, slowPolicy, to.length);
       this.counters.messagesDelivered++;
       this.counters.bytesDelivered += output.data.length;
       if (slowPolicy === 'slow' && session.outboxBytes > this.#options.limits.outboxBytes / 2) {
@@ -472,6 +475,11 @@ export class Sessions implements SessionHost {
     this.#names = (this.#names + 1) % 36 ** 8;
     return `r${this.#names.toString(36)}`;
   }
+}
+
+/** What the message is about: as its sender says, or else all of one sender and type is about the same. */
+function conflationKey({ key, from, messageType }: GroupDelivery): string {
+  return key === '' ? `${from} ${messageType}` : key;
 }
 
 /** Session -> the index of its set. */

@@ -21,7 +21,7 @@ import {
   writeReject,
 } from '@rookery/protocol/spread';
 import type { Multicast } from '../groups/types.ts';
-import type { EndReason, RefusalCode } from '../session/delivery.ts';
+import type { Content, EndReason, RefusalCode } from '../session/delivery.ts';
 import type { Request, Session, SessionConnection } from '../session/session.ts';
 import type { Sessions } from '../session/sessions.ts';
 import { formatFor } from './format.ts';
@@ -241,7 +241,7 @@ export class SpreadConnection implements SessionConnection {
     const socket = this.#socket;
     while (session.ready && socket.writableLength < SOCKET_BYTES) {
       socket.cork();
-      for (const { content } of session.take(SOCKET_BYTES)) socket.write(content as Uint8Array);
+      for (const run of joined(session.take(SOCKET_BYTES))) socket.write(run);
       socket.uncork();
     }
   }
@@ -284,6 +284,29 @@ export class SpreadConnection implements SessionConnection {
     clearTimeout(this.#timer);
     this.#socket.destroy();
   }
+}
+
+/** Frames that were encoded one after the other lie so in memory, too: each run of them costs one write. */
+function joined(frames: readonly { readonly content: Content }[]): Uint8Array[] {
+  const runs: Uint8Array[] = [];
+  let run: Uint8Array | undefined;
+  let length = 0;
+  for (const { content } of frames) {
+    const frame = content as Uint8Array;
+    if (run !== undefined && frame.buffer === run.buffer && frame.byteOffset === run.byteOffset + length) {
+      length += frame.length;
+      continue;
+    }
+    if (run !== undefined) runs.push(extended(run, length));
+    run = frame;
+    length = frame.length;
+  }
+  if (run !== undefined) runs.push(extended(run, length));
+  return runs;
+}
+
+function extended(start: Uint8Array, length: number): Uint8Array {
+  return length === start.length ? start : new Uint8Array(start.buffer, start.byteOffset, length);
 }
 
 function typeOf({ service, selfDiscard }: Multicast): number {

@@ -32,7 +32,9 @@ function formatWith(name: string, writeView: typeof writeMembership): Format {
       switch (delivery.kind) {
         case 'message': {
           const { service, selfDiscard, from, groups, messageType, bigEndian, data } = delivery;
-          const buffer = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+          const buffer = Buffer.isBuffer(data)
+            ? data
+            : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
           writeMessage(out, {
             service,
             selfDiscard,

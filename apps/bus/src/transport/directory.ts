@@ -123,6 +123,13 @@ export class Directory<O> {
     return this.#holders.get(id);
   }
 
+  // hot: once per datagram received.
+  /** The holder of an id whose key stands in these bytes, a byte for each character. */
+  holderOf(bytes: Uint8Array, at: number): Instance<O> | undefined {
+    for (const instance of this.#holders.values()) if (standsAt(bytes, at, instance.key)) return instance;
+    return undefined;
+  }
+
   find(key: string): Instance<O> | undefined {
     return this.#proven.get(key) ?? this.#unproven.get(key);
   }
@@ -350,6 +357,13 @@ export class Directory<O> {
 
 const NOTHING: DirectoryOutput[] = [];
 const NO_WINDOW = new ReplayWindow(0);
+
+function standsAt(bytes: Uint8Array, at: number, key: string): boolean {
+  for (let index = 0; index < key.length; index++) {
+    if (bytes[at + index] !== key.charCodeAt(index)) return false;
+  }
+  return true;
+}
 
 function evict<O>(instances: Map<string, Instance<O>>): void {
   let oldest: Instance<O> | undefined;

@@ -104,13 +104,15 @@ export class Exchange {
       stats.malformed++;
       return;
     }
-    const key = datagram.toString('latin1', INSTANCE_AT, INSTANCE_AT + INSTANCE_BYTES);
+    // Nearly all are from the few members: comparing bytes is cheaper than making a key of them.
+    let known = this.#directory.holderOf(datagram, INSTANCE_AT);
+    const key = known?.key ?? datagram.toString('latin1', INSTANCE_AT, INSTANCE_AT + INSTANCE_BYTES);
     // Our own multicast, before anything that costs.
     if (key === this.#key) {
       stats.own++;
       return;
     }
-    const known = this.#directory.find(key);
+    known ??= this.#directory.find(key);
     const from =
       known !== undefined && known.address.port === port && known.address.host === host
         ? known.address

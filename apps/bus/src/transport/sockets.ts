@@ -94,7 +94,7 @@ export async function openSockets(options: SocketsOptions): Promise<Sockets> {
     // hot: once per datagram sent. One callback for all: without any, errors would not be told.
     send(datagram, to) {
       if (!open || main.getSendQueueSize() > WAITING_BYTES_MAX) return false;
-      main.send(datagram, 0, datagram.length, to.port, to.host, onSent);
+      main.send(datagram, to.port, to.host, onSent);
       return true;
     },
     setLoopback(on) {

@@ -18,7 +18,7 @@ const RING_SEQUENCE_AT = 12;
 /** A ring whose datagrams and outputs go through what is given. */
 function around(
   incoming: (bytes: Uint8Array) => Uint8Array,
-  outgoing: (outputs: RingOutput[]) => RingOutput[],
+  outgoing: (outputs: readonly RingOutput[]) => readonly RingOutput[],
 ): NonNullable<Bend['ring']> {
   return (ring: Ring) => ({
     receive: (now, bytes) => ring.receive(now, incoming(bytes)),
@@ -54,7 +54,7 @@ function onData(change: (copy: Buffer, packet: Packet) => void): (bytes: Uint8Ar
 
 function onControl(
   change: (packet: Token | Commit) => Token | Commit,
-): (outputs: RingOutput[]) => RingOutput[] {
+): (outputs: readonly RingOutput[]) => readonly RingOutput[] {
   return (outputs) =>
     outputs.map((output) => {
       if (output.kind !== 'unicast') return output;

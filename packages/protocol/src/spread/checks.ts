@@ -1,6 +1,6 @@
 /** What the writers of frames check: names and numbers that no peer takes. How many and how much is the caller's to know. */
 import { EncodeError } from './errors.ts';
-import { isDestination, isGroupName, parsePrivateGroup } from './names.ts';
+import { isDestination, isGroupName, isPrivateGroup } from './names.ts';
 
 export function checkMessageType(messageType: number): void {
   if (!Number.isInteger(messageType) || messageType < 0 || messageType > 0xffff) {
@@ -22,7 +22,7 @@ export function checkGroup(group: string): void {
 }
 
 export function checkMember(member: string): void {
-  if (parsePrivateGroup(member) === undefined) {
+  if (!isPrivateGroup(member)) {
     throw new EncodeError('invalid_name', `${JSON.stringify(member)} is no private group`);
   }
 }
