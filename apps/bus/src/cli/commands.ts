@@ -3,12 +3,15 @@ import { KEY_BYTES, SERVICES, type Service } from '@rookery/protocol/websocket';
 import { setExitCode } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
 import { createAdminClient, DEFAULT_ADMIN_URL } from './admin-client.ts';
-import { type ConnectionFlags, DEFAULT_URL, type Environment, targetOf } from './connection.ts';
+import { type ConnectionFlags, type Environment, targetOf } from './connection.ts';
+import { addConnection, collect, number } from './flags.ts';
 import { type FloodOptions, flood } from './flood/flood.ts';
 import { STAMP_BYTES } from './flood/stamp.ts';
 import { listGroups, listMembers } from './groups.ts';
+import { addInputCommands } from './input-commands.ts';
 import { interruptible } from './interruption.ts';
 import { pub } from './pub.ts';
+import { pubSpooled } from './pub-spooled.ts';
 import { status } from './status.ts';
 import { sub } from './sub.ts';
 
@@ -21,6 +24,7 @@ export function addClientCommands(root: Command, environment: Environment): void
   addGroups(root, environment);
   addStatus(root, environment);
   addFlood(root, environment);
+  addInputCommands(root, environment);
 }
 
 interface PubFlags extends ConnectionFlags {
@@ -29,6 +33,7 @@ interface PubFlags extends ConnectionFlags {
   readonly key?: string;
   readonly type: number;
   readonly lines: boolean;
+  readonly spool?: string;
 }
 
 function addPub(root: Command, environment: Environment): void {
@@ -40,18 +45,18 @@ function addPub(root: Command, environment: Environment): void {
   addService(command)
     .option('--key <key>', 'a newer message with the same key may replace it for a slow reader', parseKey)
     .option('--type <number>', 'the message type, 0 to 65535: the application’s', number(0, 65_535), 0)
-    .option('--lines', 'each line of standard input is a message of its own', false);
+    .option('--lines', 'each line of standard input is a message of its own', false)
+    .option('--spool <folder>', 'keep messages there until a daemon has ordered them, and wait for one');
   addConnection(command).action(async (words: readonly string[], flags: PubFlags) => {
-    const { group, type, key, service, lines } = flags;
+    const { group, type, key, service, lines, spool } = flags;
     if (lines && words.length > 0) command.error('error: --lines reads standard input: give no text');
     const text = words.length === 0 ? undefined : words.join(' ');
     const options = { groups: group, text, lines, service, messageType: type };
     await interrupted(root, async (signal) => {
-      await pub(
-        await targetOf(flags, environment),
-        key === undefined ? options : { ...options, key },
-        signal,
-      );
+      const target = await targetOf(flags, environment);
+      const given = key === undefined ? options : { ...options, key };
+      if (spool === undefined) await pub(target, given, signal);
+      else await pubSpooled(target, given, spool, signal);
     });
   });
 }
@@ -144,19 +149,6 @@ function addFlood(root: Command, environment: Environment): void {
   });
 }
 
-function addConnection(command: Command): Command {
-  return command
-    .option(
-      '--url <url>',
-      `a daemon, the first of several that answers (default: ${DEFAULT_URL}; ROOKERY_BUS_URL)`,
-      collect,
-    )
-    .option(
-      '--token-file <file>',
-      'its first line is the token to show (ROOKERY_BUS_TOKEN_FILE, ROOKERY_BUS_TOKEN)',
-    );
-}
-
 function addService(command: Command): Command {
   return command.addOption(
     command.createOption('--service <service>', 'what is promised').choices(SERVICES).default('agreed'),
@@ -165,19 +157,6 @@ function addService(command: Command): Command {
 
 async function interrupted(root: Command, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
   setExitCode(root, await interruptible(run));
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
-}
-
-function number(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-    const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} up` : `from ${min} to ${max}`;
-    throw new InvalidArgumentError(`It must be a whole number ${range}.`);
-  };
 }
 
 function parseKey(text: string): string {

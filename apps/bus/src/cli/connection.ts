@@ -22,6 +22,7 @@ export const CLIENT_VARIABLES: readonly string[] = [
   'ROOKERY_BUS_URL',
   'ROOKERY_BUS_TOKEN',
   'ROOKERY_BUS_ADMIN_URL',
+  'ROOKERY_BUS_SPOOL',
 ];
 
 /** Flags, else the environment, else a daemon on this machine. */

@@ -160,6 +160,7 @@ class SpooledPublisher implements Publisher {
       spoolBytes,
       messageBytes,
       onCommitted: (sequence) => this.#onCommitted(sequence),
+      onForgotten: () => this.#look(),
       onFailed: (error) => this.#fail(error),
     });
   }

@@ -1,9 +1,9 @@
 /** Carries a spool to the daemon: reads what is next, hands it out, forgets what is confirmed. */
 import type { MessageRecord, Origin } from '@rookery/protocol/websocket';
 import type { BusError } from '../client/errors.ts';
+import { Fifo } from '../client/fifo.ts';
 import { SendingOrder, type WindowLimits } from './core.ts';
-import type { Position } from './message.ts';
-import type { Store } from './store.ts';
+import type { Entry, Store } from './store.ts';
 
 export type Outcome =
   | 'ordered'
@@ -34,8 +34,8 @@ export class Sender {
   #reading = false;
   /** What may be forgotten of each life. */
   readonly #due = new Map<number, number>();
-  /** Of what is on its way, by life and sequence: kept apart, since few inputs have any. */
-  readonly #positions = new Map<string, Position>();
+  /** What is on its way, by its life. */
+  readonly #sent = new Map<number, Fifo<Entry>>();
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -83,13 +83,15 @@ export class Sender {
   }
 
   // hot: once per message.
-  #send(life: number, entry: Awaited<ReturnType<Store['read']>>[number], outlet: Outlet): void {
+  #send(life: number, entry: Entry, outlet: Outlet): void {
     const { generation } = this.#order;
-    const { record, sequence, bytes, position } = entry;
+    const { record, sequence, bytes } = entry;
     this.#order.sending(life, sequence, bytes);
-    if (position !== undefined) this.#positions.set(`${life} ${sequence}`, position);
+    const sent = this.#sent.get(life) ?? new Fifo<Entry>();
+    this.#sent.set(life, sent);
+    sent.push(entry);
     outlet.send(record, { publisher: this.#options.store.publisher(life), sequence }, (outcome) => {
-      if (outcome === 'lost') this.#order.lose(generation);
+      if (outcome === 'lost') this.#lose(generation);
       else {
         if (outcome !== 'ordered') this.#options.onRefused(record, outcome);
         this.#settle(generation, life, sequence);
@@ -109,7 +111,7 @@ export class Sender {
   #forget(): void {
     try {
       for (const [life, through] of this.#due) {
-        this.#options.store.forget(life, through, this.#takePositions(life, through));
+        this.#options.store.forget(life, this.#taken(life, through));
       }
       this.#due.clear();
       this.#options.onSettled();
@@ -118,15 +120,18 @@ export class Sender {
     }
   }
 
-  /** The last of each input, up to what is forgotten. */
-  #takePositions(life: number, through: number): Position[] {
-    const last = new Map<string, Position>();
-    for (const [key, position] of this.#positions) {
-      const [of, sequence] = key.split(' ').map(Number) as [number, number];
-      if (of > life || (of === life && sequence > through)) break;
-      last.set(position.name, position);
-      this.#positions.delete(key);
-    }
-    return [...last.values()];
+  #lose(generation: number): void {
+    if (generation !== this.#order.generation) return;
+    // What is confirmed isn't read again.
+    this.#forget();
+    this.#order.lose(generation);
+    this.#sent.clear();
+  }
+
+  #taken(life: number, through: number): Entry[] {
+    const sent = this.#sent.get(life);
+    const taken: Entry[] = [];
+    while (sent?.at(0) !== undefined && sent.at(0)!.sequence <= through) taken.push(sent.shift()!);
+    return taken;
   }
 }

@@ -4,6 +4,7 @@ import {
   type Clock,
   type Disk,
   type Log,
+  type Entry as LogEntry,
   LogError,
   type LogOptions,
   openLog,
@@ -21,6 +22,8 @@ export interface StoreOptions {
   readonly messageBytes: number;
   /** All of this life up to the sequence is written, and may be sent. */
   readonly onCommitted: (sequence: number) => void;
+  /** There is more room. */
+  readonly onForgotten: () => void;
   /** The disk failed: the store is of no use any more. */
   readonly onFailed: (error: SpoolError) => void;
   /** For a simulator. */
@@ -41,6 +44,8 @@ export interface Life {
 export interface Entry extends Stored {
   readonly sequence: number;
   readonly bytes: number;
+  /** The log's. */
+  readonly kept: LogEntry;
 }
 
 /** A commit group of this size is written before more is taken: a quarter of a second of a slow disk. */
@@ -73,7 +78,7 @@ export class Store {
   #uncommitted: { position: number; sequence: number }[] = [];
 
   /** What is confirmed, until its positions are kept. */
-  readonly #forgetting: { position: number; life: number; through: number }[] = [];
+  readonly #forgetting: { position: number; life: number; entries: readonly Entry[] }[] = [];
 
   private constructor(log: Log, options: StoreOptions, found: Found, own: Stream) {
     this.#log = log;
@@ -168,9 +173,10 @@ export class Store {
     limit: { maxEntries: number; maxBytes: number },
   ): Promise<Entry[]> {
     const entries = await this.#streams[life]!.read(afterSequence, limit);
-    return entries.flatMap(({ sequence, buffer, start, end }) => {
-      const stored = decodeStored(buffer.subarray(start, end));
-      return stored === undefined ? [] : [{ sequence, bytes: end - start, ...stored }];
+    return entries.flatMap((kept) => {
+      const stored = decodeStored(kept.buffer.subarray(kept.start, kept.end));
+      const { sequence, start, end } = kept;
+      return stored === undefined ? [] : [{ sequence, bytes: end - start, kept, ...stored }];
     });
   }
 
@@ -178,25 +184,28 @@ export class Store {
     return this.#publishers[life]!;
   }
 
-  /** What was confirmed; `positions` are those behind it. An earlier life of which nothing is left is removed. */
-  forget(life: number, through: number, positions: readonly Position[]): void {
+  /** What was confirmed, in order. An earlier life of which nothing is left is removed. */
+  forget(life: number, entries: readonly Entry[]): void {
     this.#unlessFull(() => {
-      if (positions.length === 0) {
-        this.#acknowledge(life, through);
+      const placed = entries.filter(({ position }) => position !== undefined);
+      if (placed.length === 0) {
+        this.#acknowledge(life, entries);
         return;
       }
-      for (const { name, at } of positions) this.#forgotten[name] = at;
+      for (const { position } of placed) this.#forgotten[position!.name] = position!.at;
       const own = this.#streams.at(-1)!;
       own.setAttributes(encodeAttributes({ life: this.#number, positions: this.#forgotten }));
       // Not before the positions are kept, or a power loss could take them alone, and the input be read twice.
-      this.#forgetting.push({ position: this.#log.position, life, through });
+      this.#forgetting.push({ position: this.#log.position, life, entries });
     });
   }
 
-  #acknowledge(life: number, through: number): void {
+  #acknowledge(life: number, entries: readonly Entry[]): void {
     const stream = this.#streams[life]!;
-    stream.acknowledgeThrough(through);
+    // One by one and not up to the last: so the log knows at once how much is left.
+    for (const { kept } of entries) stream.acknowledge(kept);
     if (life < this.#streams.length - 1 && stream.liveCount === 0) stream.remove();
+    this.#options.onForgotten();
   }
 
   /** On a full disk what is confirmed may stay: the daemon drops what comes again. */
@@ -214,8 +223,8 @@ export class Store {
 
   onCommit(position: number): void {
     while (this.#forgetting.length > 0 && this.#forgetting[0]!.position <= position) {
-      const { life, through } = this.#forgetting.shift()!;
-      this.#unlessFull(() => this.#acknowledge(life, through));
+      const { life, entries } = this.#forgetting.shift()!;
+      this.#unlessFull(() => this.#acknowledge(life, entries));
     }
     let committed = 0;
     const waiting = this.#uncommitted;

@@ -31,7 +31,7 @@ describe.skipIf(only !== undefined)('a publisher’s spool', () => {
     for (const [name, value] of Object.entries(total)) expect(value, name).toBeGreaterThan(0);
   });
 
-  test.each(['no-numbers', 'send-before-written', 'forget-unconfirmed'] as const)(
+  test.each(['no-numbers', 'send-before-written', 'confirm-unordered'] as const)(
     'the simulation notices %s',
     async (sabotage) => {
       const failures: string[] = [];

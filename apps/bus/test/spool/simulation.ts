@@ -21,12 +21,11 @@ export interface SpoolReport {
 }
 
 /** Breaks a rule on purpose, so that a test can see whether the simulation notices. */
-export type Sabotage = 'no-numbers' | 'send-before-written' | 'forget-unconfirmed';
+export type Sabotage = 'no-numbers' | 'send-before-written' | 'confirm-unordered';
 
 const SYNC_MS = 20;
 /** What was promised so long before a power loss is on the device: the interval and the slowest sync. */
 const FORGOTTEN_MS = SYNC_MS + 20;
-const SPOOL_BYTES = 8 * 1024;
 
 /** A daemon over all its lives: a durable group's log, and who has sent what. */
 class Daemon {
@@ -62,7 +61,10 @@ class Session {
   }[] = [];
   #over = false;
 
-  constructor(daemon: Daemon, clock: SimulatedClock, random: Random) {
+  readonly #dishonest: boolean;
+
+  constructor(daemon: Daemon, clock: SimulatedClock, random: Random, dishonest: boolean) {
+    this.#dishonest = dishonest;
     this.#daemon = daemon;
     this.#clock = clock;
     this.#random = random;
@@ -78,6 +80,7 @@ class Session {
     const next = this.#waiting.filter(({ ordered }) => !ordered).slice(0, 1 + this.#random.below(4));
     for (const one of next) {
       one.ordered = true;
+      if (this.#dishonest && this.#random.chance(0.05)) continue;
       this.#daemon.order(Buffer.from(one.record.data).toString(), one.origin);
     }
     // Its confirmation comes later, or never.
@@ -115,6 +118,8 @@ export async function simulateSpool(seed: number, sabotage?: Sabotage): Promise<
     makeError: (code, message) => new DiskError(code, message),
   });
   const daemon = new Daemon(sabotage !== 'no-numbers');
+  // Small enough to be full at times, or so large that it never is.
+  const spoolBytes = (random.chance(0.3) ? 8 : 64) * 1024;
   const sync = random.chance(0.5) ? ('always' as const) : { everyMs: SYNC_MS };
   /** With the time of the promise. */
   const promised = new Map<string, number>();
@@ -138,7 +143,7 @@ export async function simulateSpool(seed: number, sabotage?: Sabotage): Promise<
         disk,
         directory: '/spool/0',
         sync,
-        spoolBytes: SPOOL_BYTES,
+        spoolBytes,
         messageBytes: 4096,
         clock: program,
         randomBytes: (size) => random.bytes(size),
@@ -148,6 +153,7 @@ export async function simulateSpool(seed: number, sabotage?: Sabotage): Promise<
           unwritten = unwritten.filter((each) => each.sequence > sequence);
           sender?.committed(sequence);
         },
+        onForgotten: () => undefined,
         onFailed: (error) => {
           failure = error;
         },
@@ -191,7 +197,7 @@ export async function simulateSpool(seed: number, sabotage?: Sabotage): Promise<
 
   const connect = (): void => {
     if (life === undefined || life.session !== undefined) return;
-    life.session = new Session(daemon, clock, random);
+    life.session = new Session(daemon, clock, random, sabotage === 'confirm-unordered');
     life.sender.use(life.session);
   };
   const loseSession = (): void => {
@@ -211,9 +217,6 @@ export async function simulateSpool(seed: number, sabotage?: Sabotage): Promise<
       published.add(text);
       unwritten.push({ sequence, text });
       if (sabotage === 'send-before-written') life!.sender.committed(sequence);
-      if (sabotage === 'forget-unconfirmed' && random.chance(0.1)) {
-        life!.store.forget(life!.store.lives.length - 1, sequence, [position]);
-      }
     } catch (error) {
       if ((error as SpoolError).code !== 'SPOOL_FULL') throw error;
       counts.timesFull++;

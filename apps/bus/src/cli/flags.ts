@@ -1,0 +1,29 @@
+/** Flags that several commands have. */
+import { type Command, InvalidArgumentError } from 'commander';
+import { DEFAULT_URL } from './connection.ts';
+
+export function addConnection(command: Command): Command {
+  return command
+    .option(
+      '--url <url>',
+      `a daemon, the first of several that answers (default: ${DEFAULT_URL}; ROOKERY_BUS_URL)`,
+      collect,
+    )
+    .option(
+      '--token-file <file>',
+      'its first line is the token to show (ROOKERY_BUS_TOKEN_FILE, ROOKERY_BUS_TOKEN)',
+    );
+}
+
+export function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+export function number(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} up` : `from ${min} to ${max}`;
+    throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+  };
+}
