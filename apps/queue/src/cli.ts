@@ -1,5 +1,8 @@
 import { addSettingsOptions, runCli, serve, setExitCode } from '@rookery/service';
 import { Command } from 'commander';
+import { addClientCommands } from './cli/commands.ts';
+import { showProgress } from './cli/progress.ts';
+import { CLIENT_VARIABLES } from './cli/target.ts';
 import { verify } from './cli/verify.ts';
 import { QueueServer, version } from './server.ts';
 import { settingsDefinition } from './settings.ts';
@@ -24,25 +27,29 @@ function program(): Command {
     .argument('<directory>', 'what serve has as --data')
     .option('--json', 'for programs')
     .action(async (directory: string, { json = false }: { json?: boolean }) => {
-      const progress = process.stderr.isTTY && !json;
+      using progress = json ? undefined : showProgress('segments');
       const { text, whole } = await verify(directory, {
         json,
-        onProgress: (done, of) => {
-          if (progress) process.stderr.write(`\r${done} of ${of} segments${done === of ? '\r\x1b[K' : ''}`);
-        },
+        onProgress: (done, of) => progress?.update(done, of),
       });
+      progress?.[Symbol.dispose]();
       process.stdout.write(text);
       if (!whole) setExitCode(root, 1);
     });
+  addClientCommands(root, process.env);
   return root;
 }
 
 function runServer(flags: Record<string, unknown>): Promise<number> {
+  // Those of the client commands may stand beside the server's settings, and are none.
+  const environment = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !CLIENT_VARIABLES.includes(name)),
+  );
   return serve({
     name: 'rookery-queue',
     version,
     definition: settingsDefinition,
-    input: { flags, environment: process.env },
+    input: { flags, environment },
     create: (loaded, log) => {
       const server = new QueueServer({ loaded, log });
       return {

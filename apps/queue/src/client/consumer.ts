@@ -17,6 +17,8 @@ export interface ConsumerOptions<T> {
   /** The most that are open at a time. */
   readonly prefetch: number;
   readonly signal: AbortSignal | undefined;
+  /** Ends the reading when for so long there was no message. */
+  readonly idleMs: number | undefined;
 }
 
 /** One wait at the server. A minute: a connection whose other end has gone is noticed soon after. */
@@ -74,12 +76,15 @@ export class Consumer<T> implements AsyncIterableIterator<OpenMessage<T>, undefi
   #addSlot(): void {
     const slot = this.#run().catch((error: unknown) => this.#end(error));
     this.#slots.add(slot);
-    void slot.then(() => this.#slots.delete(slot));
+    void slot.then(() => {
+      this.#slots.delete(slot);
+      if (this.#slots.size === 0) this.#end(undefined);
+    });
   }
 
   /** One connection, which waits, hands its message over, and waits again when it is settled. */
   async #run(): Promise<void> {
-    const { reads, key, asker } = this.#options;
+    const { reads, key, asker, idleMs } = this.#options;
     const link = reads.borrow();
     const slot = new Slot(link, key, asker);
     let clean = true;
@@ -87,11 +92,11 @@ export class Consumer<T> implements AsyncIterableIterator<OpenMessage<T>, undefi
     try {
       while (this.#ended === undefined) {
         try {
-          const received = await slot.open(WAIT_MS, { signal: this.#stop.signal });
+          const received = await slot.open(idleMs ?? WAIT_MS, { signal: this.#stop.signal });
           failures = 0;
           if (received !== undefined) {
             await new Promise<void>((resolve) => this.#deliver(received, slot, resolve));
-          }
+          } else if (idleMs !== undefined) return;
         } catch (error) {
           // Its answer may open a message still: only the end of the connection makes sure that it goes back.
           clean = false;

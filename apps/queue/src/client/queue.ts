@@ -41,6 +41,8 @@ export interface ConsumeOptions {
   /** Ends the reading. What the program has can still be settled; the rest goes back. */
   readonly signal?: AbortSignal;
   readonly cursor?: string;
+  /** Ends the reading when for so long there was no message; 0: as soon as there is none. Default: never. */
+  readonly idleMs?: number;
 }
 
 /** What a queue needs of its client. */
@@ -182,6 +184,7 @@ export class Queue<In = string | Uint8Array, Out = Buffer> {
       codec: this.#codec,
       prefetch,
       signal,
+      idleMs: options.idleMs,
     });
   }
 
@@ -204,16 +207,17 @@ export class Queue<In = string | Uint8Array, Out = Buffer> {
   }
 
   async *#taken(options: ConsumeOptions): AsyncGenerator<Message<Out>, undefined> {
-    const { signal, cursor } = options;
+    const { signal, cursor, idleMs } = options;
     while (!signal?.aborted) {
       const read = {
-        waitMs: WAIT_MS,
+        waitMs: idleMs ?? WAIT_MS,
         ...(signal === undefined ? {} : { signal }),
         ...(cursor === undefined ? {} : { cursor }),
       };
       try {
         const message = await this.get(read);
         if (message !== undefined) yield message;
+        else if (idleMs !== undefined) return undefined;
       } catch (error) {
         if (signal?.aborted && error instanceof QueueError && error.code === 'ABORTED') return undefined;
         throw error;

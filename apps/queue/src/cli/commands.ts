@@ -1,0 +1,238 @@
+/** The commands that are clients of a server: their flags, and what they call. */
+import { parseDuration, setExitCode } from '@rookery/service';
+import { type Command, InvalidArgumentError } from 'commander';
+import { type BenchOptions, bench } from './bench/bench.ts';
+import { exportQueue } from './export.ts';
+import { listQueues, showStats } from './figures.ts';
+import { get } from './get.ts';
+import { importCommand } from './import/command.ts';
+import type { ImportKind } from './import/import.ts';
+import { interruptible } from './interruption.ts';
+import { deleteQueues, flush } from './manage.ts';
+import { peek } from './peek.ts';
+import { put } from './put.ts';
+import { DEFAULT_SERVER, type Environment, type TargetFlags, targetOf } from './target.ts';
+import { top } from './top.ts';
+
+export function addClientCommands(root: Command, environment: Environment): void {
+  addMessages(root, environment);
+  addQueues(root, environment);
+  addTools(root, environment);
+}
+
+interface PutFlags extends TargetFlags {
+  readonly lines: boolean;
+  readonly expires?: number;
+  readonly flags?: number;
+  readonly sync: boolean;
+}
+
+interface GetFlags extends TargetFlags {
+  readonly wait: number;
+  readonly count?: number;
+  readonly follow: boolean;
+  readonly json: boolean;
+  readonly cursor?: string;
+  readonly exec?: string;
+  readonly jobs: number;
+}
+
+function addMessages(root: Command, environment: Environment): void {
+  command(root, 'put', 'Put a message: the text that is given, or standard input.')
+    .argument('<queue>', 'the queue')
+    .argument('[text...]', 'the message, its words with a space between')
+    .option('--lines', 'each line of standard input is a message of its own', false)
+    .option('--expires <time>', 'it expires after so long, such as 90s or 2h', duration)
+    .option('--flags <number>', 'flags of the application', number(0, 0xffff_ffff))
+    .option('--sync', 'wait for the device, whatever the server’s sync says', false)
+    .action(async (queue: string, words: readonly string[], given: PutFlags, self: Command) => {
+      const { lines, expires, flags, sync } = given;
+      if (lines && words.length > 0) self.error('error: --lines reads standard input: give no text');
+      const options = {
+        ...(expires === undefined ? {} : { expiresInMs: expires }),
+        ...(flags === undefined ? {} : { flags }),
+        sync,
+      };
+      const text = words.length === 0 ? undefined : words.join(' ');
+      await interrupted(root, (signal) =>
+        put(targetOf(given, environment), { queue, text, lines, ...options }, signal),
+      );
+    });
+
+  command(root, 'get', 'Take a message and print it, or run a command with it; 1 if there is none.')
+    .argument('<queue>', 'the queue')
+    .option('-w, --wait <time>', 'wait so long for one', duration, 0)
+    .option('-n, --count <number>', 'up to so many (default: 1, with --follow all)', number(1))
+    .option('-f, --follow', 'go on until Ctrl-C', false)
+    .option('--json', 'for programs: an object a line', false)
+    .option('--cursor <name>', 'read along from this cursor, and leave the messages to others')
+    .option(
+      '--exec <command>',
+      'run it for each, with the body as its input; if it fails the message goes back',
+    )
+    .option('--jobs <number>', 'so many of these at a time', number(1, 100), 1)
+    .action(async (queue: string, flags: GetFlags) => {
+      const { wait: waitMs, follow, json, cursor, exec, jobs } = flags;
+      const count = flags.count ?? (follow ? Number.POSITIVE_INFINITY : 1);
+      await interrupted(root, async (signal) => {
+        const options = { queue, waitMs, count, follow, json, cursor, exec, jobs };
+        const { taken, failed } = await get(targetOf(flags, environment), options, signal);
+        if (failed > 0 || (taken === 0 && !follow)) return 1;
+        return 0;
+      });
+    });
+
+  command(root, 'peek', 'Print the message at the head of a queue, and leave it; 1 if there is none.')
+    .argument('<queue>', 'the queue')
+    .option('--json', 'for programs: one object', false)
+    .action(async (queue: string, flags: TargetFlags & { json: boolean }) => {
+      await interrupted(root, async (signal) =>
+        (await peek(targetOf(flags, environment), queue, flags.json, signal)) ? 0 : 1,
+      );
+    });
+}
+
+function addQueues(root: Command, environment: Environment): void {
+  const print = async (
+    flags: TargetFlags,
+    text: (target: string, signal: AbortSignal) => Promise<string>,
+  ) => {
+    await interrupted(root, async (signal) => {
+      process.stdout.write(await text(targetOf(flags, environment), signal));
+    });
+  };
+
+  command(root, 'queues', 'List the queues.')
+    .option('--json', 'for programs: an object a line', false)
+    .action((flags: TargetFlags & { json: boolean }) =>
+      print(flags, (target, signal) => listQueues(target, flags.json, signal)),
+    );
+
+  command(root, 'stats', 'Print all figures of the server, or of a queue.')
+    .argument('[queue]', 'the queue')
+    .option('--json', 'for programs: one object', false)
+    .action((queue: string | undefined, flags: TargetFlags & { json: boolean }) =>
+      print(flags, (target, signal) => showStats(target, queue, flags.json, signal)),
+    );
+
+  command(root, 'top', 'Watch the queues, until Ctrl-C.')
+    .option('-i, --interval <time>', 'between two looks', duration, 1000)
+    .option('-n, --count <number>', 'end after so many looks', number(1), Number.POSITIVE_INFINITY)
+    .option('--json', 'for programs: an object a look', false)
+    .action((flags: TargetFlags & { interval: number; count: number; json: boolean }) =>
+      interrupted(root, (signal) =>
+        top(
+          targetOf(flags, environment),
+          { intervalMs: flags.interval, count: flags.count, json: flags.json },
+          signal,
+        ),
+      ),
+    );
+
+  command(root, 'flush', 'Drop all messages of queues.')
+    .argument('[queue...]', 'the queues')
+    .option('--all', 'of all queues', false)
+    .action((queues: readonly string[], flags: TargetFlags & { all: boolean }, self: Command) => {
+      if (flags.all === queues.length > 0) self.error('error: name queues, or give --all');
+      return interrupted(root, (signal) => flush(targetOf(flags, environment), queues, flags.all, signal));
+    });
+
+  command(root, 'delete', 'Delete queues, with their messages.')
+    .argument('<queue...>', 'the queues')
+    .action((queues: readonly string[], flags: TargetFlags) =>
+      interrupted(root, (signal) => deleteQueues(targetOf(flags, environment), queues, signal)),
+    );
+}
+
+function addTools(root: Command, environment: Environment): void {
+  command(root, 'export', 'Print all messages of a queue.')
+    .argument('<queue>', 'the queue')
+    .option('--consume', 'take them', false)
+    .option('--cursor <name>', 'leave them, and remember under this name how far it came')
+    .option('--raw', 'only bodies, each with a newline; else an object a line', false)
+    .action(
+      async (
+        queue: string,
+        flags: TargetFlags & { consume: boolean; cursor?: string; raw: boolean },
+        self: Command,
+      ) => {
+        const { consume, cursor, raw } = flags;
+        if (consume === (cursor !== undefined)) self.error('error: give --consume, or --cursor with a name');
+        await interrupted(root, async (signal) => {
+          await exportQueue(targetOf(flags, environment), { queue, cursor, raw }, signal);
+        });
+      },
+    );
+
+  command(root, 'import', 'Put the messages of another program’s data folder into queues of the same names.')
+    .argument('<program>', 'starling or kestrel', choice(['starling', 'kestrel']))
+    .argument('<directory>', 'its folder; the program must not run, and nothing in it is changed')
+    .option('--data <directory>', 'into this data folder of a server that does not run')
+    .option('--json', 'for programs: an object a queue', false)
+    .action(
+      async (kind: ImportKind, directory: string, flags: TargetFlags & { data?: string; json: boolean }) => {
+        await interrupted(root, async (signal) => {
+          const options = { kind, directory, data: flags.data, json: flags.json };
+          const { text, whole } = await importCommand(targetOf(flags, environment), options, signal);
+          process.stdout.write(text);
+          return whole ? 0 : 1;
+        });
+      },
+    );
+
+  command(root, 'bench', 'Measure: put and take many messages, all from this process.')
+    .option('--queue <name>', 'must be empty; it is deleted at the end', 'rookery-bench')
+    .option('-n, --messages <number>', 'how many', number(1), 100_000)
+    .option('--size <bytes>', 'bytes of a message', number(0, 1024 ** 3), 100)
+    .option('-c, --connections <number>', 'connections', number(1, 1000), 10)
+    .option('--pipeline <number>', 'calls of a connection at a time', number(1, 10_000), 32)
+    .option('--json', 'for programs: an object a line', false)
+    .action(async (flags: TargetFlags & BenchOptions) => {
+      await interrupted(root, async (signal) => {
+        process.stdout.write(await bench(targetOf(flags, environment), flags, signal));
+      });
+    });
+}
+
+function command(root: Command, name: string, description: string): Command {
+  return root
+    .command(name)
+    .description(description)
+    .option(
+      '-s, --server <address>',
+      `host:port or unix:PATH (default: ${DEFAULT_SERVER}; ROOKERY_QUEUE_SERVER)`,
+    );
+}
+
+/** A number that `run` resolves to is the exit code, but after a signal. */
+async function interrupted(root: Command, run: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  let code = 0;
+  const interruption = await interruptible(async (signal) => {
+    const result = await run(signal);
+    if (typeof result === 'number') code = result;
+  });
+  setExitCode(root, interruption || code);
+}
+
+function number(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} up` : `from ${min} to ${max}`;
+    throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+  };
+}
+
+function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError('It must be a time, such as 500ms, 2s or 1h.');
+}
+
+function choice<T extends string>(choices: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = choices.find((one) => one === text);
+    if (found !== undefined) return found;
+    throw new InvalidArgumentError(`It must be ${choices.join(' or ')}.`);
+  };
+}
