@@ -1,5 +1,4 @@
 import {
-  boolean,
   byteSize,
   type CommonSettings,
   choice,
@@ -21,9 +20,10 @@ import {
 } from '@rookery/service';
 import type { SyncMode } from '@rookery/storage';
 import { z } from 'zod';
-import { optionAtEnd } from './broker/targets.ts';
+import { queueFields, writtenName } from './broker/queue-settings.ts';
 import type { Dialect } from './dialect.ts';
 import { wireName } from './names.ts';
+import { wheelMs } from './queue/delays/wheel.ts';
 import type { QueueSettings } from './queue/settings.ts';
 
 /** `always`, `never`, or how long a write may stay off the device. */
@@ -36,29 +36,6 @@ const syncMode: z.ZodType<SyncMode> = z
     context.addIssue({ code: 'custom', message: 'expected always, never, or a time from 1ms to 1h' });
     return z.NEVER;
   });
-
-/** A queue that messages are put to. */
-const writtenName: z.ZodType<string> = text({ max: 250 })
-  .refine((name) => optionAtEnd(name) === undefined, {
-    error: 'expected a name that does not end in an option of get, such as /open: nobody could read it',
-  })
-  .transform(wireName);
-
-const queueFields = {
-  maxItems: integer(),
-  maxBytes: byteSize(),
-  maxItemBytes: byteSize(),
-  maxAgeMs: durationMs(),
-  maxMemoryBytes: byteSize(),
-  discardOldest: boolean(),
-  expireToQueue: writtenName,
-  deleteWhenIdleMs: durationMs(),
-  openReadTimeoutMs: durationMs(),
-  fanoutOnly: boolean(),
-  maxExpireSweep: integer({ min: 1 }),
-  persistent: boolean(),
-  sync: choice(['server', 'always']),
-} as const;
 
 const queueTable = tableOf(queueFields) as z.ZodType<Partial<QueueSettings>>;
 
@@ -95,6 +72,8 @@ interface Own {
   readonly maxQueues: Setting<number>;
   readonly maxChildren: Setting<number>;
   readonly maxCursors: Setting<number>;
+  readonly maxBatch: Setting<number>;
+  readonly maxDelayMs: Setting<number>;
   readonly replyBufferBytes: Setting<number>;
   readonly maxWindowBytes: Setting<number>;
   readonly segmentBytes: Setting<number>;
@@ -188,6 +167,19 @@ const own: Own = {
     default: 100,
     description: 'Cursors of one queue',
     reason: 'Each put to the queue is offered to each of them.',
+  }),
+  maxBatch: setting({
+    schema: integer({ min: 1, max: 100_000 }),
+    default: 1000,
+    description: 'Messages of one batch, and of one step of a redrive',
+    reason: 'A millisecond or two in which nobody else is served.',
+  }),
+  maxDelayMs: setting({
+    schema: durationMs({ min: 0, max: wheelMs }),
+    default: 365 * 24 * 3_600_000,
+    description: 'Longest delay of a message',
+    reason: 'What is to happen later than that belongs in a calendar.',
+    unit: 'ms',
   }),
   replyBufferBytes: setting({
     schema: byteSize({ min: 1024 }),

@@ -65,6 +65,10 @@ export function queueStats(broker: Broker, queue: Queue): Stat[] {
     ['canceled_transactions', reader.abortedTotal],
     ['total_flushes', queue.flushedTotal],
     ['refused_items', queue.refusedTotal],
+    ['delayed_items', queue.delayedItems],
+    ['duplicate_items', queue.duplicateTotal],
+    ['dead_items', queue.deadTotal],
+    ['paused', Number(queue.settings.paused)],
     ['create_time', Math.floor(queue.createdAt / 1000)],
     // The log is one for all queues and has neither; the keys are there for the tools that expect them.
     ['journal_rewrites', 0],

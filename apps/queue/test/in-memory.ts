@@ -19,6 +19,8 @@ export interface InMemoryOptions {
   readonly maxQueues?: number;
   readonly maxWaits?: number;
   readonly maxWindowBytes?: number;
+  readonly maxBatch?: number;
+  readonly maxDelayMs?: number;
   readonly maxBodyBytes?: number;
   readonly replyBytesMax?: number;
 }
@@ -58,6 +60,8 @@ export function inMemory(options: InMemoryOptions = {}) {
       maxCursors: 100,
       maxWaits: options.maxWaits ?? 1000,
       maxWindowBytes: options.maxWindowBytes ?? 64 * 1024 * 1024,
+      maxBatch: options.maxBatch ?? 1000,
+      maxDelayMs: options.maxDelayMs ?? 365 * 24 * 3_600_000,
     },
     configuration: { defaults: {}, queues: {}, aliases: {}, ...options.configuration },
     onBackgroundError: (error) => defects.push(error),

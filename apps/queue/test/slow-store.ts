@@ -1,5 +1,13 @@
 import { MemoryStore } from '../src/store/memory-store.ts';
-import type { Message, MessageProperties, Store, StoredCursor, StoredQueue } from '../src/store/store.ts';
+import type {
+  KeptId,
+  Message,
+  MessageProperties,
+  Store,
+  StoredCursor,
+  StoredLane,
+  StoredQueue,
+} from '../src/store/store.ts';
 
 export interface SlowStoreOptions {
   /** Resolves when the device has done one read. Default: at once. */
@@ -62,11 +70,90 @@ export class SlowStore implements Store {
   }
 }
 
-class SlowQueue implements StoredQueue {
+class SlowLane implements StoredLane {
+  readonly handleBase: number;
+  readonly #store: SlowStore;
+  readonly #inner: StoredLane;
+
+  constructor(store: SlowStore, inner: StoredLane) {
+    this.#store = store;
+    this.#inner = inner;
+    this.handleBase = inner.handleBase;
+  }
+
+  get lastSequence(): number {
+    return this.#inner.lastSequence;
+  }
+  get count(): number {
+    return this.#inner.count;
+  }
+  get bodyBytes(): number {
+    return this.#inner.bodyBytes;
+  }
+
+  append(properties: MessageProperties, buffer: Uint8Array, start: number, end: number): Message {
+    const { append } = this.#store.failures;
+    if (append !== undefined) throw append;
+    this.#store.changed();
+    const position = this.#store.position;
+    return { ...this.#inner.append(properties, buffer, start, end), position, lane: this };
+  }
+
+  moveFrom(message: Message, properties: MessageProperties): Message {
+    // Both or neither.
+    if (this.#store.failures.acknowledge !== undefined) throw this.#store.failures.acknowledge;
+    const moved = this.append(properties, message.buffer, message.start, message.end);
+    message.lane.acknowledge(message);
+    return moved;
+  }
+
+  async read(afterSequence: number, maxMessages: number, maxBytes: number): Promise<Message[]> {
+    const { options, failures } = this.#store;
+    this.#store.reads += 1;
+    const late = options.readsLate?.() ?? false;
+    const read = async (): Promise<Message[]> => {
+      const messages = await this.#inner.read(afterSequence, maxMessages, maxBytes);
+      return messages.map((message) => ({ ...message, lane: this }));
+    };
+    const early = await read();
+    await options.read?.();
+    if (failures.read !== undefined) throw failures.read;
+    return late ? read() : early;
+  }
+
+  acknowledge(message: Message): void {
+    const { acknowledge } = this.#store.failures;
+    if (acknowledge !== undefined) throw acknowledge;
+    this.#store.changed();
+    this.#inner.acknowledge(message);
+  }
+
+  isAcknowledged(sequence: number): boolean {
+    return this.#inner.isAcknowledged(sequence);
+  }
+
+  purge(): void {
+    this.#store.changed();
+    this.#inner.purge();
+  }
+
+  returnsOf(message: Message): number {
+    return this.#inner.returnsOf(message);
+  }
+
+  countReturn(message: Message): number {
+    this.#store.changed();
+    return this.#inner.countReturn(message);
+  }
+}
+
+class SlowQueue extends SlowLane implements StoredQueue {
   readonly #store: SlowStore;
   readonly inner: StoredQueue;
+  readonly lanes: Map<string, SlowLane> = new Map();
 
   constructor(store: SlowStore, inner: StoredQueue) {
+    super(store, inner);
     this.#store = store;
     this.inner = inner;
   }
@@ -77,61 +164,39 @@ class SlowQueue implements StoredQueue {
   get attributes(): string {
     return this.inner.attributes;
   }
-  get lastSequence(): number {
-    return this.inner.lastSequence;
-  }
-  get count(): number {
-    return this.inner.count;
-  }
-  get bodyBytes(): number {
-    return this.inner.bodyBytes;
-  }
   get cursors(): ReadonlyMap<string, StoredCursor> {
     return this.inner.cursors;
   }
+  get foundIds(): readonly KeptId[] {
+    return this.inner.foundIds;
+  }
+  get lastIdMark(): number {
+    return this.inner.lastIdMark;
+  }
 
-  append(properties: MessageProperties, buffer: Uint8Array, start: number, end: number): Message {
-    const { append } = this.#store.failures;
-    if (append !== undefined) throw append;
+  createLane(name: string): StoredLane {
     this.#store.changed();
-    return { ...this.inner.append(properties, buffer, start, end), position: this.#store.position };
+    const lane = new SlowLane(this.#store, this.inner.createLane(name));
+    this.lanes.set(name, lane);
+    return lane;
   }
 
-  moveFrom(source: StoredQueue, message: Message, properties: MessageProperties): Message {
-    // Both or neither.
-    if (this.#store.failures.acknowledge !== undefined) throw this.#store.failures.acknowledge;
-    const moved = this.append(properties, message.buffer, message.start, message.end);
-    source.acknowledge(message);
-    return moved;
-  }
-
-  async read(afterSequence: number, maxMessages: number, maxBytes: number): Promise<Message[]> {
-    const { options, failures } = this.#store;
-    this.#store.reads += 1;
-    const late = options.readsLate?.() ?? false;
-    const early = await this.inner.read(afterSequence, maxMessages, maxBytes);
-    await options.read?.();
-    if (failures.read !== undefined) throw failures.read;
-    return late ? this.inner.read(afterSequence, maxMessages, maxBytes) : early;
-  }
-
-  acknowledge(message: Message): void {
-    const { acknowledge } = this.#store.failures;
-    if (acknowledge !== undefined) throw acknowledge;
+  removeLane(name: string): void {
     this.#store.changed();
-    this.inner.acknowledge(message);
+    this.inner.removeLane(name);
+    this.lanes.delete(name);
   }
 
-  isAcknowledged(sequence: number): boolean {
-    return this.inner.isAcknowledged(sequence);
+  forgetIdsThrough(mark: number): void {
+    this.inner.forgetIdsThrough(mark);
   }
 
-  purge(): void {
-    this.#store.changed();
-    this.inner.purge();
+  forgetId(mark: number): void {
+    this.inner.forgetId(mark);
   }
 
   setAttributes(attributes: string): void {
+    this.#store.changed();
     this.inner.setAttributes(attributes);
   }
 

@@ -1,5 +1,6 @@
-import { type Admin, AdminError, snakeCase } from '@rookery/service';
+import { type Admin, AdminError } from '@rookery/service';
 import type { Broker } from '../broker/broker.ts';
+import { shownSettings } from '../broker/queue-settings.ts';
 import { displayName, wireName } from '../names.ts';
 import type { Queue } from '../queue/queue.ts';
 
@@ -42,7 +43,7 @@ export function addRoutes(admin: Admin, broker: Broker): void {
   admin.route('GET', '/queues/:name', ({ params }) => {
     const queue = queues.get(wireName(params.name ?? ''));
     if (queue === undefined) throw new AdminError('not_found', `there is no queue "${params.name}"`);
-    return { ...view(broker, queue), settings: settingsView(queue) };
+    return { ...view(broker, queue), settings: shownSettings(queue.settings) };
   });
 }
 
@@ -67,12 +68,4 @@ function view(broker: Broker, queue: Queue): QueueView {
     children: (broker.registry.childrenOf(queue.name) ?? []).map((child) => displayName(child.name)),
     cursors: [...(broker.registry.cursorsOf(queue)?.keys() ?? [])].map(displayName),
   };
-}
-
-function settingsView(queue: Queue): Record<string, unknown> {
-  const entries = Object.entries(queue.settings).map(([name, value]) => [
-    snakeCase(name),
-    value === Number.POSITIVE_INFINITY || value === undefined ? null : value,
-  ]);
-  return Object.fromEntries(entries) as Record<string, unknown>;
 }

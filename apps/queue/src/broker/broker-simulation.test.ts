@@ -106,6 +106,8 @@ class Simulation {
         maxCursors: 10,
         maxWaits: 100,
         maxWindowBytes: 120,
+        maxBatch: 10,
+        maxDelayMs: 1e9,
       },
       configuration,
       onBackgroundError: (error) => this.#errors.push(error),

@@ -3,10 +3,14 @@ import type { Dialect } from '../dialect.ts';
 import type { PutOutcome, Queue } from '../queue/queue.ts';
 import type { Reader, Waiter } from '../queue/reader.ts';
 import type { Message, Store } from '../store/store.ts';
+import { createDelayer, type Delayer } from './delayer.ts';
 import { BrokerError } from './errors.ts';
 import { putToMany } from './fan-out.ts';
 import { createFlusher, type Flusher } from './flusher.ts';
+import { checkDelay, createHeld, type Held } from './held.ts';
 import { createLoader, type Loader } from './loader.ts';
+import type { SettingChanges } from './queue-settings.ts';
+import { createRedriver, type Redriver } from './redrive.ts';
 import { type QueueConfiguration, Registry } from './registry.ts';
 import type { Session } from './session.ts';
 import { readsAllowed, type ServerStatus, writesAllowed } from './status.ts';
@@ -21,6 +25,9 @@ export interface BrokerLimits {
   readonly maxCursors: number;
   readonly maxWaits: number;
   readonly maxWindowBytes: number;
+  /** Messages of one batch. */
+  readonly maxBatch: number;
+  readonly maxDelayMs: number;
 }
 
 export interface BrokerOptions {
@@ -48,6 +55,8 @@ export class Broker {
   readonly dialect: Dialect;
   readonly registry: Registry;
   readonly flusher: Flusher;
+  readonly redriver: Redriver;
+  readonly held: Held;
   readonly readTarget: (key: string) => ReadTarget;
   readonly writeTarget: (key: string) => WriteTarget;
   status: ServerStatus = 'up';
@@ -56,6 +65,7 @@ export class Broker {
   readonly #limits: BrokerLimits;
   readonly #loader: Loader;
   readonly #sweeper: Sweeper;
+  readonly #delayer: Delayer;
 
   constructor(options: BrokerOptions) {
     this.store = options.store;
@@ -68,13 +78,24 @@ export class Broker {
     this.#loader = createLoader(options.clock);
     this.flusher = createFlusher(this.registry, this.#loader, options.clock, options.onBackgroundError);
     this.#sweeper = startSweeper(this.registry, this.#loader, options.clock, options.onBackgroundError);
-    this.registry.onMoved = (queue) => this.#wake(queue);
+    const wake = (queue: Queue): void => this.#wake(queue);
+    this.registry.onMoved = wake;
+    this.#delayer = createDelayer(this.registry, options.clock, wake, options.onBackgroundError);
+    this.held = createHeld({
+      readerOf: (target) => this.readerOf(target, options.clock.now()),
+      openReadTimeoutMs: (target) => this.#openReadTimeoutMs(target),
+      clock: options.clock,
+      maxDelayMs: options.limits.maxDelayMs,
+      watchOpenReads: this.#sweeper.watchOpenReads,
+      watchDelayed: this.#delayer.watch,
+    });
+    this.redriver = createRedriver(this.registry, this.#loader, options.clock, wake);
   }
 
   // hot:
   /**
    * Puts one message into every queue that the target names, or into none.
-   * @throws BrokerError `writes-blocked`, `too-many-queues`; StoreError
+   * @throws BrokerError `writes-blocked`, `too-many-queues`, `bad-options`; StoreError
    */
   put(
     target: WriteTarget,
@@ -84,18 +105,19 @@ export class Broker {
     start: number,
     end: number,
   ): BrokerPutOutcome {
-    if (!writesAllowed(this.status)) {
-      throw new BrokerError('writes-blocked', `the server takes no writes: its status is ${this.status}`);
-    }
+    this.checkWrites();
     const now = this.clock.now();
     this.counters.set += 1;
+    const { options } = target;
+    if (options !== undefined) checkDelay(options.delayMs, this.#limits.maxDelayMs);
     const [name] = target.queues;
     if (target.queues.length === 1 && this.registry.aliasesOf(name!) === undefined) {
       const queue = this.registry.findOrCreate(name!, now);
       if (this.registry.childrenOf(name!) === undefined && !queue.settings.fanoutOnly) {
-        const outcome = queue.put(now, flags, expiresAt, buffer, start, end);
+        const outcome = queue.put(now, flags, expiresAt, buffer, start, end, options);
         if (outcome !== 'stored') return outcome;
         this.#wake(queue);
+        if (options !== undefined) this.#delayer.watch(queue);
         return target.sync || queue.settings.sync === 'always' ? 'stored-sync' : 'stored';
       }
     }
@@ -105,6 +127,7 @@ export class Broker {
     let { sync } = target;
     for (const queue of takers) {
       this.#wake(queue);
+      if (options !== undefined) this.#delayer.watch(queue);
       if (queue.settings.sync === 'always') sync = true;
     }
     return sync ? 'stored-sync' : 'stored';
@@ -123,12 +146,16 @@ export class Broker {
     const now = this.clock.now();
     if (target.peek) this.counters.peek += 1;
     else this.counters.get += 1;
-    const reader = this.#readerOf(target, now);
-    if (target.close || target.abort) {
-      if (reader !== undefined) this.#endOldest(session, reader, target.close, now);
+    const reader = this.readerOf(target, now);
+    if (target.batch > 1) this.checkBatch(target.batch);
+    if (target.close || target.abort || target.bury) {
+      if (reader !== undefined) this.held.endOldest(session, reader, target, now);
       if (!target.open) return undefined;
     }
     if (reader === undefined) return this.#miss();
+    if (reader.paused && !target.peek) {
+      return target.timeoutMs === 0 ? this.#miss() : this.#wait(session, reader, target, done);
+    }
     this.#checkReadAllowed(session, reader, target);
 
     // There can be both only while messages are handed out, when one who got one asks for the next: not before those
@@ -146,26 +173,49 @@ export class Broker {
     return this.#wait(session, reader, target, done);
   }
 
-  /** Closes the `count` oldest open reads of the queue; false if fewer are open. @throws StoreError */
-  confirm(session: Session, target: ReadTarget, count: number): boolean {
-    const reader = this.#readerOf(target, this.clock.now());
-    const held = reader === undefined ? [] : session.held(reader).slice(0, count);
-    if (held.length < count) return false;
-    for (const read of held) {
-      read.reader.close(read);
-      session.remove(read);
-    }
-    return true;
+  /**
+   * A further message of a batch, if it is in memory and the session may have it; never waits.
+   * @throws StoreError
+   */
+  readMore(session: Session, target: ReadTarget): Message | undefined {
+    const now = this.clock.now();
+    const reader = this.readerOf(target, now);
+    if (reader === undefined || reader.paused || reader.waiters.size > 0) return undefined;
+    if (target.open && session.openCount >= this.#limits.maxOpenReads) return undefined;
+    const message = reader.take(now);
+    if (message !== undefined) this.#deliver(session, reader, target, message, now);
+    if (reader.needsLoad) void this.#loader.load(reader);
+    return message;
   }
 
-  /** Gives every open read of the queue more time; false if none is open. */
-  touch(session: Session, target: ReadTarget): boolean {
+  /** Closes the `count` oldest open reads of the queue; false if fewer are open. @throws StoreError */
+  confirm(session: Session, target: ReadTarget, count: number): boolean {
+    return this.held.close(session, target, { oldest: count });
+  }
+
+  /** @throws BrokerError `writes-blocked` */
+  checkWrites(): void {
+    if (writesAllowed(this.status)) return;
+    throw new BrokerError('writes-blocked', `the server takes no writes: its status is ${this.status}`);
+  }
+
+  /** @throws BrokerError `bad-options` */
+  checkBatch(messages: number): void {
+    const { maxBatch } = this.#limits;
+    if (messages <= maxBatch) return;
+    throw new BrokerError('bad-options', `a batch has ${maxBatch} messages at most (max_batch)`);
+  }
+
+  /** Changes settings of a queue for good. @throws BrokerError `bad-setting`, `too-many-queues`; StoreError */
+  changeSettings(key: string, changes: SettingChanges): Queue {
     const now = this.clock.now();
-    const reader = this.#readerOf(target, now);
-    const held = reader === undefined ? [] : session.held(reader);
-    const timeoutMs = this.#openReadTimeoutMs(target);
-    for (const read of held) if (timeoutMs > 0) read.deadline = now + timeoutMs;
-    return held.length > 0;
+    const queue = this.registry.changeSettings(this.readTarget(key).queue, changes, now);
+    for (const each of [queue, ...(this.registry.childrenOf(queue.name) ?? [])]) {
+      each.reader.serve(now);
+      for (const cursor of this.registry.cursorsOf(each)?.values() ?? []) cursor.reader.serve(now);
+      this.#wake(each);
+    }
+    return queue;
   }
 
   /** The connection is gone: its wait ends, its open reads go back to where they were. */
@@ -173,6 +223,19 @@ export class Broker {
     session.cancelWait?.();
     const now = this.clock.now();
     for (const [reader, reads] of session.takeAll()) reader.abort(reads, now);
+  }
+
+  /** Reading `parent+child`, waiting for a queue, or naming a cursor brings it into being. */
+  readerOf(target: ReadTarget, now: number): Reader | undefined {
+    let queue = this.registry.queues.get(target.queue);
+    if (queue === undefined) {
+      const creates = target.queue.indexOf('+') > 0 || (target.timeoutMs > 0 && target.cursor === undefined);
+      if (!creates || !writesAllowed(this.status)) return undefined;
+      queue = this.registry.findOrCreate(target.queue, now);
+    }
+    queue.lastUsedAt = now;
+    if (target.cursor === undefined) return queue.reader;
+    return this.registry.findOrCreateCursor(queue, target.cursor).reader;
   }
 
   /** False if there is no such queue. @throws StoreError */
@@ -185,6 +248,7 @@ export class Broker {
 
   close(): void {
     this.#sweeper.stop();
+    this.#delayer.stop();
     this.flusher.stop();
   }
 
@@ -197,27 +261,6 @@ export class Broker {
     for (const { reader } of cursors.values()) {
       if (reader.waiters.size > 0 && reader.needsLoad) void this.#loader.load(reader);
     }
-  }
-
-  /** Reading `parent+child`, waiting for a queue, or naming a cursor brings it into being. */
-  #readerOf(target: ReadTarget, now: number): Reader | undefined {
-    let queue = this.registry.queues.get(target.queue);
-    if (queue === undefined) {
-      const creates = target.queue.indexOf('+') > 0 || (target.timeoutMs > 0 && target.cursor === undefined);
-      if (!creates || !writesAllowed(this.status)) return undefined;
-      queue = this.registry.findOrCreate(target.queue, now);
-    }
-    queue.lastUsedAt = now;
-    if (target.cursor === undefined) return queue.reader;
-    return this.registry.findOrCreateCursor(queue, target.cursor).reader;
-  }
-
-  #endOldest(session: Session, reader: Reader, acknowledge: boolean, now: number): void {
-    const read = session.oldest(reader);
-    if (read === undefined) return;
-    if (acknowledge) reader.close(read);
-    else reader.abort([read], now);
-    session.remove(read);
   }
 
   #openReadTimeoutMs(target: ReadTarget): number {

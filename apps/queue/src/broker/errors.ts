@@ -2,6 +2,7 @@
 export type BrokerErrorCode =
   | 'bad-name'
   | 'bad-options'
+  | 'bad-setting'
   | 'too-many-queues'
   | 'too-many-open-reads'
   | 'too-many-waits'

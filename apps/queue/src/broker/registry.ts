@@ -3,8 +3,9 @@ import { Queue, type QueueSurroundings } from '../queue/queue.ts';
 import { defaultQueueSettings, type QueueSettings } from '../queue/settings.ts';
 import type { WindowBudget } from '../queue/window.ts';
 import { MemoryStore } from '../store/memory-store.ts';
-import type { Message, Store, StoredCursor, StoredQueue } from '../store/store.ts';
+import type { Message, MessageProperties, Store, StoredCursor, StoredQueue } from '../store/store.ts';
 import { BrokerError } from './errors.ts';
+import { changedSettings, parseAttributes, type SettingChanges } from './queue-settings.ts';
 
 /** Settings by queue, as configured. */
 export interface QueueConfiguration {
@@ -38,6 +39,8 @@ export class Registry implements QueueSurroundings {
   readonly #limits: RegistryLimits;
   readonly #children = new Map<string, Queue[]>();
   readonly #cursors = new Map<Queue, Map<string, Cursor>>();
+  /** Settings changed at run time. */
+  readonly #changed = new Map<string, Partial<QueueSettings>>();
   #configuration: QueueConfiguration;
 
   constructor(store: Store, configuration: QueueConfiguration, limits: RegistryLimits, now: number) {
@@ -45,9 +48,13 @@ export class Registry implements QueueSurroundings {
     this.#configuration = configuration;
     this.#limits = limits;
     this.windowBudget = { bodyBytes: 0, limit: limits.maxWindowBytes };
+    // First all of these, because children inherit them.
     for (const stored of store.queues.values()) {
-      const { createdAt } = JSON.parse(stored.attributes || '{}') as { createdAt?: number };
-      this.#adopt(stored, createdAt ?? now, now);
+      const { settings } = parseAttributes(stored.attributes);
+      if (settings !== undefined) this.#changed.set(stored.name, settings);
+    }
+    for (const stored of store.queues.values()) {
+      this.#adopt(stored, parseAttributes(stored.attributes).createdAt ?? now, now);
     }
   }
 
@@ -58,22 +65,41 @@ export class Registry implements QueueSurroundings {
   /** Takes effect on queues that are there too. */
   set configuration(configuration: QueueConfiguration) {
     this.#configuration = configuration;
-    for (const queue of this.queues.values()) {
-      queue.settings = this.settingsOf(queue.name);
-      for (const cursor of this.cursorsOf(queue)?.values() ?? []) cursor.settingsChanged();
-    }
+    for (const queue of this.queues.values()) this.#applySettings(queue);
   }
 
-  /** Defaults, then the parent's if it is a fanout child, then its own. */
+  /**
+   * Changes settings of one queue, which is created if it is not there, for good: before them come only later ones.
+   * @throws BrokerError `bad-setting`, `too-many-queues`; StoreError, and then nothing changed
+   */
+  changeSettings(name: string, changes: SettingChanges, now: number): Queue {
+    const settings = changedSettings(this.#changed.get(name) ?? {}, changes);
+    const queue = this.findOrCreate(name, now);
+    queue.stored.setAttributes(JSON.stringify({ createdAt: queue.createdAt, settings }));
+    this.#changed.set(name, settings);
+    this.#applySettings(queue);
+    for (const child of this.childrenOf(name) ?? []) this.#applySettings(child);
+    return queue;
+  }
+
+  #applySettings(queue: Queue): void {
+    queue.settings = this.settingsOf(queue.name);
+    for (const cursor of this.cursorsOf(queue)?.values() ?? []) cursor.settingsChanged();
+  }
+
+  /** Defaults, then the parent's if it is a fanout child, then its own, each as configured and then as changed. */
   settingsOf(name: string): QueueSettings {
     const { defaults, queues } = this.#configuration;
     const parent = parentOf(name);
     return {
       ...defaultQueueSettings,
       ...defaults,
-      // Being a mere feeder is the parent's own part and not inherited.
-      ...(parent === undefined ? {} : { ...queues[parent], fanoutOnly: false }),
+      // Being a mere feeder, or paused, is the parent's own part and not inherited.
+      ...(parent === undefined
+        ? {}
+        : { ...queues[parent], ...this.#changed.get(parent), fanoutOnly: false, paused: false }),
       ...(Object.hasOwn(queues, name) ? queues[name] : {}),
+      ...this.#changed.get(name),
     };
   }
 
@@ -115,6 +141,9 @@ export class Registry implements QueueSurroundings {
     this.#cursors.delete(queue);
     queue.remove();
     this.queues.delete(queue.name);
+    if (this.#changed.delete(queue.name)) {
+      for (const child of this.childrenOf(queue.name) ?? []) this.#applySettings(child);
+    }
     const parent = parentOf(queue.name);
     if (parent !== undefined) {
       const siblings = this.#children.get(parent)?.filter((child) => child !== queue) ?? [];
@@ -148,10 +177,9 @@ export class Registry implements QueueSurroundings {
     return this.#adoptCursor(queue, queue.stored.createCursor(name));
   }
 
-  moveExpired(from: Queue, message: Message, to: string, now: number): void {
-    const target = this.findOrCreate(to, now);
-    const properties = { flags: message.flags, addedAt: now, expiresAt: 0 };
-    target.arrived(target.stored.moveFrom(from.stored, message, properties), now);
+  moveTo(name: string, message: Message, properties: MessageProperties, now: number): void {
+    const target = this.findOrCreate(name, now);
+    target.cameOver(target.stored.moveFrom(message, properties), now);
     this.onMoved(target);
   }
 

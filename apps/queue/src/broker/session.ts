@@ -1,4 +1,5 @@
 import type { OpenRead, Reader } from '../queue/reader.ts';
+import { handleOf } from '../store/store.ts';
 
 /** What one connection holds: its open reads, oldest first per queue, and the wait it is in. */
 export class Session {
@@ -28,6 +29,11 @@ export class Session {
   /** The reads of the queue that are still held, oldest first. */
   held(reader: Reader): OpenRead[] {
     return this.#open.get(reader)?.filter((read) => read.held) ?? [];
+  }
+
+  /** The read that holds the message with this handle. */
+  find(reader: Reader, handle: number): OpenRead | undefined {
+    return this.#open.get(reader)?.find((read) => read.held && handleOf(read.message) === handle);
   }
 
   /** Forgets a read that was closed or aborted. */

@@ -56,6 +56,7 @@ export function startSweeper(
 
   function visit(queue: Queue, now: number): void {
     const cursors = [...(registry.cursorsOf(queue)?.values() ?? [])];
+    queue.trimIds(now);
     const expired = queue.expire(now, queue.settings.maxExpireSweep);
     // What nobody reads must expire too, also when it is no longer, or not yet, in memory.
     const due = queue.headIsDue(now);

@@ -27,6 +27,9 @@ describe('a read', () => {
             close: options.includes('close'),
             abort: false,
             peek: false,
+            bury: false,
+            delayMs: 0,
+            batch: 1,
             timeoutMs: options.includes('t=250') ? 250 : 0,
           });
         },
@@ -57,6 +60,9 @@ describe('a read', () => {
       close: false,
       abort: false,
       peek: false,
+      bury: false,
+      delayMs: 0,
+      batch: 1,
       timeoutMs: 0,
       ...options,
     });
@@ -115,7 +121,7 @@ describe('a write', () => {
     );
   });
 
-  test.each(['', '/sync', 'a+', '+', 'a+b/open', 'q/t=5', 'q/cursor=x', 'q/sync/sync', 'k'.repeat(251)])(
+  test.each(['', '/sync', 'a+', '+', 'a+b/open', 'q/t=5', 'q/cursor=x', 'q/bury/sync', 'k'.repeat(251)])(
     '%j is refused',
     (key) => {
       expect(() => parseWriteTarget(key, memcached)).toThrow(expect.objectContaining({ code: 'bad-name' }));

@@ -12,13 +12,14 @@ import {
   writeBinaryValue,
 } from '@rookery/protocol/memcache';
 import { later } from '../broker/broker.ts';
+import { BrokerError } from '../broker/errors.ts';
 import type { ReadTarget } from '../broker/targets.ts';
 import { expiresAt } from '../dialect.ts';
 import { queueStats, serverStats } from '../stats.ts';
-import type { Message } from '../store/store.ts';
+import { handleOf, type Message } from '../store/store.ts';
 import type { Connection } from './connection.ts';
 import { failureOf } from './failures.ts';
-import { afterSync, bitByBit, replyPosition, storeRefusal, wireVersion } from './replies.ts';
+import { afterSync, bitByBit, changes, replyPosition, storeRefusal, wireVersion } from './replies.ts';
 
 export function handleBinary(connection: Connection, request: BinaryRequest | BadRequest): void {
   if (request.kind === 'bad') {
@@ -73,7 +74,7 @@ function dispatch(connection: Connection, request: BinaryRequest): void {
       return;
     }
     case Opcode.touch: {
-      const touched = broker.touch(connection.session, broker.readTarget(request.key));
+      const touched = broker.held.touch(connection.session, broker.readTarget(request.key), 0);
       if (touched) writeBinaryOk(out, request);
       else writeBinaryError(out, request, 'not_found');
       return;
@@ -116,6 +117,7 @@ function refuse(connection: Connection, request: BinaryRequest, error: unknown):
 function get(connection: Connection, request: BinaryRequest): void {
   const { broker, session } = connection;
   const target = broker.readTarget(request.key);
+  if (target.batch > 1) throw new BrokerError('bad-options', 'a binary get has one answer, and no batch');
   const message = broker.read(session, target, (found, error) => {
     if (error !== undefined) refuse(connection, request, error);
     else deliver(connection, request, target, found);
@@ -133,15 +135,15 @@ function deliver(
 ): void {
   const { broker, out } = connection;
   if (message === undefined) {
-    if (target.close) connection.needs(broker.store.position);
+    if (changes(target)) connection.needs(broker.store.position);
     if (!isQuietOpcode(request.opcode)) writeBinaryError(out, request, 'not_found');
     return;
   }
   connection.needs(replyPosition(connection, target, message));
   const opcode = loudOpcode(request.opcode);
   const key = opcode === Opcode.getK || opcode === Opcode.gatK ? request.key : '';
-  const { flags, buffer, start, end, sequence } = message;
-  writeBinaryValue(out, request, flags, key, buffer, start, end, sequence);
+  const { flags, buffer, start, end } = message;
+  writeBinaryValue(out, request, flags, key, buffer, start, end, handleOf(message));
 }
 
 const refusalCodes: Readonly<Record<string, ErrorCode>> = {
@@ -172,7 +174,7 @@ function store(connection: Connection, request: BinaryRequest, verb: 'set' | 'ad
   const expires = expiresAt((request.exptime ?? 0) | 0, broker.clock.now(), broker.dialect);
   const outcome = broker.put(target, request.flags ?? 0, expires, request.buffer, request.start, request.end);
   const cas = broker.registry.queues.get(name!)?.lastSequence ?? 0;
-  if (outcome === 'stored') done(connection, request, cas);
+  if (outcome === 'stored' || outcome === 'duplicate') done(connection, request, cas);
   else if (outcome === 'stored-sync') {
     afterSync(connection, (error) => {
       if (error !== undefined) refuse(connection, request, error);

@@ -39,6 +39,7 @@ const storeFailures: Record<StoreErrorCode, Failure> = {
 const brokerFailures: Record<BrokerErrorCode, { readonly word: string; readonly code: ErrorCode }> = {
   'bad-name': { word: 'CLIENT_ERROR', code: 'bad_key' },
   'bad-options': { word: 'CLIENT_ERROR', code: 'bad_key' },
+  'bad-setting': { word: 'CLIENT_ERROR', code: 'bad_line' },
   'too-many-queues': { word: 'SERVER_ERROR', code: 'out_of_memory' },
   'too-many-open-reads': { word: 'SERVER_ERROR', code: 'busy' },
   'too-many-waits': { word: 'SERVER_ERROR', code: 'busy' },

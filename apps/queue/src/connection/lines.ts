@@ -6,12 +6,15 @@ import {
   writeTextStat,
   writeTextStatus,
 } from '@rookery/protocol/memcache';
+import { BrokerError } from '../broker/errors.ts';
+import { type SettingChanges, shownSettings } from '../broker/queue-settings.ts';
 import { type ServerStatus, serverStatuses } from '../broker/status.ts';
 import { expiresAt } from '../dialect.ts';
+import { displayName } from '../names.ts';
 import { queueStats, serverStats } from '../stats.ts';
 import type { Connection } from './connection.ts';
 import { handleConfirm, handleMonitor } from './monitor.ts';
-import { bitByBit, refuse, refuseLine, wireVersion } from './replies.ts';
+import { bitByBit, redrive, refuse, refuseLine, wireVersion } from './replies.ts';
 
 type LineHandler = (connection: Connection, request: TextLine) => void;
 
@@ -30,7 +33,9 @@ const handlers: Readonly<Record<string, LineHandler>> = {
   touch: (connection, request) => {
     const [key, exptime] = request.args;
     if (key === undefined || exptime === undefined) return refuseLine(connection, 'missing_arguments');
-    const touched = connection.broker.touch(connection.session, connection.broker.readTarget(key));
+    const { broker, session } = connection;
+    const seconds = Number(exptime);
+    const touched = broker.held.touch(session, broker.readTarget(key), seconds > 0 ? seconds * 1000 : 0);
     if (!request.noreply) writeTextStatus(connection.out, touched ? 'TOUCHED' : 'NOT_FOUND');
   },
   incr: arithmetic,
@@ -74,6 +79,32 @@ const handlers: Readonly<Record<string, LineHandler>> = {
     }
     connection.host.shutdown();
     connection.close();
+  },
+
+  pause: (connection, request) => pause(connection, request, true),
+  resume: (connection, request) => pause(connection, request, false),
+  redrive: (connection, request) => {
+    const [name, count, to] = request.args;
+    const max = Number(count);
+    if (name === undefined || !(Number.isSafeInteger(max) && max > 0) || request.args.length > 3) {
+      return refuseLine(connection, 'bad_line');
+    }
+    countLater(connection, redrive(connection, name, max, to));
+  },
+  settings: (connection, request) => {
+    const { broker, out } = connection;
+    const [name, ...changes] = request.args;
+    if (name === undefined) return refuseLine(connection, 'missing_arguments');
+    if (changes.length > 0) {
+      broker.changeSettings(name, changesOf(changes));
+      connection.needs(broker.store.position);
+    } else {
+      const settings = broker.registry.queues.get(name)?.settings ?? broker.registry.settingsOf(name);
+      for (const [key, value] of Object.entries(shownSettings(settings))) {
+        writeTextLine(out, `${key}=${Buffer.from(String(value ?? '')).toString('latin1')}`);
+      }
+    }
+    writeTextStatus(out, 'END');
   },
 
   monitor: handleMonitor,
@@ -144,6 +175,29 @@ export function handleLine(connection: Connection, request: TextLine): void {
   } catch (error) {
     refuse(connection, error, request.noreply);
   }
+}
+
+function pause(connection: Connection, request: TextLine, paused: boolean): void {
+  const [name] = request.args;
+  if (name === undefined) {
+    refuseLine(connection, 'missing_arguments');
+    return;
+  }
+  connection.broker.changeSettings(name, { paused });
+  connection.needs(connection.broker.store.position);
+  writeTextStatus(connection.out, 'END');
+}
+
+/** Words of a line, `name=value`; a value of nothing takes the setting back. */
+function changesOf(words: readonly string[]): SettingChanges {
+  return Object.fromEntries(
+    words.map((word) => {
+      const equals = word.indexOf('=');
+      if (equals < 1) throw new BrokerError('bad-setting', 'settings: expected NAME=VALUE');
+      const value = word.slice(equals + 1);
+      return [word.slice(0, equals), value === '' ? null : displayName(value)];
+    }),
+  );
 }
 
 function arithmetic(connection: Connection, request: TextLine): void {

@@ -7,18 +7,19 @@ import {
   type MetaSet,
   metaQuiet,
   metaReturnFlags,
-  writeMetaDebug,
   writeMetaStatus,
   writeMetaValue,
   writeTextError,
   writeTextLine,
 } from '@rookery/protocol/memcache';
 import { later } from '../broker/broker.ts';
-import type { ReadTarget } from '../broker/targets.ts';
+import { BrokerError } from '../broker/errors.ts';
+import type { ReadTarget, WriteTarget } from '../broker/targets.ts';
 import { expiresAt } from '../dialect.ts';
-import type { Message } from '../store/store.ts';
+import { handleOf, type Message, ordinaryPriority } from '../store/store.ts';
 import type { Connection } from './connection.ts';
-import { afterSync, refuse, refuseBadRequest, replyPosition, storeRefusal } from './replies.ts';
+import { act, configure, debug, remove } from './meta-queue.ts';
+import { afterSync, changes, refuse, refuseBadRequest, replyPosition, storeRefusal } from './replies.ts';
 
 export function handleMeta(connection: Connection, request: MetaRequest | BadRequest): void {
   switch (request.kind) {
@@ -34,12 +35,18 @@ export function handleMeta(connection: Connection, request: MetaRequest | BadReq
     case 'bad':
       refuseBadRequest(connection, request);
       return;
+    case 'md':
+      remove(connection, request);
+      return;
+    case 'me':
+      debug(connection, request);
+      return;
     default:
-      manage(connection, request);
+      act(connection, request);
   }
 }
 
-function answer(
+export function answer(
   connection: Connection,
   request: Exclude<MetaRequest, { kind: 'mn' }>,
   code: MetaCode,
@@ -56,16 +63,44 @@ function get(connection: Connection, request: MetaGet): void {
     const asked = broker.readTarget(request.key);
     const target: ReadTarget =
       request.value || asked.open || asked.close || asked.abort ? asked : { ...asked, peek: true };
-    const message = broker.read(session, target, (found, error) => {
+    const batch = request.batch ?? asked.batch;
+    const batched = batch === asked.batch ? target : { ...target, batch };
+    if (batch > 1 && (batched.peek || changes(batched)) && !batched.open) {
+      throw new BrokerError('bad-options', 'a batch goes with a read with v, plain or open');
+    }
+    const message = broker.read(session, batched, (found, error) => {
       if (error !== undefined) refuse(connection, error, false);
-      else deliver(connection, request, target, found);
+      else deliverAll(connection, request, batched, found);
       connection.unblock();
     });
     if (message === later) connection.block();
-    else deliver(connection, request, target, message);
+    else deliverAll(connection, request, batched, message);
   } catch (error) {
     refuse(connection, error, false);
   }
+}
+
+/** A batch has its end said; one message has none. */
+function deliverAll(
+  connection: Connection,
+  request: MetaGet,
+  target: ReadTarget,
+  first: Message | undefined,
+): void {
+  const isBatch = request.batch !== undefined || target.batch > 1;
+  if (!isBatch) {
+    deliver(connection, request, target, first);
+    return;
+  }
+  if (first !== undefined) {
+    deliver(connection, request, target, first);
+    for (let count = 1; count < target.batch && !connection.repliesPileUp; count += 1) {
+      const message = connection.broker.readMore(connection.session, target);
+      if (message === undefined) break;
+      deliver(connection, request, target, message);
+    }
+  }
+  writeMetaStatus(connection.out, 'EN', metaReturnFlags(request));
 }
 
 function deliver(
@@ -76,30 +111,56 @@ function deliver(
 ): void {
   const { broker, out } = connection;
   if (message === undefined) {
-    if (target.close) connection.needs(broker.store.position);
+    if (changes(target)) connection.needs(broker.store.position);
     answer(connection, request, 'EN');
     return;
   }
-  connection.needs(replyPosition(connection, target, message));
+  // What it says of deliveries must be true after a crash as well.
+  const counted = request.flags.includes('d');
+  connection.needs(counted ? broker.store.position : replyPosition(connection, target, message));
+  const { carried } = message;
   const facts: MetaFacts = {
     clientFlags: message.flags,
     size: message.end - message.start,
     ttl:
       message.expiresAt === 0 ? -1 : Math.max(0, Math.ceil((message.expiresAt - broker.clock.now()) / 1000)),
-    cas: message.sequence,
+    cas: handleOf(message),
+    deliveries: counted ? message.lane.returnsOf(message) + 1 : 0,
+    priority: carried?.priority ?? ordinaryPriority,
+    id: carried?.id,
+    origin: carried?.origin,
   };
   if (request.value) {
     writeMetaValue(out, metaReturnFlags(request, facts), message.buffer, message.start, message.end);
   } else answer(connection, request, 'HD', facts);
 }
 
-const refusalCodes: Readonly<Record<string, MetaCode>> = { NOT_STORED: 'NS', NOT_FOUND: 'NF', EXISTS: 'EX' };
+function withOptions(target: WriteTarget, request: MetaSet): WriteTarget {
+  const { delayMs, priority, id } = request;
+  if (delayMs === 0 && priority === undefined && id === undefined) return target;
+  const before = target.options ?? { delayMs: 0, priority: ordinaryPriority, id: undefined };
+  const options = {
+    delayMs: delayMs > 0 ? delayMs : before.delayMs,
+    priority: priority ?? before.priority,
+    id: id ?? before.id,
+  };
+  return { ...target, options };
+}
+
+export const refusalCodes: Readonly<Record<string, MetaCode>> = {
+  NOT_STORED: 'NS',
+  NOT_FOUND: 'NF',
+  EXISTS: 'EX',
+};
 
 function set(connection: Connection, request: MetaSet): void {
   const { broker, out } = connection;
   try {
-    if (request.mode === 'configure') return writeTextError(out, 'bad_token');
-    const target = broker.writeTarget(request.key);
+    if (request.mode === 'configure') {
+      configure(connection, request);
+      return;
+    }
+    const target = withOptions(broker.writeTarget(request.key), request);
     const verb = request.cas === undefined ? request.mode : 'cas';
     const refusal = storeRefusal(connection, verb, target.queues[0]!);
     if (refusal !== undefined) {
@@ -110,10 +171,13 @@ function set(connection: Connection, request: MetaSet): void {
     const { clientFlags, buffer, start, end } = request;
     const outcome = broker.put(target, clientFlags, expires, buffer, start, end);
     const facts: MetaFacts = {
-      cas: broker.registry.queues.get(target.queues[0]!)?.lastSequence ?? 0,
       size: end - start,
+      // What is delayed, or in another lane, gets its handle when it is read.
+      ...(target.options === undefined
+        ? { cas: broker.registry.queues.get(target.queues[0]!)?.lastSequence ?? 0 }
+        : { duplicate: outcome === 'duplicate' }),
     };
-    if (outcome === 'stored') {
+    if (outcome === 'stored' || outcome === 'duplicate') {
       connection.needs(broker.store.position);
       answer(connection, request, 'HD', facts);
     } else if (outcome === 'stored-sync') {
@@ -124,40 +188,6 @@ function set(connection: Connection, request: MetaSet): void {
     } else if (outcome === 'too-large') writeTextError(out, 'body_too_large');
     else if (broker.dialect.full === 'NOT_STORED') answer(connection, request, 'NS');
     else writeTextLine(out, broker.dialect.full);
-  } catch (error) {
-    refuse(connection, error, false);
-  }
-}
-
-function manage(
-  connection: Connection,
-  request: Exclude<MetaRequest, MetaGet | MetaSet | { kind: 'mn' }>,
-): void {
-  const { broker, out } = connection;
-  try {
-    if (request.kind === 'md') {
-      if (request.cas !== undefined) {
-        // A queue is no single thing: no cas is ever the one that is there.
-        const refusal = storeRefusal(connection, 'cas', request.key)!;
-        answer(connection, request, refusalCodes[refusal]!);
-        return;
-      }
-      const deleted = broker.delete(request.key);
-      if (deleted) connection.needs(broker.store.position);
-      answer(connection, request, deleted ? 'HD' : 'NF');
-      return;
-    }
-    const queue = broker.registry.queues.get(request.key);
-    if (request.kind === 'me') {
-      if (queue === undefined) answer(connection, request, 'EN');
-      else
-        writeMetaDebug(out, request, {
-          items: queue.items,
-          bytes: queue.bodyBytes,
-          open: queue.reader.openReads.size,
-        });
-    } else if (queue === undefined || queue.items === 0) answer(connection, request, 'NF');
-    else writeTextError(out, 'non_numeric');
   } catch (error) {
     refuse(connection, error, false);
   }

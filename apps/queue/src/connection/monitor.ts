@@ -20,9 +20,9 @@ export function handleMonitor(connection: Connection, request: TextLine): void {
     return;
   }
   const target = broker.readTarget(name);
-  if (target.close || target.abort || target.peek) {
+  if (target.close || target.abort || target.peek || target.bury) {
     // It would hand over the same message for ever, or close what the client has not yet seen.
-    throw new BrokerError('bad-options', 'monitor opens: close, abort and peek do not go with it');
+    throw new BrokerError('bad-options', 'monitor opens: close, abort, bury and peek do not go with it');
   }
   const until = broker.clock.now() + timeSeconds * 1000;
   let handed = 0;

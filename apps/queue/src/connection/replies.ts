@@ -41,7 +41,14 @@ export function refuse(connection: Connection, error: unknown, noreply: boolean)
  * waits for that, so that what was received never comes again; any other waits for the put of its message.
  */
 export function replyPosition(connection: Connection, target: ReadTarget, message: Message): number {
-  return (target.open || target.peek) && !target.close ? message.position : connection.broker.store.position;
+  return (target.open || target.peek) && !changes(target)
+    ? message.position
+    : connection.broker.store.position;
+}
+
+/** Whether a read that answers nothing has changed something all the same. */
+export function changes(target: ReadTarget): boolean {
+  return target.close || target.abort || target.bury;
 }
 
 /**
@@ -50,7 +57,7 @@ export function replyPosition(connection: Connection, target: ReadTarget, messag
  */
 export function storeRefusal(
   connection: Connection,
-  verb: 'set' | 'add' | 'replace' | 'append' | 'prepend' | 'cas',
+  verb: 'set' | 'add' | 'replace' | 'append' | 'prepend' | 'cas' | 'configure',
   name: string,
 ): string | undefined {
   const items = connection.broker.registry.queues.get(name)?.items ?? 0;
@@ -65,8 +72,22 @@ export function storeRefusal(
     case 'cas':
       return items === 0 ? 'NOT_FOUND' : 'EXISTS';
     case 'set':
+    case 'configure':
       return undefined;
   }
+}
+
+/** One step of a redrive. @throws BrokerError */
+export async function redrive(
+  connection: Connection,
+  from: string,
+  max: number,
+  to: string | undefined,
+): Promise<number> {
+  const { broker } = connection;
+  broker.checkBatch(max);
+  broker.checkWrites();
+  return broker.redriver.redrive(from, max, to);
 }
 
 /** Blocks the connection until all that was changed is on the device, whatever the mode. */

@@ -11,10 +11,10 @@ import {
 import { later } from '../broker/broker.ts';
 import type { ReadTarget } from '../broker/targets.ts';
 import { expiresAt } from '../dialect.ts';
-import type { Message } from '../store/store.ts';
+import { handleOf, type Message } from '../store/store.ts';
 import type { Connection } from './connection.ts';
 import { handleLine } from './lines.ts';
-import { afterSync, refuse, refuseBadRequest, replyPosition, storeRefusal } from './replies.ts';
+import { afterSync, changes, refuse, refuseBadRequest, replyPosition, storeRefusal } from './replies.ts';
 
 export function handleText(connection: Connection, request: TextRequest | BadRequest): void {
   switch (request.kind) {
@@ -51,7 +51,7 @@ function readKeys(connection: Connection, request: TextGet, index: number): void
         // First, because the next key may block anew.
         connection.unblock();
         if (error === undefined) {
-          if (found !== undefined) writeMessage(connection, request, key, target, found);
+          if (found !== undefined) writeMessages(connection, request, key, target, found);
           readKeys(connection, request, at + 1);
         } else refuse(connection, error, false);
       });
@@ -63,10 +63,26 @@ function readKeys(connection: Connection, request: TextGet, index: number): void
       connection.block();
       return;
     }
-    if (message !== undefined) writeMessage(connection, request, key, target, message);
-    else if (target.close) connection.needs(broker.store.position);
+    if (message !== undefined) writeMessages(connection, request, key, target, message);
+    else if (changes(target)) connection.needs(broker.store.position);
   }
   writeTextStatus(out, 'END');
+}
+
+/** The message, and those that follow it in a batch. */
+function writeMessages(
+  connection: Connection,
+  request: TextGet,
+  key: string,
+  target: ReadTarget,
+  first: Message,
+): void {
+  writeMessage(connection, request, key, target, first);
+  for (let count = 1; count < target.batch && !connection.repliesPileUp; count += 1) {
+    const message = connection.broker.readMore(connection.session, target);
+    if (message === undefined) return;
+    writeMessage(connection, request, key, target, message);
+  }
 }
 
 // hot:
@@ -88,7 +104,7 @@ function writeMessage(
     message.buffer,
     message.start,
     message.end,
-    withCas ? message.sequence : undefined,
+    withCas ? handleOf(message) : undefined,
   );
 }
 
@@ -108,7 +124,7 @@ function store(connection: Connection, request: TextStore): void {
     const expires =
       request.exptime === 0 ? 0 : expiresAt(request.exptime, broker.clock.now(), broker.dialect);
     const outcome = broker.put(target, request.flags, expires, request.buffer, request.start, request.end);
-    if (outcome === 'stored') {
+    if (outcome === 'stored' || outcome === 'duplicate') {
       connection.needs(broker.store.position);
       if (!noreply) writeTextStatus(out, 'STORED');
     } else if (outcome === 'stored-sync') {

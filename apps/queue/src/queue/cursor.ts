@@ -17,12 +17,14 @@ export class Cursor implements Source {
     this.queue = queue;
     this.stored = stored;
     this.reader = new Reader(this, queue.settings.maxMemoryBytes, stored.consumedThrough, windowBudget);
+    this.reader.paused = queue.settings.paused;
   }
 
   settingsChanged(): void {
     const { maxMemoryBytes, openReadTimeoutMs } = this.queue.settings;
     this.reader.maxWindowBytes = maxMemoryBytes;
     this.reader.setOpenReadTimeout(openReadTimeoutMs);
+    this.reader.paused = this.queue.settings.paused;
   }
 
   get lastSequence(): number {
@@ -35,6 +37,11 @@ export class Cursor implements Source {
     // the cursor's position stays one number however the two take turns.
     if (this.reader.holdsBefore(sequence)) this.stored.acknowledge(sequence);
     else this.stored.acknowledgeThrough(sequence);
+  }
+
+  /** Whose readers it passes by again and again is no dead letter of the queue. */
+  comesBack(): boolean {
+    return true;
   }
 
   pass(message: Message, now: number): boolean {

@@ -16,9 +16,9 @@ function make(settings: Partial<QueueSettings> = {}, limit = 1e9): Made {
   const moved: number[] = [];
   const queue = new Queue(stored, { ...defaultQueueSettings, ...settings }, 0, 0, {
     windowBudget: { bodyBytes: 0, limit },
-    moveExpired: (from, message) => {
+    moveTo: (_name, message) => {
       moved.push(message.sequence);
-      from.stored.acknowledge(message);
+      message.lane.acknowledge(message);
     },
   });
   const put = (body: string, expiresAt = 0, now = 0): string => {
@@ -31,7 +31,7 @@ function make(settings: Partial<QueueSettings> = {}, limit = 1e9): Made {
 async function load({ queue, stored }: Made, now = 0): Promise<void> {
   const { reader } = queue;
   const through = queue.lastSequence;
-  reader.loading = true;
+  reader.beginLoad();
   reader.loaded(await stored.read(reader.windowEnd, 1000, 1e9), through, now);
   queue.discardOverflowAfterLoad();
 }
@@ -121,7 +121,7 @@ describe('expiry', () => {
     put('a');
     const found = new Queue(stored, defaultQueueSettings, 0, 0, {
       windowBudget: { bodyBytes: 0, limit: 1 },
-      moveExpired: () => undefined,
+      moveTo: () => undefined,
     });
     expect(found.headIsDue(0)).toBe('unknown');
   });

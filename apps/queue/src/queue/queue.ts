@@ -1,16 +1,35 @@
-import type { Message, MessageProperties, StoredQueue } from '../store/store.ts';
+import {
+  type Message,
+  type MessageProperties,
+  nothingCarried,
+  ordinaryPriority,
+  type StoredLane,
+  type StoredQueue,
+} from '../store/store.ts';
+import { Delays, plain, readyProperties } from './delays/delays.ts';
+import { createIdWindow, type IdWindow } from './id-window.ts';
+import type { Lane } from './lane.ts';
 import { Reader, type Source } from './reader.ts';
 import type { QueueSettings } from './settings.ts';
 import type { WindowBudget } from './window.ts';
 
-/** `full`: over a limit of the queue. `too-large`: over its item size. */
-export type PutOutcome = 'stored' | 'full' | 'too-large';
+/** `full`: over a limit of the queue. `too-large`: over its item size. `duplicate`: its id is known, it is not stored. */
+export type PutOutcome = 'stored' | 'full' | 'too-large' | 'duplicate';
+
+/** What few puts ask for. */
+export interface PutOptions {
+  /** Ready so many milliseconds from now; 0: at once. */
+  readonly delayMs: number;
+  /** 0 to 9, 0 is read first. */
+  readonly priority: number;
+  readonly id: string | undefined;
+}
 
 /** What a queue needs of those around it. */
 export interface QueueSurroundings {
   readonly windowBudget: WindowBudget;
-  /** Moves an expired message to the queue of that name, as one change. @throws StoreError */
-  moveExpired(from: Queue, message: Message, to: string, now: number): void;
+  /** Moves a message to the main lane of the queue of that name, as one change. @throws StoreError, BrokerError */
+  moveTo(name: string, message: Message, properties: MessageProperties, now: number): void;
 }
 
 /**
@@ -29,8 +48,16 @@ export class Queue implements Source {
   refusedTotal = 0;
   flushedTotal = 0;
   deliveredTotal = 0;
+  duplicateTotal = 0;
+  deadTotal = 0;
   #settings: QueueSettings;
   readonly #surroundings: QueueSurroundings;
+  #delays: Delays | undefined;
+  #ids: IdWindow | undefined;
+  /** By priority; the main lane is not among them. Undefined while there are none, as mostly. */
+  #lanes: Map<number, StoredLane> | undefined;
+  /** Of the lanes, the one of the newest message. */
+  #newestIn: StoredLane | undefined;
   /** Expired messages that could not be moved for want of space; they are tried again at the next sweep. */
   #stranded: Message[] = [];
   /** What was the head when the window was let go of, and where the window ended then: so long it still is. */
@@ -52,6 +79,12 @@ export class Queue implements Source {
     // A queue found with nothing in it need not be read before the first miss is answered.
     const windowEnd = stored.count === 0 ? stored.lastSequence : 0;
     this.reader = new Reader(this, settings.maxMemoryBytes, windowEnd, surroundings.windowBudget);
+    this.reader.paused = settings.paused;
+    for (const [name, lane] of stored.lanes) {
+      if (/^p\d$/.test(name)) this.#adoptLane(Number(name[1]), lane);
+      else this.#delays ??= new Delays(stored);
+    }
+    if (stored.foundIds.length > 0) this.#ids = createIdWindow(stored.foundIds, () => this.#settings);
   }
 
   get settings(): QueueSettings {
@@ -62,19 +95,35 @@ export class Queue implements Source {
     this.#settings = settings;
     this.reader.maxWindowBytes = settings.maxMemoryBytes;
     this.reader.setOpenReadTimeout(settings.openReadTimeoutMs);
+    this.reader.paused = settings.paused;
   }
 
   get lastSequence(): number {
     return this.stored.lastSequence;
   }
 
-  /** Messages waiting or open. */
+  /** Messages waiting, open or delayed. */
   get items(): number {
-    return this.stored.count;
+    return this.stored.count + this.#beside((lane) => lane.count);
   }
 
   get bodyBytes(): number {
-    return this.stored.bodyBytes;
+    return this.stored.bodyBytes + this.#beside((lane) => lane.bodyBytes);
+  }
+
+  get delayedItems(): number {
+    return this.#delays?.count ?? 0;
+  }
+
+  /** Undefined while there never were any. */
+  get delays(): Delays | undefined {
+    return this.#delays;
+  }
+
+  #beside(figure: (lane: StoredLane | Delays) => number): number {
+    let sum = this.#delays === undefined ? 0 : figure(this.#delays);
+    if (this.#lanes !== undefined) for (const lane of this.#lanes.values()) sum += figure(lane);
+    return sum;
   }
 
   /** Why a body of this size would be refused, or undefined. */
@@ -98,36 +147,194 @@ export class Queue implements Source {
     buffer: Uint8Array,
     start: number,
     end: number,
+    options?: PutOptions,
   ): PutOutcome {
+    if (options !== undefined && this.knows(options, now)) return 'duplicate';
     const refusal = this.refusal(end - start);
     if (refusal !== undefined) {
       this.refusedTotal += 1;
       return refusal;
     }
-    this.arrived(this.stored.append({ flags, addedAt: now, expiresAt }, buffer, start, end), now);
+    const properties = { flags, addedAt: now, expiresAt };
+    this.arrived(this.store(properties, buffer, start, end, options), now);
     return 'stored';
+  }
+
+  /** Whether a put with this id would be stored a second time. */
+  knows({ id }: PutOptions, now: number): boolean {
+    if (id === undefined || this.#ids?.has(id, now) !== true) return false;
+    this.duplicateTotal += 1;
+    this.lastUsedAt = now;
+    return true;
+  }
+
+  /** Keeps a message, of which nobody knows until `arrived`. @throws StoreError */
+  store(
+    properties: MessageProperties,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+    options?: PutOptions,
+  ): Message {
+    if (options === undefined) return this.stored.append(properties, buffer, start, end);
+    const { addedAt } = properties;
+    const { delayMs, priority, id } = options;
+    const dueAt = delayMs > 0 ? addedAt + delayMs : 0;
+    const carried = plain({ ...nothingCarried, dueAt, priority, id });
+    const identify = id !== undefined && this.#settings.deduplicationWindowMs > 0;
+    const carrying = { ...properties, carried };
+    if (dueAt === 0) return this.#laneFor(priority).append(carrying, buffer, start, end, identify);
+    this.#delays ??= new Delays(this.stored);
+    return this.#delays.put(addedAt, carrying, buffer, start, end, identify);
+  }
+
+  /** Takes back what was stored and nobody knows of. */
+  unstore(message: Message): void {
+    const identified = message.carried?.id !== undefined && this.#settings.deduplicationWindowMs > 0;
+    if (identified) this.stored.forgetId(this.stored.lastIdMark);
+    message.lane.acknowledge(message);
   }
 
   /** A message that the store has already taken. */
   arrived(message: Message, now: number): void {
     this.putTotal += 1;
     this.lastUsedAt = now;
+    const { carried } = message;
+    if (carried !== undefined) {
+      if (carried.id !== undefined) this.#remember(carried.id, now);
+      if (carried.dueAt !== 0) return;
+    }
+    this.#enter(message, now);
+  }
+
+  /** A message that has come from another queue, by one move of the store. */
+  cameOver(message: Message, now: number): void {
+    this.putTotal += 1;
+    this.lastUsedAt = now;
+    this.#enter(message, now);
+  }
+
+  #enter(message: Message, now: number): void {
+    this.#newestIn = message.lane;
     this.reader.arrived(message, now);
     if (this.#settings.discardOldest) this.#discardOverflow();
   }
 
+  #remember(id: string, now: number): void {
+    if (this.#settings.deduplicationWindowMs === 0) return;
+    this.#ids ??= createIdWindow(this.stored.foundIds, () => this.#settings);
+    this.#ids.add({ id, at: now, mark: this.stored.lastIdMark });
+  }
+
+  /** Lets go of ids that have left the window. @throws StoreError */
+  trimIds(now: number): void {
+    if (this.#ids === undefined) return;
+    const mark = this.#ids.trim(now);
+    if (mark > 0) this.stored.forgetIdsThrough(mark);
+  }
+
+  #laneFor(priority: number): StoredLane {
+    if (priority === ordinaryPriority) return this.stored;
+    const lane = this.#lanes?.get(priority) ?? this.stored.lanes.get(`p${priority}`);
+    return lane ?? this.#adoptLane(priority, this.stored.createLane(`p${priority}`));
+  }
+
+  #adoptLane(priority: number, lane: StoredLane): StoredLane {
+    this.#lanes ??= new Map();
+    this.#lanes.set(priority, lane);
+    const order = ({ stored }: Lane): number => {
+      for (const [at, known] of this.#lanes!) if (known === stored) return at;
+      return ordinaryPriority;
+    };
+    this.reader.addLane(lane, order, lane.count === 0 ? lane.lastSequence : 0);
+    return lane;
+  }
+
+  /**
+   * A delayed message whose time has come goes to the end of its lane. @throws StoreError, and then it is where it was
+   */
+  becomeReady(message: Message, now: number): void {
+    if (message.lane.isAcknowledged(message.sequence)) return;
+    const lane = this.#laneFor(message.carried?.priority ?? ordinaryPriority);
+    this.#enter(lane.moveFrom(message, readyProperties(message)), now);
+  }
+
+  /** Puts a message that was open into the delayed ones, or where dead letters go. @throws StoreError */
+  delay(message: Message, delayMs: number, now: number): void {
+    const returns = Math.min(255, message.lane.returnsOf(message) + 1);
+    if (this.#isDead(returns)) {
+      this.bury(message, now);
+      return;
+    }
+    this.#delays ??= new Delays(this.stored);
+    const carried = { ...nothingCarried, ...message.carried, returns, dueAt: now + delayMs };
+    const { flags, addedAt, expiresAt } = message;
+    this.#delays.move(now, message, { flags, addedAt, expiresAt, carried });
+  }
+
+  comesBack(message: Message, now: number): boolean {
+    try {
+      if (!this.#isDead(message.lane.countReturn(message))) return true;
+      this.bury(message, now);
+      return false;
+    } catch {
+      // The store can't take it now: it is delivered once more than it should be, and never lost.
+      return true;
+    }
+  }
+
+  #isDead(returns: number): boolean {
+    const { maxDeliveries, deadLetterQueue } = this.#settings;
+    return maxDeliveries > 0 && returns >= maxDeliveries && deadLetterQueue !== this.name;
+  }
+
+  /** False: this queue is its own dead letter queue. @throws StoreError, BrokerError */
+  bury(message: Message, now: number): boolean {
+    const { deadLetterQueue } = this.#settings;
+    if (deadLetterQueue === this.name) return false;
+    if (deadLetterQueue === undefined) message.lane.acknowledge(message);
+    else {
+      const { flags, carried = nothingCarried } = message;
+      const { priority, id } = carried;
+      const letter = { dueAt: 0, priority, returns: 0, id, origin: this.name };
+      this.#surroundings.moveTo(
+        deadLetterQueue,
+        message,
+        { flags, addedAt: now, expiresAt: 0, carried: letter },
+        now,
+      );
+    }
+    this.deadTotal += 1;
+    return true;
+  }
+
+  /** Takes in a message of another queue, at the end of its priority. @throws StoreError */
+  takeOver(message: Message, now: number): void {
+    const { flags, expiresAt, carried = nothingCarried } = message;
+    const { priority, id } = carried;
+    const properties = {
+      flags,
+      addedAt: now,
+      expiresAt,
+      carried: plain({ ...nothingCarried, priority, id }),
+    };
+    this.cameOver(this.#laneFor(priority).moveFrom(message, properties), now);
+  }
+
   acknowledge(message: Message): void {
-    this.stored.acknowledge(message);
+    message.lane.acknowledge(message);
   }
 
   // hot:
   pass(message: Message, now: number): boolean {
     if (!this.isExpired(message, now)) return false;
     const target = this.#settings.expireToQueue;
-    if (target === undefined || target === this.name) this.stored.acknowledge(message);
+    if (target === undefined || target === this.name) message.lane.acknowledge(message);
     else {
+      const { flags, carried } = message;
+      const left = carried === undefined ? undefined : plain({ ...carried, returns: 0 });
       try {
-        this.#surroundings.moveExpired(this, message, target, now);
+        this.#surroundings.moveTo(target, message, { flags, addedAt: now, expiresAt: 0, carried: left }, now);
       } catch (error) {
         // So many wait already: who reads is told, and the queue stays as it is.
         if (this.#stranded.length >= strandedMax) throw error;
@@ -164,8 +371,10 @@ export class Queue implements Source {
    */
   headIsDue(now: number): boolean | 'unknown' {
     const { reader } = this;
-    if (reader.windowSize > 0 || reader.loading || !reader.behind || this.items === 0) return false;
+    if (reader.loading || !reader.behind || this.items === 0) return false;
+    if (reader.windowSize > 0) return reader.hasUnseenLane ? 'unknown' : false;
     if (this.overflows) return true;
+    if (reader.hasUnseenLane) return 'unknown';
     const head = this.#evictedHead;
     return head?.windowEnd === reader.windowEnd ? this.isExpired(head.message, now) : 'unknown';
   }
@@ -174,6 +383,8 @@ export class Queue implements Source {
   flush(): void {
     // With nothing in it there is nothing to write, so that one flush of all after the other costs little.
     if (this.stored.count > 0) this.stored.purge();
+    if (this.#lanes !== undefined) for (const lane of this.#lanes.values()) if (lane.count > 0) lane.purge();
+    this.#delays?.purge();
     this.#stranded = [];
     this.reader.purged();
     this.flushedTotal += 1;
@@ -214,23 +425,23 @@ export class Queue implements Source {
   }
 
   #isOver(items: number, bytes: number): boolean {
+    const { maxItems, maxBytes } = this.#settings;
     return (
-      this.stored.count + items > this.#settings.maxItems ||
-      this.stored.bodyBytes + bytes > this.#settings.maxBytes
+      (maxItems !== Number.POSITIVE_INFINITY && this.items + items > maxItems) ||
+      (maxBytes !== Number.POSITIVE_INFINITY && this.bodyBytes + bytes > maxBytes)
     );
   }
 
   #discardOverflow(): void {
+    // The newest was acknowledged to its writer: where open reads fill the queue, it stays all the same.
+    const newest = this.#newestIn ?? this.stored;
+    const spare = ({ lane, sequence }: Message): boolean =>
+      lane.handleBase === newest.handleBase && sequence === newest.lastSequence;
     while (this.#isOver(0, 0)) {
-      const oldest = this.reader.takeOldest();
+      const oldest = this.reader.takeLeast(spare);
       if (oldest === undefined) return;
-      // The newest was acknowledged to its writer: where open reads fill the queue, it stays all the same.
-      if (oldest.sequence === this.lastSequence) {
-        this.reader.putBack(oldest);
-        return;
-      }
       try {
-        this.stored.acknowledge(oldest);
+        oldest.lane.acknowledge(oldest);
       } catch {
         // The newest is kept whatever happens to the oldest, and its writer is told so; the next put tries again.
         this.reader.putBack(oldest);

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { MemoryStore } from '../store/memory-store.ts';
 import type { Message } from '../store/store.ts';
 import { Reader, type Source, type Waiter } from './reader.ts';
+
+const lane = new MemoryStore().createQueue('q', '');
 
 const message = (sequence: number, bytes = 1): Message => ({
   sequence,
@@ -11,6 +14,8 @@ const message = (sequence: number, bytes = 1): Message => ({
   buffer: Buffer.alloc(bytes),
   start: 0,
   end: bytes,
+  lane,
+  carried: undefined,
   handle: undefined,
 });
 
@@ -29,6 +34,7 @@ function make(maxBytes = 100) {
       if (source.failure !== undefined) throw source.failure;
       return true;
     },
+    comesBack: () => true,
   } satisfies Source & Record<string, unknown>;
   const budget = { bodyBytes: 0, limit: 1e9 };
   const reader = new Reader(source, maxBytes, 0, budget);
@@ -77,7 +83,7 @@ describe('loading', () => {
     reader.take(0);
     reader.take(0);
     expect(reader.needsLoad).toBe(true);
-    reader.loading = true;
+    reader.beginLoad();
     expect(reader.needsLoad).toBe(false);
     reader.loaded([message(5), message(6)], 6, 0);
     expect([reader.behind, reader.needsLoad]).toEqual([false, false]);
@@ -89,7 +95,7 @@ describe('loading', () => {
   test('skips what was purged meanwhile', () => {
     const { reader, source } = make();
     source.lastSequence = 2;
-    reader.loading = true;
+    reader.beginLoad();
     reader.purged();
     reader.loaded([message(1), message(2)], 2, 0);
     expect(reader.take(0)).toBeUndefined();
@@ -99,7 +105,7 @@ describe('loading', () => {
   test('that finds nothing moves on only as far as the store was when asked', () => {
     const { reader, source } = make();
     source.lastSequence = 5;
-    reader.loading = true;
+    reader.beginLoad();
     source.lastSequence = 6;
     reader.loaded([], 5, 0);
     expect([reader.windowEnd, reader.behind]).toEqual([5, true]);
@@ -110,7 +116,7 @@ describe('loading', () => {
     const [one, two] = [waiter(true), waiter(false)];
     reader.waiters.add(one);
     reader.waiters.add(two);
-    reader.loading = true;
+    reader.beginLoad();
     reader.loadFailed(new Error('no'));
     expect([one.got, two.got, reader.loading, reader.waiters.size]).toEqual([['no'], ['no'], false, 0]);
   });
@@ -131,7 +137,7 @@ describe('those who wait', () => {
     const one = waiter(false);
     reader.waiters.add(one);
     source.lastSequence = 2;
-    reader.loading = true;
+    reader.beginLoad();
     reader.loaded([], 1, 0);
     expect(one.got).toEqual([]);
     reader.loaded([], 2, 0);
@@ -205,7 +211,7 @@ describe('evict', () => {
   });
 
   test('leaves a window with open reads beside it, one that is loading, and an empty one', () => {
-    const { reader, arrive } = make();
+    const { reader, source, arrive } = make();
     reader.evict();
     expect(reader.windowEnd).toBe(0);
     arrive(1, 2);
@@ -213,7 +219,8 @@ describe('evict', () => {
     reader.evict();
     expect(reader.windowSize).toBe(1);
     reader.close(read);
-    reader.loading = true;
+    source.lastSequence = 9;
+    reader.beginLoad();
     reader.evict();
     expect(reader.windowSize).toBe(1);
   });

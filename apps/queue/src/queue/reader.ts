@@ -1,5 +1,6 @@
-import type { Message } from '../store/store.ts';
-import { createWindow, type Window, type WindowBudget } from './window.ts';
+import type { Message, StoredLane } from '../store/store.ts';
+import { Lane } from './lane.ts';
+import type { WindowBudget } from './window.ts';
 
 /** Where a reader gets its messages: a queue, or for a cursor the queue it runs along. */
 export interface Source {
@@ -12,6 +13,8 @@ export interface Source {
    * @throws StoreError
    */
   pass(message: Message, now: number): boolean;
+  /** A message comes back from somebody who held it. False: the source has dealt with it, it is not ready again. */
+  comesBack(message: Message, now: number): boolean;
 }
 
 /** A message that somebody holds: acknowledged by `close`, back in its place by `abort`. */
@@ -34,107 +37,142 @@ export interface Waiter {
 }
 
 /**
- * Messages the window may hold, whatever their size: what each costs in memory beside its body (some 200 bytes)
- * times this stays under a megabyte.
- */
-export const windowMessages = 4096;
-
-/**
- * Hands out the messages of one queue, or of one cursor, in order. It does no I/O: when the window runs low and the
- * store has more, `needsLoad` says so, and the caller reads the store and brings the messages to `loaded`.
+ * Hands out the messages of one queue, or of one cursor, in order: the oldest of its most urgent lane that has any. It
+ * does no I/O: when a window runs low and the store has more, `laneToLoad` says so, and the caller reads the store and
+ * brings the messages to `loaded`.
  */
 export class Reader {
   readonly source: Source;
   readonly openReads: Set<OpenRead> = new Set();
   readonly waiters: Set<Waiter> = new Set();
-  readonly #window: Window;
+  readonly #main: Lane;
+  /** All lanes, most urgent first, the main one among them; undefined while that is the only one, as mostly. */
+  #lanes: Lane[] | undefined;
   readonly #budget: WindowBudget;
-  /** The newest sequence that is in the window or has passed through it: the store is read from here. */
-  #windowEnd: number;
-  #maxWindowBytes: number;
-  #purgedThrough = 0;
-  loading = false;
+  /** Nothing is handed to those who wait. */
+  paused = false;
   openedTotal = 0;
   abortedTotal = 0;
 
   constructor(source: Source, maxWindowBytes: number, windowEnd: number, budget: WindowBudget) {
     this.source = source;
     this.#budget = budget;
-    this.#window = createWindow(budget);
-    this.#maxWindowBytes = maxWindowBytes;
-    this.#windowEnd = windowEnd;
+    this.#main = new Lane(undefined, source, maxWindowBytes, windowEnd, budget);
   }
 
+  /** Adds a lane that stands before the main one, or behind; `order` of all of them ascends. */
+  addLane(stored: StoredLane, order: (lane: Lane) => number, windowEnd: number): void {
+    const lane = new Lane(stored, stored, this.#main.maxWindowBytes, windowEnd, this.#budget);
+    this.#lanes = [...(this.#lanes ?? [this.#main]), lane].sort((a, b) => order(a) - order(b));
+  }
+
+  /** Of the main lane. */
   get windowEnd(): number {
-    return this.#windowEnd;
+    return this.#main.windowEnd;
   }
 
   get windowSize(): number {
-    return this.#window.size;
+    return this.#sum((lane) => lane.window.size);
   }
 
   get windowBytes(): number {
-    return this.#window.bodyBytes;
+    return this.#sum((lane) => lane.window.bodyBytes);
   }
 
   set maxWindowBytes(bytes: number) {
-    this.#maxWindowBytes = bytes;
+    for (const lane of this.#all) lane.maxWindowBytes = bytes;
   }
 
-  /** The store holds messages that the window doesn't. */
+  get loading(): boolean {
+    return this.#lanes === undefined ? this.#main.loading : this.#lanes.some((lane) => lane.loading);
+  }
+
+  /** The store holds messages that the windows don't. */
   get behind(): boolean {
-    return this.#windowEnd < this.source.lastSequence;
+    return this.#lanes === undefined ? this.#main.behind : this.#lanes.some((lane) => lane.behind);
+  }
+
+  /** The most urgent lane that should be read from the store. */
+  get laneToLoad(): Lane | undefined {
+    if (this.#lanes !== undefined) return this.#lanes.find((lane) => lane.needsLoad);
+    return this.#main.needsLoad ? this.#main : undefined;
+  }
+
+  /** The lane that is to be read from the store now, after its `windowEnd`; `loaded` or `loadFailed` must follow. */
+  beginLoad(): Lane | undefined {
+    const lane = this.laneToLoad;
+    if (lane !== undefined) lane.loading = true;
+    return lane;
   }
 
   get needsLoad(): boolean {
-    return (
-      !this.loading &&
-      this.behind &&
-      this.#window.size < windowMessages / 2 &&
-      this.#window.bodyBytes <= this.#maxWindowBytes / 2
-    );
+    return this.#lanes === undefined ? this.#main.needsLoad : this.laneToLoad !== undefined;
+  }
+
+  get #all(): readonly Lane[] {
+    return this.#lanes ?? [this.#main];
+  }
+
+  #sum(figure: (lane: Lane) => number): number {
+    if (this.#lanes === undefined) return figure(this.#main);
+    return this.#lanes.reduce((sum, lane) => sum + figure(lane), 0);
+  }
+
+  #laneOf(message: Message): Lane {
+    if (this.#lanes === undefined) return this.#main;
+    return this.#lanes.find((lane) => lane.stored === message.lane) ?? this.#main;
   }
 
   // hot:
-  /** A new message of the source. It goes into the window only if it is next and there is room. */
+  /** A new message of the source. */
   arrived(message: Message, now: number): void {
-    if (
-      this.#windowEnd === message.sequence - 1 &&
-      !this.loading &&
-      this.#window.size < windowMessages &&
-      this.#window.bodyBytes < this.#maxWindowBytes &&
-      this.#budget.bodyBytes < this.#budget.limit
-    ) {
-      this.#window.append(message);
-      this.#windowEnd = message.sequence;
-    }
+    this.#laneOf(message).arrived(message);
     if (this.waiters.size > 0) this.serve(now);
   }
 
   // hot:
   /** The oldest message that may be delivered; undefined if the window has none (see `behind`). @throws StoreError */
   take(now: number): Message | undefined {
+    if (this.#lanes === undefined) return this.#takeFrom(this.#main, now);
+    for (const lane of this.#lanes) {
+      const message = this.#takeFrom(lane, now);
+      // What is on disk goes before what is less urgent: it is to be loaded first.
+      if (message !== undefined || lane.behind) return message;
+    }
+    return undefined;
+  }
+
+  #takeFrom(lane: Lane, now: number): Message | undefined {
     for (;;) {
-      const message = this.#window.shift();
-      if (message === undefined || !this.#passes(message, now)) return message;
+      const message = lane.window.shift();
+      if (message === undefined || !this.#passes(lane, message, now)) return message;
     }
   }
 
   /** The same, left where it is. @throws StoreError */
   peek(now: number): Message | undefined {
     const message = this.take(now);
-    if (message !== undefined) this.#window.putBack(message);
+    if (message !== undefined) this.#laneOf(message).window.putBack(message);
     return message;
   }
 
-  /** The oldest message whatever its state, removed from the window and not otherwise dealt with. */
-  takeOldest(): Message | undefined {
-    return this.#window.shift();
+  /**
+   * The oldest message of the least urgent lane that has any but `spare`, whatever its state, removed from the window
+   * and not otherwise dealt with.
+   */
+  takeLeast(spare: (message: Message) => boolean): Message | undefined {
+    const lanes = this.#all;
+    for (let at = lanes.length - 1; at >= 0; at -= 1) {
+      const { window } = lanes[at]!;
+      const first = window.first();
+      if (first !== undefined && !spare(first)) return window.shift();
+    }
+    return undefined;
   }
 
-  /** Whether a message older than this is ready or open. */
+  /** Whether a message of the main lane that is older than this is ready or open. */
   holdsBefore(sequence: number): boolean {
-    const first = this.#window.first();
+    const first = this.#main.window.first();
     if (first !== undefined && first.sequence < sequence) return true;
     for (const { message } of this.openReads) if (message.sequence < sequence) return true;
     return false;
@@ -142,7 +180,18 @@ export class Reader {
 
   /** Undoes a `take`. */
   putBack(message: Message): void {
-    if (message.sequence > this.#purgedThrough) this.#window.putBack(message);
+    this.#laneOf(message).putBack(message);
+  }
+
+  /** What was open has been dealt with otherwise. */
+  release(read: OpenRead): void {
+    read.held = false;
+    this.openReads.delete(read);
+  }
+
+  /** False for what was flushed while it was open. */
+  isCurrent(message: Message): boolean {
+    return message.sequence > this.#laneOf(message).purgedThrough;
   }
 
   open(message: Message, now: number, timeoutMs: number): OpenRead {
@@ -161,15 +210,16 @@ export class Reader {
   /** Acknowledges. @throws StoreError, and then the read is still held */
   close(read: OpenRead): void {
     this.source.acknowledge(read.message);
-    this.#release(read);
+    this.release(read);
   }
 
   /** Gives messages back, to whoever waits: all that come back together before the first is handed out, in order. */
   abort(reads: readonly OpenRead[], now: number): void {
     for (const read of reads) {
-      this.#release(read);
+      this.release(read);
       this.abortedTotal += 1;
-      this.putBack(read.message);
+      const { message } = read;
+      if (this.isCurrent(message) && this.source.comesBack(message, now)) this.putBack(message);
     }
     if (this.waiters.size > 0) this.serve(now);
   }
@@ -194,6 +244,10 @@ export class Reader {
 
   /** Hands messages to those who wait, first come first served. */
   serve(now: number): void {
+    if (this.paused) {
+      this.#dismiss();
+      return;
+    }
     for (const waiter of this.waiters) {
       let message: Message | undefined;
       try {
@@ -210,20 +264,14 @@ export class Reader {
     if (!this.behind) this.#dismiss();
   }
 
-  /** What the store had after `windowEnd`; nothing, if all that it had when asked (`through`) is gone. */
-  loaded(messages: readonly Message[], through: number, now: number): void {
-    this.loading = false;
-    for (const message of messages) {
-      if (message.sequence <= this.#windowEnd) continue;
-      this.#window.append(message);
-      this.#windowEnd = message.sequence;
-    }
-    if (messages.length === 0 && through > this.#windowEnd) this.#windowEnd = through;
+  /** What the store had after the lane's `windowEnd`; nothing, if all that it had when asked (`through`) is gone. */
+  loaded(messages: readonly Message[], through: number, now: number, lane: Lane = this.#main): void {
+    lane.loaded(messages, through);
     this.serve(now);
   }
 
-  loadFailed(error: Error): void {
-    this.loading = false;
+  loadFailed(error: Error, lane: Lane = this.#main): void {
+    lane.loading = false;
     this.#dismiss(error);
   }
 
@@ -232,18 +280,14 @@ export class Reader {
    * bodies this frees the write buffers that they are part of.
    */
   evict(): void {
-    const first = this.#window.first();
     // With open reads the store would hand out once more what is held.
-    if (first === undefined || this.loading || this.openReads.size > 0) return;
-    this.#window.clear();
-    this.#windowEnd = first.sequence - 1;
+    if (this.loading || this.openReads.size > 0) return;
+    for (const lane of this.#all) lane.evict();
   }
 
   /** Forgets what it holds, open reads too: everything so far was acknowledged. */
   purged(): void {
-    this.#window.clear();
-    this.#windowEnd = this.source.lastSequence;
-    this.#purgedThrough = this.#windowEnd;
+    for (const lane of this.#all) lane.purged();
     this.#dismiss();
   }
 
@@ -258,48 +302,55 @@ export class Reader {
     this.openReads.clear();
   }
 
-  /** Passes over expired messages at the head, at most `limit`; returns how many. @throws StoreError */
+  /** Passes over expired messages at the heads, at most `limit`; returns how many. @throws StoreError */
   sweep(now: number, limit: number): number {
     let passed = 0;
-    while (passed < limit) {
-      const message = this.#window.shift();
-      if (message === undefined) break;
-      if (!this.#passes(message, now)) {
-        this.#window.putBack(message);
-        break;
+    for (const lane of this.#all) {
+      while (passed < limit) {
+        const message = lane.window.shift();
+        if (message === undefined) break;
+        if (!this.#passes(lane, message, now)) {
+          lane.window.putBack(message);
+          break;
+        }
+        passed += 1;
       }
-      passed += 1;
     }
     return passed;
   }
 
-  /** The oldest ready message, if it is in the window. */
-  get oldest(): Message | undefined {
-    return this.#window.first();
+  /** Whether a lane beside the main one has nothing in its window and more in the store. */
+  get hasUnseenLane(): boolean {
+    return this.#lanes?.some((lane) => lane !== this.#main && lane.behind && lane.window.size === 0) ?? false;
   }
 
-  /** The oldest ready message's time of arrival, or 0 if the window is empty. */
+  /** The first ready message of the main lane, if it is in the window. */
+  get oldest(): Message | undefined {
+    return this.#main.window.first();
+  }
+
+  /** When the message that waits longest came, as far as the windows tell; 0 if they are empty. */
   get oldestAddedAt(): number {
-    return this.#window.first()?.addedAt ?? 0;
+    let oldest = 0;
+    for (const lane of this.#all) {
+      const addedAt = lane.window.first()?.addedAt ?? 0;
+      if (addedAt !== 0 && (oldest === 0 || addedAt < oldest)) oldest = addedAt;
+    }
+    return oldest;
   }
 
   /** Ready messages in memory, in order. */
-  windowMessages(): Iterable<Message> {
-    return this.#window.values();
+  *windowMessages(): Iterable<Message> {
+    for (const lane of this.#all) yield* lane.window.values();
   }
 
-  #passes(message: Message, now: number): boolean {
+  #passes(lane: Lane, message: Message, now: number): boolean {
     try {
       return this.source.pass(message, now);
     } catch (error) {
-      this.#window.putBack(message);
+      lane.window.putBack(message);
       throw error;
     }
-  }
-
-  #release(read: OpenRead): void {
-    read.held = false;
-    this.openReads.delete(read);
   }
 
   /** Those who only wanted to know now are told that there is nothing. */

@@ -24,6 +24,16 @@ export interface QueueSettings {
   readonly maxExpireSweep: number;
   /** False: messages live in memory only and are gone at a restart. Fixed when the queue is created. */
   readonly persistent: boolean;
+  /** A message that came back so often is a dead letter. 0: no limit. */
+  readonly maxDeliveries: number;
+  /** Where dead letters go; undefined: nowhere, they are dropped. A queue that names itself has no limit. */
+  readonly deadLetterQueue: string | undefined;
+  /** So long an id is known, counted from the put. 0: ids are not looked for. */
+  readonly deduplicationWindowMs: number;
+  /** So many ids are known at most, the last ones. */
+  readonly deduplicationWindowItems: number;
+  /** Puts go on, reads find nothing. */
+  readonly paused: boolean;
   /** `always`: each put waits for the device, even where the server as a whole does not. */
   readonly sync: 'server' | 'always';
 }
@@ -42,5 +52,12 @@ export const defaultQueueSettings: QueueSettings = {
   // A sweep of 1,000 messages takes about a millisecond, so that no client waits for it.
   maxExpireSweep: 1000,
   persistent: true,
+  maxDeliveries: 0,
+  deadLetterQueue: undefined,
+  // A client that has had no answer for two minutes has given up, or been told so.
+  deduplicationWindowMs: 120_000,
+  // Some 2 MB of memory.
+  deduplicationWindowItems: 10_000,
+  paused: false,
   sync: 'server',
 };

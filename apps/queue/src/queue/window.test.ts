@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { MemoryStore } from '../store/memory-store.ts';
 import type { Message } from '../store/store.ts';
 import { createWindow, type WindowBudget } from './window.ts';
+
+const lane = new MemoryStore().createQueue('q', '');
 
 const message = (sequence: number): Message => {
   const bytes = sequence % 7;
@@ -14,6 +17,8 @@ const message = (sequence: number): Message => {
     buffer: Buffer.alloc(bytes),
     start: 0,
     end: bytes,
+    lane,
+    carried: undefined,
     handle: undefined,
   };
 };

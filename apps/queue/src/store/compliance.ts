@@ -209,7 +209,7 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
         const [from, to] = [made.store.createQueue('from', ''), made.store.createQueue('to', '')];
         const [message] = fill(from, 'moved', 'stays');
         fill(to, 'before');
-        const moved = to.moveFrom(from, message!, { flags: 7, addedAt: 8, expiresAt: 9 });
+        const moved = to.moveFrom(message!, { flags: 7, addedAt: 8, expiresAt: 9 });
         expect(shown(moved)).toEqual({ sequence: 2, body: 'moved', flags: 7, addedAt: 8, expiresAt: 9 });
         expect(await bodies(made, from)).toEqual(['stays']);
         expect((await readAll(made, to)).map(shown).at(-1)).toEqual(shown(moved));
@@ -221,7 +221,7 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
         const from = new MemoryStore().createQueue('from', '');
         const to = made.store.createQueue('to', '');
         const [message] = fill(from, 'x');
-        to.moveFrom(from, message!, plain);
+        to.moveFrom(message!, plain);
         expect(from.count).toBe(0);
         expect(await bodies(made, to)).toEqual(['x']);
       });
@@ -340,7 +340,7 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
           fill(store.createQueue('anew', ''), 'fresh');
           const [from, to] = [store.createQueue('from', ''), store.createQueue('to', '')];
           const [moving] = fill(from, 'moved', 'stays');
-          to.moveFrom(from, moving!, { flags: 3, addedAt: 4, expiresAt: 5 });
+          to.moveFrom(moving!, { flags: 3, addedAt: 4, expiresAt: 5 });
           const followed = store.createQueue('followed', '');
           fill(followed, 'a', 'b', 'c');
           const cursor = followed.createCursor('c"\xff');

@@ -1,8 +1,12 @@
+import { carriedBytes } from './head.ts';
 import {
+  handleBase,
+  type KeptId,
   type Message,
   type MessageProperties,
   type Store,
   type StoredCursor,
+  type StoredLane,
   type StoredQueue,
   StoreError,
 } from './store.ts';
@@ -37,20 +41,18 @@ export class MemoryStore implements Store {
   }
 }
 
-class MemoryQueue implements StoredQueue {
-  readonly name: string;
-  attributes: string;
+class MemoryLane implements StoredLane {
+  readonly handleBase: number;
   lastSequence = 0;
   bodyBytes = 0;
-  readonly cursors: Map<string, MemoryCursor> = new Map();
   /** In insertion order, which is the order of their sequences. */
   readonly #messages: Map<number, Message> = new Map();
-  readonly #removed: () => void;
+  readonly #returns: Map<number, number> = new Map();
+  readonly #gone: (sequence: number) => void;
 
-  constructor(name: string, attributes: string, removed: () => void) {
-    this.name = name;
-    this.attributes = attributes;
-    this.#removed = removed;
+  constructor(name: string, gone: (sequence: number) => void) {
+    this.handleBase = handleBase(name);
+    this.#gone = gone;
   }
 
   get count(): number {
@@ -69,16 +71,18 @@ class MemoryQueue implements StoredQueue {
       buffer: body,
       start: 0,
       end: body.length,
+      lane: this,
+      carried: properties.carried,
       handle: undefined,
     };
     this.#messages.set(message.sequence, message);
-    this.bodyBytes += body.length;
+    this.bodyBytes += bytesOf(message);
     return message;
   }
 
-  moveFrom(source: StoredQueue, message: Message, properties: MessageProperties): Message {
+  moveFrom(message: Message, properties: MessageProperties): Message {
     const moved = this.append(properties, message.buffer, message.start, message.end);
-    source.acknowledge(message);
+    message.lane.acknowledge(message);
     return moved;
   }
 
@@ -95,10 +99,11 @@ class MemoryQueue implements StoredQueue {
   }
 
   acknowledge(message: Message): void {
-    if (!this.#messages.delete(message.sequence)) return;
-    this.bodyBytes -= message.end - message.start;
-    // Nobody asks about a message that is gone, so cursors need not remember it.
-    for (const cursor of this.cursors.values()) cursor.forget(message.sequence);
+    const { sequence } = message;
+    if (!this.#messages.delete(sequence)) return;
+    this.#returns.delete(sequence);
+    this.bodyBytes -= bytesOf(message);
+    this.#gone(sequence);
   }
 
   isAcknowledged(sequence: number): boolean {
@@ -106,9 +111,112 @@ class MemoryQueue implements StoredQueue {
   }
 
   purge(): void {
+    for (const sequence of this.#messages.keys()) this.#gone(sequence);
     this.#messages.clear();
+    this.#returns.clear();
     this.bodyBytes = 0;
-    for (const cursor of this.cursors.values()) cursor.forgetAll();
+  }
+
+  returnsOf(message: Message): number {
+    return this.#returns.get(message.sequence) ?? message.carried?.returns ?? 0;
+  }
+
+  countReturn(message: Message): number {
+    const returns = Math.min(255, this.returnsOf(message) + 1);
+    if (this.#messages.has(message.sequence)) this.#returns.set(message.sequence, returns);
+    return returns;
+  }
+}
+
+function bytesOf(message: Message): number {
+  return message.end - message.start + (message.carried === undefined ? 0 : carriedBytes(message.carried));
+}
+
+class MemoryQueue implements StoredQueue {
+  readonly name: string;
+  attributes: string;
+  readonly cursors: Map<string, MemoryCursor> = new Map();
+  readonly lanes: Map<string, MemoryLane> = new Map();
+  readonly foundIds: readonly KeptId[] = [];
+  lastIdMark = 0;
+  readonly #main: MemoryLane;
+  readonly #removed: () => void;
+
+  constructor(name: string, attributes: string, removed: () => void) {
+    this.name = name;
+    this.attributes = attributes;
+    this.#removed = removed;
+    // Nobody asks about a message that is gone, so cursors need not remember it.
+    this.#main = new MemoryLane('', (sequence) => {
+      for (const cursor of this.cursors.values()) cursor.forget(sequence);
+    });
+  }
+
+  get handleBase(): number {
+    return this.#main.handleBase;
+  }
+
+  get lastSequence(): number {
+    return this.#main.lastSequence;
+  }
+
+  get count(): number {
+    return this.#main.count;
+  }
+
+  get bodyBytes(): number {
+    return this.#main.bodyBytes;
+  }
+
+  append(properties: MessageProperties, buffer: Uint8Array, start: number, end: number): Message {
+    return this.#main.append(properties, buffer, start, end);
+  }
+
+  moveFrom(message: Message, properties: MessageProperties): Message {
+    return this.#main.moveFrom(message, properties);
+  }
+
+  read(afterSequence: number, maxMessages: number, maxBytes: number): Promise<Message[]> {
+    return this.#main.read(afterSequence, maxMessages, maxBytes);
+  }
+
+  acknowledge(message: Message): void {
+    this.#main.acknowledge(message);
+  }
+
+  isAcknowledged(sequence: number): boolean {
+    return this.#main.isAcknowledged(sequence);
+  }
+
+  purge(): void {
+    this.#main.purge();
+  }
+
+  returnsOf(message: Message): number {
+    return this.#main.returnsOf(message);
+  }
+
+  countReturn(message: Message): number {
+    return this.#main.countReturn(message);
+  }
+
+  createLane(name: string): MemoryLane {
+    const lane = new MemoryLane(name, () => undefined);
+    this.lanes.set(name, lane);
+    return lane;
+  }
+
+  removeLane(name: string): void {
+    this.lanes.get(name)?.purge();
+    this.lanes.delete(name);
+  }
+
+  forgetIdsThrough(): void {
+    // A store that forgets at its end keeps no ids beside those that its owner knows.
+  }
+
+  forgetId(): void {
+    // As above.
   }
 
   setAttributes(attributes: string): void {
@@ -117,6 +225,7 @@ class MemoryQueue implements StoredQueue {
 
   remove(): void {
     this.purge();
+    for (const name of [...this.lanes.keys()]) this.removeLane(name);
     this.#removed();
   }
 
@@ -160,10 +269,6 @@ class MemoryCursor implements StoredCursor {
 
   forget(sequence: number): void {
     this.#consumed.delete(sequence);
-  }
-
-  forgetAll(): void {
-    this.#consumed.clear();
   }
 
   remove(): void {

@@ -137,7 +137,7 @@ test('me tells what there is, ma that a message is no number', async () => {
   await fill(client, 'q', 'abc');
   await client.ask('get q/open\r\n');
   await says(client, [
-    ['me q\r\n', 'ME q items=1 bytes=3 open=1\r\n'],
+    ['me q\r\n', 'ME q items=1 bytes=3 open=1 delayed=0 paused=0\r\n'],
     ['me none\r\n', 'EN\r\n'],
     ['ma q\r\n', 'CLIENT_ERROR cannot increment or decrement non-numeric value\r\n'],
     ['ma none\r\n', 'NF\r\n'],

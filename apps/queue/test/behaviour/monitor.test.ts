@@ -135,8 +135,8 @@ test('close works on what monitor opened', async () => {
 test('monitor with close, abort or peek is refused, and the server lives', async () => {
   const client = server().connect();
   await fill(client, 'q', 'a');
-  const refused = 'CLIENT_ERROR monitor opens: close, abort and peek do not go with it\r\n';
-  for (const option of ['close', 'abort', 'peek']) {
+  const refused = 'CLIENT_ERROR monitor opens: close, abort, bury and peek do not go with it\r\n';
+  for (const option of ['close', 'abort', 'bury', 'peek']) {
     expect(await client.ask(`monitor q/${option} 0\r\n`)).toBe(refused);
   }
   expect(await drain(client, 'q')).toEqual(['a']);

@@ -2,18 +2,24 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { fill, server } from './support.ts';
 
-// docs/protocol.md says what the server does: its sessions are held with it, its table of dialects is asked of it.
+// docs/protocol.md and its page on messages say what the server does: their sessions are held with it, the table of
+// dialects is asked of it.
 
-const page = readFileSync(new URL('../../../../docs/protocol.md', import.meta.url), 'utf8');
+const read = (name: string): string =>
+  readFileSync(new URL(`../../../../docs/${name}`, import.meta.url), 'utf8');
+const page = read('protocol.md');
 
-const sessions = [...page.matchAll(/```session\n([\s\S]*?)```/g)].map((match) => match[1]!);
+const sessions = [
+  ...`${page}${read('protocol-messages.md')}`.matchAll(/```(?:session|messages)\n([\s\S]*?)```/g),
+].map((match) => match[1]!);
 
-test('the page has sessions', () => {
-  expect(sessions.length).toBeGreaterThan(4);
+test('the pages have sessions', () => {
+  expect(sessions.length).toBeGreaterThan(14);
 });
 
 test.each(sessions)('session %#', async (session) => {
-  const client = server().connect();
+  const { connect, advance } = server();
+  const client = connect();
   let asked = '';
   let answered = '';
   const exchange = async (): Promise<void> => {
@@ -22,7 +28,10 @@ test.each(sessions)('session %#', async (session) => {
     answered = '';
   };
   for (const line of session.trimEnd().split('\n')) {
-    if (!line.startsWith('> ')) answered += `${line}\r\n`;
+    if (line.startsWith('~ ')) {
+      await exchange();
+      await advance(Number(line.slice(2)));
+    } else if (!line.startsWith('> ')) answered += `${line}\r\n`;
     else {
       if (answered !== '') await exchange();
       asked += `${line.slice(2)}\r\n`;

@@ -1,0 +1,107 @@
+import { type Carried, type MessageProperties, nothingCarried, ordinaryPriority } from './store.ts';
+
+/**
+ * What stands before a message's body in the log. Version 1:
+ * `u8 version | u32 flags | u48 added_ms | u48 expires_ms (0: never)`, little-endian.
+ * Version 2, for what carries something: the same, then `u8 fields` and for each bit that is set, in this order:
+ * 1 `u48 due_ms`, 2 `u8 priority`, 4 `u8 returns`, 8 `u8 length, id`, 16 `u16 length, origin`.
+ */
+export const plainHeadBytes = 17;
+const hasDue = 1;
+const hasPriority = 2;
+const hasReturns = 4;
+const hasId = 8;
+const hasOrigin = 16;
+
+/** One for all plain messages: the log copies it before `append` returns. */
+const plain = Buffer.alloc(plainHeadBytes);
+plain[0] = 1;
+
+/** Valid until the next call. */
+// hot:
+export function encodeHead(properties: MessageProperties): Buffer {
+  const { carried } = properties;
+  const head = carried === undefined ? plain : Buffer.alloc(plainHeadBytes + carriedBytes(carried));
+  head.writeUInt32LE(properties.flags, 1);
+  head.writeUIntLE(properties.addedAt, 5, 6);
+  head.writeUIntLE(properties.expiresAt, 11, 6);
+  if (carried !== undefined) encodeCarried(head, carried);
+  return head;
+}
+
+/** Bytes that a message takes in the log for what it carries. */
+export function carriedBytes(carried: Carried): number {
+  return (
+    1 +
+    (carried.dueAt === 0 ? 0 : 6) +
+    (carried.priority === ordinaryPriority ? 0 : 1) +
+    (carried.returns === 0 ? 0 : 1) +
+    (carried.id === undefined ? 0 : 1 + carried.id.length) +
+    (carried.origin === undefined ? 0 : 2 + carried.origin.length)
+  );
+}
+
+function encodeCarried(head: Buffer, carried: Carried): void {
+  const { dueAt, priority, returns, id, origin } = carried;
+  head[0] = 2;
+  head[plainHeadBytes] =
+    (dueAt === 0 ? 0 : hasDue) |
+    (priority === ordinaryPriority ? 0 : hasPriority) |
+    (returns === 0 ? 0 : hasReturns) |
+    (id === undefined ? 0 : hasId) |
+    (origin === undefined ? 0 : hasOrigin);
+  let at = plainHeadBytes + 1;
+  if (dueAt !== 0) at = head.writeUIntLE(dueAt, at, 6);
+  if (priority !== ordinaryPriority) at = head.writeUInt8(priority, at);
+  if (returns !== 0) at = head.writeUInt8(returns, at);
+  if (id !== undefined) {
+    at = head.writeUInt8(id.length, at);
+    at += head.write(id, at, 'latin1');
+  }
+  if (origin !== undefined) {
+    at = head.writeUInt16LE(origin.length, at);
+    head.write(origin, at, 'latin1');
+  }
+}
+
+export interface DecodedHead {
+  readonly properties: MessageProperties;
+  readonly bytes: number;
+}
+
+// hot:
+export function decodeHead(buffer: Buffer, start: number): DecodedHead {
+  const flags = buffer.readUInt32LE(start + 1);
+  const addedAt = buffer.readUIntLE(start + 5, 6);
+  const expiresAt = buffer.readUIntLE(start + 11, 6);
+  if (buffer[start] === 1) {
+    return { properties: { flags, addedAt, expiresAt, carried: undefined }, bytes: plainHeadBytes };
+  }
+  const carried = decodeCarried(buffer, start + plainHeadBytes);
+  return {
+    properties: { flags, addedAt, expiresAt, carried },
+    bytes: plainHeadBytes + carriedBytes(carried),
+  };
+}
+
+function decodeCarried(buffer: Buffer, from: number): Carried {
+  const fields = buffer[from]!;
+  let at = from + 1;
+  let { dueAt, priority, returns, id, origin } = nothingCarried;
+  if ((fields & hasDue) !== 0) {
+    dueAt = buffer.readUIntLE(at, 6);
+    at += 6;
+  }
+  if ((fields & hasPriority) !== 0) priority = buffer[at++]!;
+  if ((fields & hasReturns) !== 0) returns = buffer[at++]!;
+  if ((fields & hasId) !== 0) {
+    const length = buffer[at++]!;
+    id = buffer.toString('latin1', at, at + length);
+    at += length;
+  }
+  if ((fields & hasOrigin) !== 0) {
+    const length = buffer.readUInt16LE(at);
+    origin = buffer.toString('latin1', at + 2, at + 2 + length);
+  }
+  return { dueAt, priority, returns, id, origin };
+}
