@@ -64,6 +64,9 @@ export async function joinSwarm(options: {
   torrent.on('warning', () => undefined);
   torrent.on('wire', options.onWire);
   await once(torrent, 'ready');
+  // It counts every piece of every peer anew at each wire, and a `have` of a piece that isn't there makes it count to it.
+  torrent._rarityMap?.destroy();
+  torrent._rarityMap = null;
   return {
     peerId: client.peerId,
     port: client.torrentPort,

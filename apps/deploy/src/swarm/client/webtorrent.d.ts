@@ -58,6 +58,7 @@ declare module 'webtorrent' {
     removePeer(address: string): void;
     _onWireWithMetadata: (wire: Wire) => void;
     _rechoke: () => void;
+    _rarityMap: { destroy(): void } | null;
   }
 
   export interface ClientOptions {
