@@ -91,12 +91,20 @@ export async function becomeMember(options: MembershipOptions): Promise<Membersh
 
   const announcements = new Map<string, Announcement>();
   const trackerProblems = new Map<string, string>();
-  const webSeeds = new Set(options.webSeeds);
+  /** The latest of each tracker, also of one that is gone. */
+  const webSeeds = new Map<string, readonly string[]>();
   const connect = (address: string): void => {
     if (!exchange.isBanned(address)) client.connect(address);
   };
   for (const address of options.peers) connect(address);
-  const watchdog = origin ? undefined : startWatchdog({ exchange, infoHash, layout, webSeeds });
+  const watchdog = origin
+    ? undefined
+    : startWatchdog({
+        exchange,
+        infoHash,
+        layout,
+        webSeeds: () => [...options.webSeeds, ...[...webSeeds.values()].flat()],
+      });
   const announcing = options.trackers.map((tracker) =>
     startAnnouncing({
       trackers: [tracker],
@@ -112,7 +120,7 @@ export async function becomeMember(options: MembershipOptions): Promise<Membersh
       onAnnouncement(announcement) {
         announcements.set(tracker, announcement);
         trackerProblems.delete(tracker);
-        for (const address of announcement.webSeeds) if (webSeeds.size < WEB_SEEDS_MAX) webSeeds.add(address);
+        webSeeds.set(tracker, announcement.webSeeds);
         for (const address of announcement.peers) connect(address);
       },
       onFailure(_, message) {
@@ -150,9 +158,6 @@ export async function becomeMember(options: MembershipOptions): Promise<Membersh
     },
   };
 }
-
-/** Origins come and go; whoever is asked and doesn't answer costs three seconds. */
-const WEB_SEEDS_MAX = 16;
 
 async function usable<T>(what: string, listen: () => Promise<T>): Promise<T> {
   try {

@@ -19,8 +19,8 @@ export function startWatchdog(options: {
   readonly exchange: Exchange;
   readonly infoHash: string;
   readonly layout: Layout;
-  /** `host:port` of origins; grows. */
-  readonly webSeeds: ReadonlySet<string>;
+  /** `host:port` of origins. */
+  readonly webSeeds: () => readonly string[];
 }): Watchdog {
   const { exchange, infoHash, layout, webSeeds } = options;
   const controller = new AbortController();
@@ -31,7 +31,7 @@ export function startWatchdog(options: {
 
   /** The one that has failed least; by chance among equals, so that origins share the work. */
   const choose = (): string | undefined =>
-    [...webSeeds]
+    webSeeds()
       .map((origin) => ({ origin, weight: (failures.get(origin) ?? 0) + Math.random() }))
       .sort((a, b) => a.weight - b.weight)[0]?.origin;
 

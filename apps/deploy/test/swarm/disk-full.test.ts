@@ -63,12 +63,12 @@ function fill(path: string, bytes = Number.POSITIVE_INFINITY): void {
   }
 }
 
-describe('a disk that is full', { timeout: 60_000 }, () => {
+describe('a disk that is full', { timeout: 120_000 }, () => {
   test('is told before anything is made, with the bytes that are needed and free', async () => {
     const filler = join(small, 'filler');
     fill(filler, 8 * 2 ** 20);
     await using refused = await startFetch(packed, join(small, 'tree'), 'http://127.0.0.1:9/announce');
-    expect(await refused.waitForExit(40_000)).toMatchObject({ code: 1 });
+    expect(await refused.waitForExit(60_000)).toMatchObject({ code: 1 });
     const { code, message } = lastEvent(refused.stdout);
     const needed = 20 * Math.ceil(BYTES / 20 / 4096) * 4096;
     expect(code).toBe('disk-full');
@@ -84,7 +84,7 @@ describe('a disk that is full', { timeout: 60_000 }, () => {
     await using folder = await temporaryFolder();
     const many = await packTree(folder.path, { bytes: 40_000, files: 400 });
     await using refused = await startFetch(many, join(small, 'tree'), 'http://127.0.0.1:9/announce');
-    await refused.waitForExit(40_000);
+    await refused.waitForExit(60_000);
     expect(lastEvent(refused.stdout)).toMatchObject({
       code: 'disk-full',
       message: expect.stringMatching(/the tree needs 400 more files, and it has room for \d+;/),
@@ -102,7 +102,7 @@ describe('a disk that is full', { timeout: 60_000 }, () => {
     await eventOf(first, 'progress');
     fill(filler, 9 * 2 ** 20);
     await using _origin = await startOrigin(packed, tracker.url);
-    expect(await first.waitForExit(30_000)).toMatchObject({ code: 1 });
+    expect(await first.waitForExit(60_000)).toMatchObject({ code: 1 });
     expect(lastEvent(first.stdout)).toMatchObject({
       event: 'failed',
       code: 'disk-full',

@@ -68,7 +68,7 @@ const STEPS: readonly Step[] = [
   { step: 'after the rename', call: 'fsync', above: true, fetched: [0, 0], there: true },
 ];
 
-describe.skipIf(!straceAvailable())('a fetch that is killed', { timeout: 60_000 }, () => {
+describe.skipIf(!straceAvailable())('a fetch that is killed', { timeout: 120_000 }, () => {
   test.each(STEPS)(
     '$step leaves nothing half made and goes on',
     async ({ call, when, above, fetched, there }) => {
@@ -83,7 +83,7 @@ describe.skipIf(!straceAvailable())('a fetch that is killed', { timeout: 60_000 
         }),
         env: ONE_FILE_THREAD,
       });
-      expect(await first.waitForExit(45_000)).toEqual({ code: null, signal: 'SIGKILL' });
+      expect(await first.waitForExit(60_000)).toEqual({ code: null, signal: 'SIGKILL' });
       expect(first.stdout).not.toContain('"done"');
       // Whole or not at all.
       if (there === true) await expectWhole(packed, to);
@@ -91,7 +91,7 @@ describe.skipIf(!straceAvailable())('a fetch that is killed', { timeout: 60_000 
 
       await using second = await startFetch(packed, to, tracker.url, { more: ['--seed-for', '0'] });
       const done = await eventOf(second, 'done');
-      expect(await second.waitForExit()).toMatchObject({ code: 0 });
+      expect(await second.waitForExit(60_000)).toMatchObject({ code: 0 });
       await expectWhole(packed, to);
       expect(await readdir(folder.path)).toEqual(['tree']);
       const part = Number(done.fetched_bytes) / packed.payloadBytes;
@@ -102,7 +102,7 @@ describe.skipIf(!straceAvailable())('a fetch that is killed', { timeout: 60_000 
   );
 });
 
-test('a fetch that is killed while it waits for an origin begins anew', { timeout: 60_000 }, async () => {
+test('a fetch that is killed while it waits for an origin begins anew', { timeout: 120_000 }, async () => {
   await using folder = await temporaryFolder();
   const lonely = await startTracker();
   await using _lonely = lonely.process;
@@ -110,7 +110,7 @@ test('a fetch that is killed while it waits for an origin begins anew', { timeou
   await using first = await startFetch(packed, to, lonely.url);
   await eventOf(first, 'progress');
   first.kill('SIGKILL');
-  await first.waitForExit();
+  await first.waitForExit(60_000);
   expect(await readdir(folder.path)).toEqual([expect.stringMatching(/^\.tree\..*\.fetching$/)]);
   await using second = await startFetch(packed, to, tracker.url, { more: ['--seed-for', '0'] });
   expect(await eventOf(second, 'done')).toMatchObject({ fetched_bytes: packed.payloadBytes });

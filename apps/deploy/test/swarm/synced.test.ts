@@ -11,7 +11,7 @@ import { straceAvailable } from './strace.ts';
 /** With the paths behind descriptors. */
 const WATCH = ['strace', '-f', '-qq', '-y', '-s', '200', '-e', 'trace=fsync,syncfs,/^rename,write'];
 
-describe.skipIf(!straceAvailable())('a tree that is told as done', { timeout: 60_000 }, () => {
+describe.skipIf(!straceAvailable())('a tree that is told as done', { timeout: 120_000 }, () => {
   test('has every file and folder synced before the rename, and the folder above after it', async () => {
     const { order, staging, folders, files } = await watched(60);
     const renamed = order.indexOf(`rename ${staging}`);
@@ -57,7 +57,7 @@ async function watched(count: number): Promise<{
     under: [...WATCH, '-o', log],
   });
   await eventOf(host, 'done');
-  await host.waitForExit();
+  await host.waitForExit(60_000);
   const entries = await readdir(tree, { recursive: true, withFileTypes: true });
   const pathsOf = (wanted: boolean): string[] =>
     entries

@@ -48,6 +48,10 @@ const RETRY_MAX_MS = 8_000;
 const INTERVAL_MIN_SECONDS = 5;
 const INTERVAL_MAX_SECONDS = 300;
 const PEERS_WANTED = 80;
+/** As many as a tracker of this program names. */
+const WEB_SEEDS_MAX = 8;
+/** Nothing that would lead to another path, and no name to be looked up. */
+const ADDRESS = /^(?:[\d.]{7,15}|\[[\da-f:.]{2,45}\]):\d{1,5}$/i;
 
 /**
  * Announces to each tracker for as long as it lives, by HTTP (BEP 3, 23 and 7). bittorrent-tracker's client is not
@@ -131,15 +135,23 @@ async function announceOnce(
   if (Buffer.isBuffer(failure)) throw new Error(failure.toString('utf8').slice(0, 200));
   const own = answer.rookery !== undefined && isDictionary(answer.rookery) ? answer.rookery : undefined;
   return {
-    peers: [...compact(answer.peers, 4), ...compact(answer.peers6, 16)],
+    // More than it was asked for are not taken: each costs a connection or a timer.
+    peers: [...compact(answer.peers, 4), ...compact(answer.peers6, 16)].slice(0, PEERS_WANTED),
     complete: count(answer.complete),
     incomplete: count(answer.incomplete),
     intervalSeconds: Math.min(INTERVAL_MAX_SECONDS, Math.max(INTERVAL_MIN_SECONDS, count(answer.interval))),
     stay: own === undefined ? undefined : own.stay === 1,
-    webSeeds: Array.isArray(own?.web_seeds)
-      ? own.web_seeds.filter((one) => Buffer.isBuffer(one)).map((one) => one.toString('latin1'))
-      : [],
+    webSeeds: addresses(own?.web_seeds),
   };
+}
+
+function addresses(listed: Bdecoded | undefined): string[] {
+  if (!Array.isArray(listed)) return [];
+  return listed
+    .filter((one) => Buffer.isBuffer(one))
+    .map((one) => one.toString('latin1'))
+    .filter((address) => ADDRESS.test(address))
+    .slice(0, WEB_SEEDS_MAX);
 }
 
 function announceUrl(tracker: string, options: AnnouncerOptions, event: Event): URL {
