@@ -1,6 +1,6 @@
 /** Where syslog messages come in: UDP, TCP, unix datagrams. Each gives whole messages to a sink. */
 import { createSocket } from 'node:dgram';
-import { chmod, lstat, unlink } from 'node:fs/promises';
+import { chmod, lstat, readFile, unlink } from 'node:fs/promises';
 import { connect, createServer, isIPv6, type Socket } from 'node:net';
 import {
   type Address,
@@ -20,6 +20,8 @@ export interface SyslogSink {
   readonly room: () => Promise<void>;
   /** A TCP stream was out of step, and its connection was ended. */
   readonly onBroken: (peer: string) => void;
+  /** What to do about a queue of the system's that is too short for a web server. */
+  readonly onShortQueue: (advice: string) => void;
 }
 
 export interface SyslogListener {
@@ -135,6 +137,7 @@ async function listenUnixDatagrams(path: string, sink: SyslogSink): Promise<Sysl
     throw listenError(error as NodeJS.ErrnoException, 'syslog', path, 0);
   }
   await chmod(path, SOCKET_MODE);
+  await tellShortQueue(sink);
   return {
     url: `unixgram:${path}`,
     async close() {
@@ -142,6 +145,19 @@ async function listenUnixDatagrams(path: string, sink: SyslogSink): Promise<Sysl
       await unlink(path).catch(() => undefined);
     },
   };
+}
+
+/** Linux keeps so many datagrams of a socket that isn't read, and who sends more drops them, in silence. */
+const QUEUE_DATAGRAMS = 256;
+
+async function tellShortQueue(sink: SyslogSink): Promise<void> {
+  const queue = Number(
+    await readFile('/proc/sys/net/unix/max_dgram_qlen', 'utf8').catch(() => QUEUE_DATAGRAMS),
+  );
+  if (queue >= QUEUE_DATAGRAMS) return;
+  sink.onShortQueue(
+    `Linux keeps only ${queue} datagrams of a unix socket while this is busy, and drops the others: before starting, sysctl net.unix.max_dgram_qlen=1000, or listen on udp://`,
+  );
 }
 
 async function createUnixDatagramSocket(): Promise<DatagramSocket> {

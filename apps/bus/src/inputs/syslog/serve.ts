@@ -41,6 +41,7 @@ export async function serveSyslog(
             return taken;
           },
           room: () => publisher.room(signal),
+          onShortQueue: (advice) => tally.say(advice),
           onBroken: (peer) => tally.say(`the connection of ${peer} was ended: it is out of step (RFC 6587)`),
         }),
       );
