@@ -31,10 +31,14 @@ function runDaemon(flags: Record<string, unknown>): Promise<number> {
   const environment = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !CLIENT_VARIABLES.includes(name)),
   );
-  // Each datagram is a buffer outside of the heap, and a small heap lets V8 mark all of it every few megabytes of those.
-  // Measured with 8 KiB messages: 261 instead of 750 us of CPU each, in three daemons. It has to be a flag: there is no
-  // API, and what a shebang passes is lost with `node bin/rookery-bus.js`.
+  // Each datagram is a buffer outside of the heap. By itself V8 marks all of a small heap for every few megabytes of
+  // those; in three daemons that took two thirds of the CPU for an 8 KiB message (750 us, and 261 with growth by 300 %),
+  // and pauses of 10 ms. They have to be flags: there is no API, and what a shebang passes is lost with
+  // `node bin/rookery-bus.js`.
   setFlagsFromString('--heap-growing-percent=1000');
+  // Else 64 MiB of buffers since the last marking begin the next one, whatever the heap's own limit (13 markings in 7 s
+  // at 10,000 such messages a second; with it 4).
+  setFlagsFromString('--external-memory-accounted-in-global-limit');
   return serve({
     name: 'rookery-bus',
     version,
