@@ -19,6 +19,8 @@ export interface Measurement {
   readonly reordered: number;
   /** Whether every receiver heard all senders out. */
   readonly complete: boolean;
+  /** Whether somebody was taken for gone meanwhile; then what is lost need not be an error of the system. */
+  readonly parted: boolean;
 }
 
 export type Load = Omit<LoadSettings, 'index' | 'members'>;
@@ -61,6 +63,7 @@ export async function measure(
     lost: sum(reports.map(({ lost }) => lost)),
     reordered: sum(reports.map(({ reordered }) => reordered)),
     complete: reports.every(({ complete }) => complete),
+    parted: reports.some(({ parted }) => parted),
   };
 }
 

@@ -8,7 +8,7 @@
 #include <time.h>
 
 /* As in contract.ts. */
-enum { HASH_EVERY = 1000, COOL_DOWN_MS = 300, GIVE_UP_MS = 10000, MEMBERS_MAX = 64, GREET_EVERY_MS = 20 };
+enum { HASH_EVERY = 1000, COOL_DOWN_MS = 1000, GIVE_UP_MS = 10000, MEMBERS_MAX = 64, GREET_EVERY_MS = 20 };
 enum { DATA, END, GREETING };
 
 struct header {
@@ -111,7 +111,7 @@ static double latency_at(double share) {
 }
 
 static void print_report(void) {
-  printf("{\"sent\":%u,\"delivered\":%u,\"measured\":%u,\"lost\":%u,\"reordered\":%u,\"complete\":%s,\"hashes\":[", sent,
+  printf("{\"sent\":%u,\"delivered\":%u,\"measured\":%u,\"lost\":%u,\"reordered\":%u,\"complete\":%s,\"parted\":false,\"hashes\":[", sent,
          delivered, measured, lost, reordered, done == everybody ? "true" : "false");
   for (size_t i = 0; i < hash_count; i++) printf(i == 0 ? "%u" : ",%u", hashes[i]);
   printf("],\"latencyUs\":");

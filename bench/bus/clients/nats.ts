@@ -14,7 +14,7 @@ await runLoad(settings, async (deliver) => {
   connection.subscribe(deliverTo ?? subject!, {
     callback: (error, message) => {
       if (error) throw error;
-      deliver(message.data);
+      deliver(message.data, 0, message.data.length);
     },
   });
   for (let i = 0; i < requests.length; i += 2) await ask(connection, requests[i]!, requests[i + 1]!);

@@ -5,11 +5,14 @@ import { runLoad } from './load.ts';
 
 const [settings, [url, name, service]] = parseLoadArguments(process.argv.slice(2));
 
-await runLoad(settings, async (deliver) => {
-  const bus = await connect(url!, { membership: false });
+await runLoad(settings, async (deliver, viewed) => {
+  const bus = await connect(url!, { membership: true });
   const group = await bus.join(name!);
   void (async () => {
-    for await (const event of group) if (event.kind === 'message') deliver(event.data);
+    for await (const event of group) {
+      if (event.kind === 'message') deliver(event.data, 0, event.data.length);
+      else if (event.kind === 'view') viewed(event.members.length);
+    }
   })();
   return {
     send: (body) => void bus.send(name!, body, { service: service as Service }),

@@ -14,7 +14,7 @@ import { runLoad } from './load.ts';
 
 const [settings, [port, group, service]] = parseLoadArguments(process.argv.slice(2));
 
-await runLoad(settings, (deliver) => {
+await runLoad(settings, (deliver, viewed) => {
   const joined = Promise.withResolvers<{ send(body: Uint8Array): void; leave(): Promise<void> }>();
   const out = new Output();
   const decoder = createClientDecoder();
@@ -23,7 +23,9 @@ await runLoad(settings, (deliver) => {
   let flushing = false;
   const flush = (): void => {
     flushing = false;
-    socket.write(Buffer.concat(out.take()));
+    socket.cork();
+    for (const chunk of out.take()) socket.write(chunk);
+    socket.uncork();
   };
   const send = (body: Uint8Array): void => {
     const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
@@ -62,6 +64,7 @@ await runLoad(settings, (deliver) => {
           flush();
           break;
         case 'membership':
+          viewed(input.members.length);
           if (input.members.includes(sender)) {
             joined.resolve({
               send,
@@ -72,7 +75,7 @@ await runLoad(settings, (deliver) => {
           }
           break;
         case 'message':
-          deliver(input.buffer.subarray(input.start, input.end));
+          deliver(input.buffer, input.start, input.end);
           break;
         case 'refused':
         case 'bad':
