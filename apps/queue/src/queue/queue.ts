@@ -180,18 +180,17 @@ export class Queue implements Source {
     const { addedAt } = properties;
     const { delayMs, priority, id } = options;
     const dueAt = delayMs > 0 ? addedAt + delayMs : 0;
-    const carried = plain({ ...nothingCarried, dueAt, priority, id });
-    const identify = id !== undefined && this.#settings.deduplicationWindowMs > 0;
+    const identified = id !== undefined && this.#settings.deduplicationWindowMs > 0;
+    const carried = plain({ ...nothingCarried, dueAt, priority, id, identified });
     const carrying = { ...properties, carried };
-    if (dueAt === 0) return this.#laneFor(priority).append(carrying, buffer, start, end, identify);
+    if (dueAt === 0) return this.#laneFor(priority).append(carrying, buffer, start, end);
     this.#delays ??= new Delays(this.stored);
-    return this.#delays.put(addedAt, carrying, buffer, start, end, identify);
+    return this.#delays.put(addedAt, carrying, buffer, start, end);
   }
 
   /** Takes back what was stored and nobody knows of. */
   unstore(message: Message): void {
-    const identified = message.carried?.id !== undefined && this.#settings.deduplicationWindowMs > 0;
-    if (identified) this.stored.forgetId(this.stored.lastIdMark);
+    if (message.carried?.identified) this.stored.forgetId(this.stored.lastIdMark);
     message.lane.acknowledge(message);
   }
 
@@ -201,7 +200,7 @@ export class Queue implements Source {
     this.lastUsedAt = now;
     const { carried } = message;
     if (carried !== undefined) {
-      if (carried.id !== undefined) this.#remember(carried.id, now);
+      if (carried.identified) this.#remember(carried.id!, now);
       if (carried.dueAt !== 0) return;
     }
     this.#enter(message, now);
@@ -221,7 +220,6 @@ export class Queue implements Source {
   }
 
   #remember(id: string, now: number): void {
-    if (this.#settings.deduplicationWindowMs === 0) return;
     this.#ids ??= createIdWindow(this.stored.foundIds, () => this.#settings);
     this.#ids.add({ id, at: now, mark: this.stored.lastIdMark });
   }
@@ -296,7 +294,7 @@ export class Queue implements Source {
     else {
       const { flags, carried = nothingCarried } = message;
       const { priority, id } = carried;
-      const letter = { dueAt: 0, priority, returns: 0, id, origin: this.name };
+      const letter = { ...nothingCarried, priority, id, origin: this.name };
       this.#surroundings.moveTo(
         deadLetterQueue,
         message,
@@ -332,7 +330,7 @@ export class Queue implements Source {
     if (target === undefined || target === this.name) message.lane.acknowledge(message);
     else {
       const { flags, carried } = message;
-      const left = carried === undefined ? undefined : plain({ ...carried, returns: 0 });
+      const left = carried && plain({ ...carried, returns: 0, identified: false });
       try {
         this.#surroundings.moveTo(target, message, { flags, addedAt: now, expiresAt: 0, carried: left }, now);
       } catch (error) {

@@ -4,7 +4,8 @@ import { type Carried, type MessageProperties, nothingCarried, ordinaryPriority 
  * What stands before a message's body in the log. Version 1:
  * `u8 version | u32 flags | u48 added_ms | u48 expires_ms (0: never)`, little-endian.
  * Version 2, for what carries something: the same, then `u8 fields` and for each bit that is set, in this order:
- * 1 `u48 due_ms`, 2 `u8 priority`, 4 `u8 returns`, 8 `u8 length, id`, 16 `u16 length, origin`.
+ * 1 `u48 due_ms`, 2 `u8 priority`, 4 `u8 returns`, 8 `u8 length, id`, 16 `u16 length, origin`; 32 has none: the id is
+ * among those of the queue.
  */
 export const plainHeadBytes = 17;
 const hasDue = 1;
@@ -12,6 +13,7 @@ const hasPriority = 2;
 const hasReturns = 4;
 const hasId = 8;
 const hasOrigin = 16;
+const isIdentified = 32;
 
 /** One for all plain messages: the log copies it before `append` returns. */
 const plain = Buffer.alloc(plainHeadBytes);
@@ -42,14 +44,15 @@ export function carriedBytes(carried: Carried): number {
 }
 
 function encodeCarried(head: Buffer, carried: Carried): void {
-  const { dueAt, priority, returns, id, origin } = carried;
+  const { dueAt, priority, returns, id, identified, origin } = carried;
   head[0] = 2;
   head[plainHeadBytes] =
     (dueAt === 0 ? 0 : hasDue) |
     (priority === ordinaryPriority ? 0 : hasPriority) |
     (returns === 0 ? 0 : hasReturns) |
     (id === undefined ? 0 : hasId) |
-    (origin === undefined ? 0 : hasOrigin);
+    (origin === undefined ? 0 : hasOrigin) |
+    (identified ? isIdentified : 0);
   let at = plainHeadBytes + 1;
   if (dueAt !== 0) at = head.writeUIntLE(dueAt, at, 6);
   if (priority !== ordinaryPriority) at = head.writeUInt8(priority, at);
@@ -103,5 +106,5 @@ function decodeCarried(buffer: Buffer, from: number): Carried {
     const length = buffer.readUInt16LE(at);
     origin = buffer.toString('latin1', at + 2, at + 2 + length);
   }
-  return { dueAt, priority, returns, id, origin };
+  return { dueAt, priority, returns, id, identified: (fields & isIdentified) !== 0, origin };
 }

@@ -65,46 +65,77 @@ export class LogIds {
   async recover(lanes: ReadonlyMap<string, LogLane>, torn: boolean): Promise<boolean> {
     const stream = this.#stream;
     if (stream === undefined) return false;
-    const found: KeptId[] = [];
+    const kept: Kept[] = [];
     let changed = false;
     for (const entry of await readAll(stream)) {
-      const { id, at, laneName, sequence } = decode(entry);
-      const there = await translateAsync(lanes.get(laneName)?.stream.has(sequence) ?? Promise.resolve(false));
-      if (there) found.push({ id, at, mark: entry.sequence });
-      else {
+      const identity = decode(entry);
+      const lane = lanes.get(identity.laneName);
+      if (lane !== undefined && (await translateAsync(lane.stream.has(identity.sequence)))) {
+        kept.push({ ...identity, mark: entry.sequence });
+      } else {
         stream.acknowledge(entry);
         changed = true;
       }
     }
-    this.lastMark = stream.nextSequence - 1;
-    this.found = found;
-    if (!torn) return changed;
-    const known = new Set(found.map(({ id }) => id));
-    for (const lane of lanes.values()) {
-      let after = 0;
-      for (;;) {
-        const messages = await lane.read(after, readMessages, readBytes);
-        if (messages.length === 0) break;
-        after = messages.at(-1)!.sequence;
-        for (const { carried, addedAt, sequence } of messages) {
-          // What moved here was put elsewhere.
-          if (carried?.id === undefined || carried.origin !== undefined || known.has(carried.id)) continue;
-          known.add(carried.id);
-          const entry = this.keep(carried.id, addedAt, lane.name, sequence);
-          found.push({ id: carried.id, at: addedAt, mark: entry.sequence });
-          changed = true;
-        }
+    const missing = torn ? await missingIds(kept, lanes) : [];
+    if (missing.length > 0) {
+      // All anew, so that their marks grow in the order of their puts.
+      const before = stream.nextSequence - 1;
+      kept.push(...missing);
+      kept.sort((a, b) => a.at - b.at || a.mark - b.mark);
+      for (const [at, { id, at: time, laneName, sequence }] of kept.entries()) {
+        const { sequence: mark } = this.keep(id, time, laneName, sequence);
+        kept[at] = { ...kept[at]!, mark };
       }
+      stream.acknowledgeThrough(before);
+      changed = true;
     }
+    this.lastMark = stream.nextSequence - 1;
+    this.found = kept.map(({ id, at, mark }) => ({ id, at, mark }));
     return changed;
   }
+}
+
+interface Identity {
+  readonly id: string;
+  readonly at: number;
+  readonly laneName: string;
+  readonly sequence: number;
+}
+
+interface Kept extends Identity {
+  readonly mark: number;
+}
+
+/** Ids that messages have and nobody kept, of puts not older than the oldest that is kept: those before have left the window. */
+async function missingIds(kept: readonly Kept[], lanes: ReadonlyMap<string, LogLane>): Promise<Kept[]> {
+  const oldest = kept.reduce((least, { at }) => Math.min(least, at), Number.POSITIVE_INFINITY);
+  const from = kept.length === 0 ? 0 : oldest;
+  const known = new Set(kept.map(({ id }) => id));
+  const missing: Kept[] = [];
+  for (const lane of lanes.values()) {
+    let after = 0;
+    for (;;) {
+      const messages = await lane.read(after, readMessages, readBytes);
+      if (messages.length === 0) break;
+      after = messages.at(-1)!.sequence;
+      for (const { carried, addedAt, sequence } of messages) {
+        // What is not identified was put elsewhere and has moved.
+        if (carried?.id === undefined || !carried.identified) continue;
+        if (addedAt < from || known.has(carried.id)) continue;
+        known.add(carried.id);
+        missing.push({ id: carried.id, at: addedAt, laneName: lane.name, sequence, mark: 0 });
+      }
+    }
+  }
+  return missing;
 }
 
 const fixedBytes = 13;
 const readMessages = 1000;
 const readBytes = 1024 * 1024;
 
-function decode(entry: Entry): { id: string; at: number; laneName: string; sequence: number } {
+function decode(entry: Entry): Identity {
   const { buffer, start, end } = entry;
   const laneEnd = start + fixedBytes + buffer[start + 12]!;
   return {

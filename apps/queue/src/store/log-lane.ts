@@ -35,15 +35,10 @@ export class LogLane implements StoredLane {
   }
 
   // hot:
-  append(
-    properties: MessageProperties,
-    buffer: Uint8Array,
-    start: number,
-    end: number,
-    identify = false,
-  ): LogMessage {
-    const identity = identify
-      ? this.#ids.keep(properties.carried!.id!, properties.addedAt, this.name, this.stream.nextSequence)
+  append(properties: MessageProperties, buffer: Uint8Array, start: number, end: number): LogMessage {
+    const { addedAt, carried } = properties;
+    const identity = carried?.identified
+      ? this.#ids.keep(carried.id!, addedAt, this.name, this.stream.nextSequence)
       : undefined;
     const head = encodeHead(properties);
     try {

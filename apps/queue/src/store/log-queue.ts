@@ -90,14 +90,8 @@ export class LogQueue implements StoredQueue {
   }
 
   // hot:
-  append(
-    properties: MessageProperties,
-    buffer: Uint8Array,
-    start: number,
-    end: number,
-    identify?: boolean,
-  ): LogMessage {
-    return this.main.append(properties, buffer, start, end, identify);
+  append(properties: MessageProperties, buffer: Uint8Array, start: number, end: number): LogMessage {
+    return this.main.append(properties, buffer, start, end);
   }
 
   moveFrom(message: Message, properties: MessageProperties): Message {

@@ -37,16 +37,10 @@ export interface StoredLane {
   readonly bodyBytes: number;
 
   /**
-   * Keeps a message whose body is `buffer[start, end)`; the body is copied. With `identify` the queue's ids have the
-   * message's id from now on: a crash leaves both or neither. @throws StoreError
+   * Keeps a message whose body is `buffer[start, end)`; the body is copied. With `carried.identified` the queue's ids
+   * have its id from now on: a crash leaves both or neither. @throws StoreError
    */
-  append(
-    properties: MessageProperties,
-    buffer: Uint8Array,
-    start: number,
-    end: number,
-    identify?: boolean,
-  ): Message;
+  append(properties: MessageProperties, buffer: Uint8Array, start: number, end: number): Message;
   /** Puts a message of another lane at this one's tail and acknowledges it there: both or neither. @throws StoreError */
   moveFrom(message: Message, properties: MessageProperties): Message;
   /**
@@ -135,6 +129,8 @@ export interface Carried {
   /** How often it came back before it came to this lane. */
   readonly returns: number;
   readonly id: string | undefined;
+  /** The id was put to this queue, and is among its ids. */
+  readonly identified: boolean;
   /** For a dead letter: the queue that it came from. */
   readonly origin: string | undefined;
 }
@@ -148,6 +144,7 @@ export const nothingCarried: Carried = {
   priority: ordinaryPriority,
   returns: 0,
   id: undefined,
+  identified: false,
   origin: undefined,
 };
 

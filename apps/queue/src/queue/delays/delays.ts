@@ -62,15 +62,8 @@ export class Delays {
   }
 
   /** Keeps a new message until `carried.dueAt`. @throws StoreError, and then it was not taken */
-  put(
-    now: number,
-    properties: MessageProperties,
-    buffer: Uint8Array,
-    start: number,
-    end: number,
-    identify: boolean,
-  ): Message {
-    if (!identify) {
+  put(now: number, properties: MessageProperties, buffer: Uint8Array, start: number, end: number): Message {
+    if (!properties.carried!.identified) {
       const slot = this.#slotFor(properties.carried!.dueAt, now);
       const message = slot.lane.append(properties, buffer, start, end);
       this.#arrived(slot, message);
@@ -78,7 +71,7 @@ export class Delays {
     }
     // First into the entry: see `LogIds`. What can't move on at once does so at the next step.
     const entry = this.#slots.get(entryName) ?? this.#create(entryName, undefined, now);
-    const message = entry.lane.append(properties, buffer, start, end, true);
+    const message = entry.lane.append(properties, buffer, start, end);
     try {
       return this.move(now, message, properties);
     } catch {
