@@ -427,8 +427,8 @@ export function createRollout(plan: RolloutPlan): Rollout {
     get wakeAt() {
       const times = [firstUntil, settleUntil, backUntil, running.values().next().value?.deadline];
       for (const { undoAt } of undoLater) times.push(undoAt);
-      const due = times.filter((time) => time !== undefined && time !== Number.POSITIVE_INFINITY);
-      return due.length === 0 || phase === 'ended' ? undefined : Math.min(...due);
+      const due = Math.min(...times.map((time) => time ?? Number.POSITIVE_INFINITY));
+      return due === Number.POSITIVE_INFINITY || phase === 'ended' ? undefined : due;
     },
     get outcome() {
       return outcome;
