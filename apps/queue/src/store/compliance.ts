@@ -1,6 +1,15 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { carriedBytes } from './head.ts';
 import { MemoryStore } from './memory-store.ts';
-import type { Message, MessageProperties, Store, StoredQueue } from './store.ts';
+import {
+  type Carried,
+  handleOf,
+  type Message,
+  type MessageProperties,
+  nothingCarried,
+  type Store,
+  type StoredQueue,
+} from './store.ts';
 
 /** One store under test, and how to come back to what it kept. */
 export interface StoreUnderTest {
@@ -227,6 +236,62 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
       });
     });
 
+    describe('a lane', () => {
+      test('has messages and sequences of its own, and moves them to others of the queue', async () => {
+        const made = await open();
+        const queue = made.store.createQueue('q', '');
+        const lane = queue.createLane('p0');
+        expect(queue.lanes.get('p0')).toBe(lane);
+        fill(queue, 'main');
+        const body = Buffer.from('x');
+        const carried: Carried = {
+          ...nothingCarried,
+          dueAt: 7,
+          priority: 0,
+          returns: 2,
+          id: 'i',
+          origin: 'o',
+        };
+        const message = lane.append({ ...plain, carried }, body, 0, 1);
+        expect([queue.count, lane.count, lane.lastSequence]).toEqual([1, 1, 1]);
+        // What it carries counts as well.
+        expect(lane.bodyBytes).toBe(1 + carriedBytes(carried));
+        const [found] = await settle(made, lane.read(0, 10, 100));
+        expect(found!.carried).toEqual(carried);
+        expect(message.lane).toBe(lane);
+        expect([handleOf(message) === handleOf(found!), handleOf(message) > 2 ** 49]).toEqual([true, true]);
+        const moved = queue.moveFrom(found!, plain);
+        expect([queue.count, lane.count, moved.sequence, moved.carried]).toEqual([2, 0, 2, undefined]);
+        expect([lane.isAcknowledged(1), lane.bodyBytes]).toEqual([true, 0]);
+        queue.removeLane('p0');
+        expect([...queue.lanes.keys()]).toEqual([]);
+        expect(await bodies(made, queue)).toEqual(['main', 'x']);
+      });
+    });
+
+    describe('what came back', () => {
+      test('is counted per message, on top of what it carries, up to 255', async () => {
+        const made = await open();
+        const queue = made.store.createQueue('q', '');
+        const [first, second] = fill(queue, 'a', 'b');
+        expect([queue.returnsOf(first!), queue.countReturn(second!), queue.countReturn(second!)]).toEqual([
+          0, 1, 2,
+        ]);
+        expect([queue.returnsOf(first!), queue.returnsOf(second!)]).toEqual([0, 2]);
+        const carried = { ...nothingCarried, returns: 254 };
+        const third = queue.append({ ...plain, carried }, Buffer.from('c'), 0, 1);
+        expect([queue.countReturn(third), queue.countReturn(third), queue.returnsOf(third)]).toEqual([
+          255, 255, 255,
+        ]);
+        for (let round = 0; round < 300; round += 1) {
+          const [message] = fill(queue, 'x');
+          expect(queue.countReturn(message!)).toBe(1);
+          queue.acknowledge(message!);
+        }
+        expect(queue.returnsOf(second!)).toBe(2);
+      });
+    });
+
     describe('remove', () => {
       test('takes the queue away with all it holds; a new one of its name starts empty', async () => {
         const made = await open();
@@ -347,6 +412,25 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
           cursor.acknowledge(1);
           cursor.acknowledge(3);
           followed.createCursor('gone').remove();
+          const lanes = store.createQueue('lanes', '{"a":1}');
+          const carried: Carried = { ...nothingCarried, dueAt: 2 ** 48 - 1, priority: 9, id: 'i'.repeat(64) };
+          const returning = lanes.createLane('p9').append({ ...plain, carried }, Buffer.from('nine'), 0, 4);
+          for (let count = 1; count <= 3; count += 1) returning.lane.countReturn(returning);
+          lanes.createLane('gone').append(plain, Buffer.from('x'), 0, 1);
+          lanes.removeLane('gone');
+          const ids = store.createQueue('ids', '');
+          for (const id of ['one', 'two', 'three', 'four']) {
+            const identity = { ...nothingCarried, id, identified: true };
+            ids.append(
+              { flags: 0, addedAt: 5, expiresAt: 0, carried: identity },
+              Buffer.from(id),
+              0,
+              id.length,
+            );
+            if (id === 'two') ids.forgetIdsThrough(ids.lastIdMark - 1);
+          }
+          ids.forgetId(ids.lastIdMark);
+          ids.purge();
           const properties = { flags: 0x8000_0001, addedAt: 1_800_000_000_000, expiresAt: 1_800_000_060_000 };
           store.createQueue('properties', '').append(properties, Buffer.from('body'), 0, 4);
           await settle(made, store.sync());
@@ -361,6 +445,8 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
             'followed',
             'from',
             'gaps',
+            'ids',
+            'lanes',
             'order',
             'properties',
             'purged',
@@ -383,6 +469,16 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
           ]);
           expect((await readAll(all, queues.get('properties')!)).map(shown)).toEqual([
             { sequence: 1, body: 'body', ...properties },
+          ]);
+          expect([...queues.get('lanes')!.lanes.keys()]).toEqual(['p9']);
+          const nine = queues.get('lanes')!.lanes.get('p9')!;
+          const [returned] = await settle(made, nine.read(0, 10, 1000));
+          expect(returned!.carried).toEqual(carried);
+          expect([nine.count, nine.returnsOf(returned!), nine.countReturn(returned!)]).toEqual([1, 3, 4]);
+          const { foundIds } = queues.get('ids')!;
+          expect(foundIds.map(({ id, at }) => [id, at])).toEqual([
+            ['two', 5],
+            ['three', 5],
           ]);
           const { cursors } = queues.get('followed')!;
           expect([...cursors.keys()]).toEqual(['c"\xff']);
