@@ -9,7 +9,7 @@ import { eventOf, expectWhole, packTree, startFetch, startOrigin } from './progr
 
 // Who has everything stays for as long as the coordinator holds the swarm: then it is let go, and not after a guess.
 
-describe('hosts that have everything', { timeout: 120_000 }, () => {
+describe.concurrent('hosts that have everything', { timeout: 120_000 }, () => {
   test('stay while the swarm is held, serve who comes later, and go when they are let go', async () => {
     await using work = await temporaryFolder();
     const packed = await packTree(work.path, { bytes: 500_000 });
