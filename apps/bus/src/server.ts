@@ -16,15 +16,17 @@ import {
   ServiceError,
   settingsOver,
 } from '@rookery/service';
+import { nodeDisk } from '@rookery/storage';
 import packageJson from '../package.json' with { type: 'json' };
 import { addMetrics } from './admin/metrics.ts';
 import { addRoutes } from './admin/routes.ts';
+import { Durable } from './durable/durable.ts';
 import { createRingEngine, type RingEngine } from './engine/ring-engine.ts';
 import { readSequence, writeSequence } from './engine/sequence-file.ts';
 import { Groups } from './groups/groups.ts';
 import { groupSettings } from './session/group-settings.ts';
 import { Sessions } from './session/sessions.ts';
-import { type DaemonSettings, GROUP_DEFAULTS, settingsDefinition } from './settings.ts';
+import { type DaemonSettings, DURABLE_DEFAULTS, GROUP_DEFAULTS, settingsDefinition } from './settings.ts';
 import { createSpreadListener, type SpreadListener } from './spread/listener.ts';
 import { createTransport, type Transport, type TransportOptions } from './transport/transport.ts';
 import { createWebSocketListener, type WebSocketListener } from './websocket/listener.ts';
@@ -53,6 +55,8 @@ const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 /** Groups that one message may name, as Spread's clients count on. */
 const GROUPS_PER_MESSAGE = 100;
 const RING_PORT = 4805;
+/** How often is looked for what may be let go of. */
+const TRIM_MS = 1000;
 
 /**
  * A daemon of the bus inside a program.
@@ -70,6 +74,7 @@ export class BusDaemon {
   readonly #admin: Admin;
   readonly #metrics: Metrics;
   readonly #groups: Groups;
+  readonly #durable: Durable;
   readonly #transport: Transport | undefined;
   readonly #engine: RingEngine;
   readonly #sessions: Sessions;
@@ -96,10 +101,17 @@ export class BusDaemon {
     const id = idOf(settings.name);
     this.#transport = this.#createTransport(id);
     this.#engine = this.#createEngine(id);
-    this.#groups = new Groups({ id, name: settings.name });
+    this.#durable = this.#createDurable(id);
+    this.#groups = new Groups({
+      id,
+      name: settings.name,
+      // Who keeps nothing doesn't even look.
+      ...(this.#durable.patterns.length > 0 ? { keeps: (group) => this.#durable.keeps(group) } : {}),
+    });
     this.#sessions = new Sessions({
       engine: this.#engine,
       groups: this.#groups,
+      durable: this.#durable,
       limits: settings,
       groupSettings: groupSettings({ ...GROUP_DEFAULTS, ...settings.groupDefaults }, settings.groups),
       slowTimeoutMs: settings.slowTimeoutMs,
@@ -150,6 +162,7 @@ export class BusDaemon {
     return {
       groups: this.#groups,
       engine: this.#engine,
+      durable: this.#durable,
       sessions: this.#sessions,
       spread: this.#spread,
       webSocket: this.#webSocket,
@@ -165,6 +178,19 @@ export class BusDaemon {
       const transport = this.#transport;
       lifecycle.add({ name: 'transport', start: () => transport.start(), stop: () => transport.stop() });
     }
+    // Before the ring, which asks at once what is kept; and after it goes, so that all it delivered is kept.
+    let trimming: NodeJS.Timeout | undefined;
+    lifecycle.add({
+      name: 'durable groups',
+      start: async () => {
+        await this.#durable.open();
+        trimming = setInterval(() => this.#durable.trim(), TRIM_MS).unref();
+      },
+      stop: async () => {
+        clearInterval(trimming);
+        await this.#durable.close();
+      },
+    });
     lifecycle.add({
       name: 'ring',
       start: () => this.#engine.start(),
@@ -247,6 +273,33 @@ export class BusDaemon {
     });
   }
 
+  #createDurable(id: number): Durable {
+    const { settings } = this;
+    const kept = Object.fromEntries(settings.keep.map((name) => [name, DURABLE_DEFAULTS]));
+    const tables = Object.entries(settings.durable).map(([name, table]) => [
+      name,
+      { ...DURABLE_DEFAULTS, ...table },
+    ]);
+    const log = this.#log.child({ part: 'durable' });
+    return new Durable({
+      id,
+      patterns: { ...kept, ...Object.fromEntries(tables) },
+      log: {
+        disk: nodeDisk,
+        directory: join(settings.data, 'durable'),
+        sync: settings.keepSync,
+        maxPayloadBytes: settings.messageBytes + EVENT_BYTES,
+      },
+      maxGroups: settings.maxKeptGroups,
+      submit: (payload) => this.#engine.submit('agreed', payload),
+      queuedBytes: () => this.#engine.queuedBytes,
+      now: () => Date.now(),
+      onLogEvent: ({ type, ...fields }) =>
+        log[type === 'damaged' || type === 'full' ? 'error' : 'debug'](fields, type),
+      onFailure: (error) => this.lifecycle.fail(error),
+    });
+  }
+
   #createSpreadListener(): SpreadListener {
     const { settings } = this;
     return createSpreadListener({
@@ -297,6 +350,7 @@ export class BusDaemon {
 export interface DaemonParts {
   readonly groups: Groups;
   readonly engine: RingEngine;
+  readonly durable: Durable;
   readonly sessions: Sessions;
   readonly spread: SpreadListener;
   readonly webSocket: WebSocketListener;

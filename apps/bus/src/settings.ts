@@ -12,6 +12,7 @@ import {
   durationMs,
   integer,
   list,
+  parseDuration,
   type Setting,
   type SettingsDefinition,
   type SettingsTable,
@@ -21,7 +22,9 @@ import {
   text,
   type ValuesOf,
 } from '@rookery/service';
+import type { SyncMode } from '@rookery/storage';
 import { z } from 'zod';
+import type { DurableSettings } from './durable/settings.ts';
 import type { GroupSettings } from './session/group-settings.ts';
 import { SLOW_POLICIES } from './session/outbox.ts';
 
@@ -45,6 +48,28 @@ const groupsTable: z.ZodType<Record<string, Partial<GroupSettings>>> = z.record(
   groupTable,
 );
 
+const durableFields = {
+  retentionMs: durationMs({ max: 10 * 365 * 86_400_000 }),
+  retentionBytes: byteSize(),
+  lastValue: boolean(),
+  lastValueKeys: integer({ min: 1, max: 10_000_000 }),
+} as const;
+const durableTable: z.ZodType<Record<string, Partial<DurableSettings>>> = z.record(
+  z.string().min(1).max(31),
+  tableOf(durableFields) as z.ZodType<Partial<DurableSettings>>,
+);
+
+/** `always`, `never`, or how long a write may stay off the device. */
+const syncMode: z.ZodType<SyncMode> = z
+  .union([z.string(), z.number()], { error: 'expected always, never, or milliseconds' })
+  .transform((value, context): SyncMode => {
+    if (value === 'always' || value === 'never') return value;
+    const everyMs = typeof value === 'number' ? value : parseDuration(value);
+    if (everyMs !== undefined && everyMs >= 1 && everyMs <= 3_600_000) return { everyMs };
+    context.addIssue({ code: 'custom', message: 'expected always, never, or a time from 1ms to 1h' });
+    return z.NEVER;
+  });
+
 /** An interface is not assignable to a record; what is mapped from it is. */
 type Mapped<T> = { readonly [name in keyof T]: T[name] };
 
@@ -61,6 +86,9 @@ interface Own {
   readonly encrypt: Setting<boolean>;
   readonly insecureRing: Setting<boolean>;
   readonly data: Setting<string>;
+  readonly keep: Setting<string[]>;
+  readonly keepSync: Setting<SyncMode>;
+  readonly maxKeptGroups: Setting<number>;
   readonly tokenFile: Setting<string | undefined>;
   readonly wsOrigins: Setting<string[]>;
   readonly wsCertificateFile: Setting<string | undefined>;
@@ -89,7 +117,18 @@ interface Own {
 interface Tables {
   readonly groupDefaults: SettingsTable<Partial<GroupSettings>>;
   readonly groups: SettingsTable<Record<string, Partial<GroupSettings>>>;
+  readonly durable: SettingsTable<Record<string, Partial<DurableSettings>>>;
 }
+
+/** What is kept of a group unless the settings say otherwise. */
+export const DURABLE_DEFAULTS: DurableSettings = {
+  // A week: over a long weekend, whoever was away catches up.
+  retentionMs: 7 * 86_400_000,
+  // 1 GiB: some millions of events, and no disk is filled unasked.
+  retentionBytes: 1024 ** 3,
+  lastValue: false,
+  lastValueKeys: 1_000_000,
+};
 
 /** What a group has unless the settings say otherwise. */
 export const GROUP_DEFAULTS: GroupSettings = { slowPolicy: 'disconnect', maxListeners: 65_536 };
@@ -167,8 +206,29 @@ const own: Own = {
   data: setting({
     schema: text(),
     default: 'rookery-bus-data',
-    description: 'Folder that keeps the ring’s number; made if it is not there',
+    description: 'Folder for the ring’s number and what is kept of groups; made if it is not there',
     reason: 'In the folder where the daemon is started, so that trying it leaves nothing elsewhere.',
+  }),
+  keep: setting<string[]>({
+    schema: list(text({ max: 31 })),
+    default: [],
+    description:
+      'Groups that this daemon keeps on disk for listeners that come later, by name or by beginning ("web.*")',
+    reason: 'What is kept costs a disk; only you know what is worth it. More in the table durable.',
+  }),
+  keepSync: setting<SyncMode>({
+    schema: syncMode,
+    default: { everyMs: 20 },
+    description:
+      'When what is kept reaches the device: always (before a publisher’s confirmation), never, or every so many ms',
+    reason:
+      'A crash of the daemon loses nothing either way; a power failure at most so much, at this daemon.',
+  }),
+  maxKeptGroups: setting({
+    schema: integer({ min: 1 }),
+    default: 10_000,
+    description: 'Groups that this daemon keeps, however many a pattern means',
+    reason: 'Clients choose names; each costs some 10 KB and a place in each announcement.',
   }),
   tokenFile: setting<string | undefined>({
     schema: text().optional(),
@@ -333,6 +393,12 @@ const tables: Mapped<Tables> = {
     schema: groupsTable,
     default: {},
     description: 'Settings of one group, or of all that begin alike ("web.*")',
+  }),
+  durable: settingsTable<Record<string, Partial<DurableSettings>>>({
+    schema: durableTable,
+    default: {},
+    description:
+      'What is kept of one group, or of all that begin alike ("web.*"): these are kept, as with keep',
   }),
 };
 

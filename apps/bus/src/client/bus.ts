@@ -9,7 +9,7 @@ import {
 import { type Clock, platformClock } from './clock.ts';
 import type { Deliveries } from './deliveries.ts';
 import { BusError } from './errors.ts';
-import { eventOf, type Message, ReceivedMessage, type SessionEvent } from './events.ts';
+import { type ArrivedEvent, eventOf, type Message, ReceivedMessage, type SessionEvent } from './events.ts';
 import { createGroup, type Group } from './group.ts';
 import { Link, type Spoken } from './link.ts';
 import { type MessageLimits, recordOf, type SendOptions } from './message.ts';
@@ -17,8 +17,14 @@ import { type ClientSettings, type ConnectOptions, type StateChange, settingsOf 
 import { type Answer, Queries, type Question } from './queries.ts';
 import type { Reader } from './reader.ts';
 import { Readers } from './readers.ts';
-import { type Asked, Requests, type Settle } from './requests.ts';
+import { type Asked, type Request, Requests, type Settle } from './requests.ts';
 import type { WebSocketConstructor } from './socket.ts';
+import {
+  createSubscription,
+  type SubscribeOptions,
+  type Subscription,
+  SubscriptionState,
+} from './subscription.ts';
 
 interface Session extends MessageLimits {
   readonly name: string;
@@ -208,6 +214,33 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
     return answer.kind === 'groups' ? answer.groups : [];
   }
 
+  /**
+   * Reads a group that the daemon keeps: what was sent before, and then what comes. One needn't be in it, and isn't seen
+   * in it. Resolves when the daemon has taken it.
+   *
+   * @throws BusError `BAD_ARGUMENT`, `ALREADY_A_MEMBER` for a group that is subscribed to already, `NOT_KEPT`,
+   *   `BAD_CURSOR`, `CLOSED`
+   */
+  async subscribe(group: string, options: SubscribeOptions = {}): Promise<Subscription> {
+    this.#check(group);
+    const { from, lastValue } = options;
+    if (lastValue === true && from !== undefined && !(typeof from === 'object' && 'cursor' in from)) {
+      throw new BusError('BAD_ARGUMENT', 'a view begins now, or behind a cursor: give no other from');
+    }
+    if (this.#readers.subscriptions.has(group)) {
+      throw new BusError('ALREADY_A_MEMBER', `${group} is subscribed to already`);
+    }
+    const state = this.#readers.subscribe((reader) => new SubscriptionState(group, options, reader));
+    await new Promise<void>((resolve, reject) => {
+      state.number = this.#ask(state.request(), (error) => {
+        if (error === undefined) return resolve();
+        this.#readers.unsubscribe(state, error);
+        reject(error);
+      });
+    });
+    return createSubscription(state, () => this.#unsubscribe(state));
+  }
+
   /** Messages that are sent to this session itself, kept from the first call on. Read it, as a group. */
   inbox(): AsyncIterable<Message> {
     const reader = this.#readers.inbox();
@@ -220,7 +253,7 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
 
   [Symbol.asyncIterator](): AsyncIterator<SessionEvent, undefined> {
     const all = this.#readers.all();
-    return { next: () => all.next() };
+    return { next: () => all.next() as Promise<IteratorResult<SessionEvent, undefined>> };
   }
 
   /** Waits for confirmations, as long as `closeMs` says, ends the session, and what waits for it. */
@@ -289,12 +322,13 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
     }
   }
 
-  #ask(asked: Asked, settle: Settle | undefined): void {
+  #ask(asked: Asked, settle: Settle | undefined): number {
     if (this.#error !== undefined) throw this.#error;
     if (this.#closing !== undefined) throw new BusError('CLOSED', 'the bus is being closed');
-    this.#requests.add(asked, settle);
+    const number = this.#requests.add(asked, settle);
     if (this.#requests.unwrittenBytes >= this.#settings.frameBytes) this.#flush();
     else this.#flushSoon();
+    return number;
   }
 
   /** What is asked in one turn goes out together. */
@@ -321,6 +355,14 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
         this.#readers.left(group);
         reject(error);
       });
+    });
+  }
+
+  async #unsubscribe(state: SubscriptionState): Promise<void> {
+    if (!this.#readers.unsubscribe(state) || this.#error !== undefined) return;
+    await new Promise<void>((resolve) => {
+      // Who isn't subscribed any more has what it wants.
+      this.#ask({ kind: 'unsubscribe', group: state.group }, () => resolve());
     });
   }
 
@@ -368,11 +410,26 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
         settle ?? ((error) => error !== undefined && this.#readers.forget(group, reader, error)),
       );
     }
+    this.#subscribeAgain(abandoned);
     for (const { asked, settle } of abandoned) {
+      if (!(asked instanceof Uint8Array) && asked.kind === 'subscribe') continue;
       if (asked instanceof Uint8Array) settle?.(lost);
-      else if (asked.kind === 'leave' || settle !== joins.get(asked.group)) settle?.();
+      else if (asked.kind !== 'join' || settle !== joins.get(asked.group)) settle?.();
     }
     this.#onConfirmed();
+  }
+
+  /** Behind what was read. */
+  #subscribeAgain(abandoned: readonly Request[]): void {
+    for (const state of this.#readers.subscriptions.values()) {
+      const asked = abandoned.find(
+        ({ asked }) =>
+          !(asked instanceof Uint8Array) && asked.kind === 'subscribe' && asked.group === state.group,
+      );
+      const settle: Settle =
+        asked?.settle ?? ((error) => error !== undefined && this.#readers.unsubscribe(state, error));
+      state.number = this.#requests.add(state.request(), settle);
+    }
   }
 
   // ---- Hearing
@@ -409,6 +466,10 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
     ) {
       return false;
     }
+    if (delivery.kind === 'subscribed') {
+      const state = this.#readers.subscriptions.get(delivery.group);
+      if (state?.number === delivery.n) state.begin(delivery.cursor);
+    }
     const arrived = this.#arrive(delivery.d, eventOf(delivery), bytes);
     this.#deliveries.settle();
     this.#onTaken();
@@ -426,7 +487,7 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
     return true;
   }
 
-  #arrive(number: number, event: SessionEvent | undefined, bytes: number): boolean {
+  #arrive(number: number, event: ArrivedEvent | undefined, bytes: number): boolean {
     const { readWindowBytes } = this.#settings;
     // Twice, so that it doesn't matter how exactly each side counts.
     if (readWindowBytes > 0 && this.#deliveries.heldBytes >= 2 * readWindowBytes) return false;

@@ -1,11 +1,11 @@
 /** What a session was given and what the application has taken of it. Pure: decides what is acknowledged. */
-import type { SessionEvent } from './events.ts';
+import type { ArrivedEvent } from './events.ts';
 import { Fifo } from './fifo.ts';
 
 /** A delivery, until all its readers have taken it. */
 export interface Entry {
   /** None for what is no event, or was taken back. */
-  event: SessionEvent | undefined;
+  event: ArrivedEvent | undefined;
   /** 0 for what this client tells itself. */
   readonly number: number;
   readonly bytes: number;
@@ -45,7 +45,7 @@ export class Deliveries {
 
   /** `undefined` if it is not the next one: the daemon is confused. Set `waiting` and then call `settle`. */
   // hot: once per message received.
-  arrive(number: number, event: SessionEvent | undefined, bytes: number): Entry | undefined {
+  arrive(number: number, event: ArrivedEvent | undefined, bytes: number): Entry | undefined {
     if (number !== this.#received + 1) return undefined;
     this.#received = number;
     this.#heldBytes += bytes;
@@ -55,7 +55,7 @@ export class Deliveries {
   }
 
   /** In its place among the deliveries, but not one of the daemon's. */
-  insert(event: SessionEvent): Entry {
+  insert(event: ArrivedEvent): Entry {
     const entry = { event, number: 0, bytes: 0, life: this.#life, waiting: 0 };
     this.#list.push(entry);
     return entry;

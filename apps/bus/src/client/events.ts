@@ -1,5 +1,5 @@
 /** What an application reads. */
-import type { Cause, Delivery, Service } from '@rookery/protocol/websocket';
+import type { Cause, Delivery, Kept, Origin, Service } from '@rookery/protocol/websocket';
 
 export interface Message {
   readonly kind: 'message';
@@ -16,6 +16,30 @@ export interface Message {
   readonly data: Uint8Array;
   /** The data as UTF-8. */
   readonly text: string;
+  /** What its publisher called it, if it did. */
+  readonly origin?: Origin | undefined;
+}
+
+/** A message that a daemon has kept. */
+export interface KeptMessage extends Message {
+  /** In that daemon's log of the group: each has its own. */
+  readonly sequence: number;
+  /** When a daemon that keeps the group was given it, ms since 1970. */
+  readonly timeMs: number;
+}
+
+/** All that was kept when the reader came to the end has been read; what follows is live. Once. */
+export interface CaughtUp {
+  readonly kind: 'caught_up';
+  readonly group: string;
+  readonly sequence: number;
+}
+
+/** So many messages, at most, were let go of by the daemon before this reader came to them. */
+export interface Missed {
+  readonly kind: 'missed';
+  readonly group: string;
+  readonly count: number;
 }
 
 /** Who is in a group from now on. */
@@ -61,6 +85,8 @@ export interface Lost {
 export type GroupEvent = Message | View | Transition | Dropped | Lost;
 /** What the whole session is given; `left`: this session is no more in the group. */
 export type SessionEvent = GroupEvent | { readonly kind: 'left'; readonly group: string };
+/** What arrives: of subscriptions too, which are read by themselves. */
+export type ArrivedEvent = Exclude<SessionEvent, Message> | ReceivedMessage | CaughtUp | Missed;
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -73,14 +99,31 @@ export class ReceivedMessage implements Message {
   readonly messageType: number;
   readonly key: string;
   readonly data: Uint8Array;
+  readonly origin: Origin | undefined;
+  readonly kept: Kept | undefined;
 
-  constructor(from: Omit<Message, 'kind' | 'text'>) {
+  constructor(
+    from: Omit<Message, 'kind' | 'text' | 'origin'> & {
+      origin?: Origin | undefined;
+      kept?: Kept | undefined;
+    },
+  ) {
     this.sender = from.sender;
     this.groups = from.groups;
     this.service = from.service;
     this.messageType = from.messageType;
     this.key = from.key;
     this.data = from.data;
+    this.origin = from.origin;
+    this.kept = from.kept;
+  }
+
+  get sequence(): number {
+    return this.kept?.sequence ?? 0;
+  }
+
+  get timeMs(): number {
+    return this.kept?.timeMs ?? 0;
   }
 
   get text(): string {
@@ -89,11 +132,12 @@ export class ReceivedMessage implements Message {
 }
 
 /** The event of a text frame's delivery, `undefined` for what is no event. */
-export function eventOf(delivery: Delivery): SessionEvent | undefined {
+export function eventOf(delivery: Delivery): ArrivedEvent | undefined {
   switch (delivery.kind) {
     case 'message':
       return new ReceivedMessage(delivery);
     case 'refused':
+    case 'subscribed':
       return undefined;
     default: {
       const { d: _number, ...event } = delivery;

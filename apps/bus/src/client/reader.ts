@@ -1,11 +1,11 @@
 /** Events that wait for an application to take them, and applications that wait for events. */
 import type { Deliveries, Entry } from './deliveries.ts';
 import type { BusError } from './errors.ts';
-import type { SessionEvent } from './events.ts';
+import type { ArrivedEvent } from './events.ts';
 import { Fifo } from './fifo.ts';
 
 interface Waiter {
-  readonly resolve: (result: IteratorResult<SessionEvent, undefined>) => void;
+  readonly resolve: (result: IteratorResult<ArrivedEvent, undefined>) => void;
   readonly reject: (error: BusError) => void;
 }
 
@@ -34,7 +34,7 @@ export class Reader {
     this.#entries.push(entry);
   }
 
-  next(): Promise<IteratorResult<SessionEvent, undefined>> {
+  next(): Promise<IteratorResult<ArrivedEvent, undefined>> {
     const entry = this.#entries.shift();
     if (entry !== undefined) {
       entry.waiting--;

@@ -1,8 +1,9 @@
 /** Who reads what: group by group, or the session as one. */
 import { Deliveries, type Entry } from './deliveries.ts';
 import { BusError } from './errors.ts';
-import type { Lost, SessionEvent } from './events.ts';
+import type { ArrivedEvent, Lost } from './events.ts';
 import { Reader } from './reader.ts';
+import type { SubscriptionState } from './subscription.ts';
 
 export class Readers {
   readonly deliveries: Deliveries = new Deliveries();
@@ -10,6 +11,7 @@ export class Readers {
   readonly #groups = new Map<string, Reader>();
   /** Leaves of a group that are not done: until then what comes is from before. */
   readonly #leaving = new Map<string, number>();
+  readonly #subscriptions = new Map<string, SubscriptionState>();
   #inbox: Reader | undefined;
   #all: Reader | undefined;
   #end: { readonly error: BusError | undefined } | undefined;
@@ -50,6 +52,27 @@ export class Readers {
     if (this.#groups.get(group) === reader) this.#groups.delete(group);
   }
 
+  get subscriptions(): ReadonlyMap<string, SubscriptionState> {
+    return this.#subscriptions;
+  }
+
+  /** Read by itself, also when the session is read as one. */
+  subscribe(make: (reader: Reader) => SubscriptionState): SubscriptionState {
+    const state = make(this.#make(false));
+    if (this.#end !== undefined) state.reader.end(this.#end.error);
+    this.#subscriptions.set(state.group, state);
+    return state;
+  }
+
+  /** What waits for it is dropped. False if it is closed already. */
+  unsubscribe(state: SubscriptionState, error?: BusError): boolean {
+    if (this.#subscriptions.get(state.group) !== state) return false;
+    this.#subscriptions.delete(state.group);
+    state.reader.end(error);
+    state.reader.discard();
+    return true;
+  }
+
   inbox(): Reader {
     this.#inbox ??= this.#make(true);
     return this.#inbox;
@@ -58,7 +81,7 @@ export class Readers {
   /** Takes over what the others have not read. */
   all(): Reader {
     if (this.#all !== undefined) return this.#all;
-    const waiting = this.deliveries.waiting();
+    const waiting = this.deliveries.waiting().filter(({ event }) => event !== undefined && !isKept(event));
     for (const entry of waiting) entry.waiting = 0;
     for (const reader of this.#open()) reader.handOver(readAsOne());
     const all = this.#make(false);
@@ -70,8 +93,13 @@ export class Readers {
 
   /** `session` is the name of this one. Call `deliveries.settle` afterwards. */
   // hot: once per message.
-  give(entry: Entry, event: SessionEvent, session: string | undefined): void {
-    if (this.#all !== undefined) {
+  give(entry: Entry, event: ArrivedEvent, session: string | undefined): void {
+    if (isKept(event)) {
+      const group = keptGroupOf(event);
+      const state = this.#subscriptions.get(group);
+      // What comes before its beginning is from one that was closed.
+      if (state?.begun) state.reader.push(entry);
+    } else if (this.#all !== undefined) {
       this.#all.push(entry);
     } else if (event.kind === 'message') {
       const { groups } = event;
@@ -79,7 +107,7 @@ export class Readers {
         const group = groups[index]!;
         if (index === 0 || groups.indexOf(group) === index) this.#readerOf(group, session)?.push(entry);
       }
-    } else if (event.kind !== 'lost' && event.kind !== 'left') {
+    } else if ('group' in event && event.kind !== 'left') {
       this.#readerOf(event.group, session)?.push(entry);
     }
     if (event.kind === 'left') this.left(event.group);
@@ -88,6 +116,11 @@ export class Readers {
   /** The session has ended: what comes is numbered anew. */
   lose(event: Lost): void {
     const readers = this.#open();
+    // It is asked for again behind what was read.
+    for (const state of this.#subscriptions.values()) {
+      state.begun = false;
+      state.reader.discard();
+    }
     // What followed a loss that nobody has read of is part of it: else a program that doesn't read fills its memory.
     if (this.deliveries.collapse()) for (const reader of readers) reader.prune();
     const entry = this.deliveries.insert(event);
@@ -101,6 +134,7 @@ export class Readers {
   end(error: BusError | undefined): void {
     this.#end = { error };
     for (const reader of this.#open()) reader.end(error);
+    for (const { reader } of this.#subscriptions.values()) reader.end(error);
   }
 
   #make(apart: boolean): Reader {
@@ -118,6 +152,17 @@ export class Readers {
     if (group === session) return this.#inbox;
     return this.#leaving.size > 0 && this.#leaving.has(group) ? undefined : this.#groups.get(group);
   }
+}
+
+/** It is a subscription's. */
+function isKept(event: ArrivedEvent): boolean {
+  const { kind } = event;
+  return kind === 'message' ? event.kept !== undefined : kind === 'caught_up' || kind === 'missed';
+}
+
+function keptGroupOf(event: ArrivedEvent): string {
+  if (event.kind === 'message') return event.groups[event.kept?.groupIndex ?? 0]!;
+  return 'group' in event ? event.group : '';
 }
 
 function readAsOne(): BusError {

@@ -1,10 +1,19 @@
 /** What a session has asked for and what has become of it. Pure: what must be said again after a break is decided here. */
-import { encodeClientControl, frameOf } from '@rookery/protocol/websocket';
+import { encodeClientControl, type Filter, type From, frameOf } from '@rookery/protocol/websocket';
 import type { BusError } from './errors.ts';
 import { Fifo } from './fifo.ts';
 
 /** A record from `encodeRecord`, or a change of membership. */
-export type Asked = Uint8Array | { readonly kind: 'join' | 'leave'; readonly group: string };
+export type Asked =
+  | Uint8Array
+  | { readonly kind: 'join' | 'leave' | 'unsubscribe'; readonly group: string }
+  | {
+      readonly kind: 'subscribe';
+      readonly group: string;
+      readonly from: From;
+      readonly filter: Filter;
+      readonly lastValue: boolean;
+    };
 
 export type Settle = (error?: BusError) => void;
 
@@ -45,10 +54,12 @@ export class Requests {
     return this.#offered === 0;
   }
 
-  add(asked: Asked, settle: Settle | undefined): void {
+  /** Gives its number. */
+  add(asked: Asked, settle: Settle | undefined): number {
     this.#list.push({ asked, settle });
     this.#bytes += bytesOf(asked);
     this.#unwrittenBytes += bytesOf(asked);
+    return this.#first + this.#list.length - 1;
   }
 
   /**

@@ -5,7 +5,14 @@
  *
  * Pure: what the ring delivers and what sessions ask for goes in, `take` gives what is to be done.
  */
-import { decodeEvent, encodeEvent, type GroupEvent, type GroupState, groupsFit } from '@rookery/protocol/bus';
+import {
+  decodeEvent,
+  encodeEvent,
+  type GroupEvent,
+  type GroupMessage,
+  type GroupState,
+  groupsFit,
+} from '@rookery/protocol/bus';
 import { isGroupName, parsePrivateGroup } from '@rookery/protocol/spread';
 import type { EngineDelivery, EngineOutput } from '../engine/engine.ts';
 import type { Configuration, Service } from '../ring/types.ts';
@@ -18,6 +25,8 @@ export interface GroupsOptions {
   readonly id: number;
   /** Of this daemon; part of its sessions' names. Unique in the network. */
   readonly name: string;
+  /** Whether what is sent to the group is kept here; by default nothing is. */
+  readonly keeps?: (group: string) => boolean;
 }
 
 interface Session {
@@ -45,6 +54,7 @@ export class Groups {
   readonly #mine = new Map<string, Set<string>>();
   /** The last view of each group that was told to somebody here. */
   readonly #views = new Map<string, View>();
+  readonly #keeps: ((group: string) => boolean) | undefined;
   readonly #origins = new Origins();
   #table: GroupTable;
   #configuration: Configuration | undefined;
@@ -63,6 +73,7 @@ export class Groups {
   constructor(options: GroupsOptions) {
     this.#id = options.id;
     this.name = options.name;
+    this.#keeps = options.keeps;
     this.#table = new GroupTable(options.id);
     this.#history = `alone ${options.id}`;
   }
@@ -295,11 +306,12 @@ export class Groups {
 
   // ---- Events in their order
 
-  #apply({ sender, service, payload }: EngineDelivery): void {
+  #apply({ sender, service, order, payload }: EngineDelivery): void {
     const event = decodeEvent(payload);
     switch (event?.kind) {
       case 'message': {
         const { session: from, groups, messageType, bigEndian, selfDiscard, key, origin, data } = event;
+        if (this.#keeps !== undefined) this.#keep(sender, service, order, event);
         const repeated = origin !== undefined && !this.#origins.add(origin, false);
         const to = repeated ? [] : this.#receivers(groups, selfDiscard ? from : undefined);
         if (to.length > 0) {
@@ -351,8 +363,25 @@ export class Groups {
       case 'state':
         if (sender === this.#id) this.#stateUnderWay = false;
         break;
+      case 'keeping':
+      case 'fill':
+      case 'filled':
+        this.#outputs.push({ kind: 'durable', sender, event });
+        break;
       default:
         break;
+    }
+  }
+
+  // hot: once per message, where anything is kept.
+  #keep(sender: number, service: Service, order: number, message: GroupMessage): void {
+    const { representative, sequence: ringSequence } = this.#configuration!.ring;
+    const { groups } = message;
+    for (let groupIndex = 0; groupIndex < groups.length; groupIndex++) {
+      const group = groups[groupIndex]!;
+      if (!this.#keeps!(group) || groups.indexOf(group) < groupIndex) continue;
+      const stamp = { ringSequence, representative, sender, order };
+      this.#outputs.push({ kind: 'keep', group, ordered: { message, service, groupIndex, stamp } });
     }
   }
 

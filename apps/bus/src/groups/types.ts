@@ -1,5 +1,6 @@
 /** What goes out of the groups: to the ring, and to this daemon's sessions. */
-import type { GroupMessage } from '@rookery/protocol/bus';
+import type { DurableEvent, GroupMessage } from '@rookery/protocol/bus';
+import type { Stamp } from '@rookery/protocol/websocket';
 import type { Service } from '../ring/types.ts';
 
 /** A view's name: unique over all groups and all time. Each number fits 31 bits. */
@@ -47,8 +48,21 @@ export type GroupOutput =
   | { readonly kind: 'confirmed'; readonly to: string }
   /** This session's goodbye has come round: its name is free. */
   | { readonly kind: 'freed'; readonly session: string }
+  /** A message to a group that is kept here, whether it is a repeat or not. */
+  | { readonly kind: 'keep'; readonly group: string; readonly ordered: Ordered }
+  /** What another daemon, or this one, says of what it keeps. */
+  | { readonly kind: 'durable'; readonly sender: number; readonly event: DurableEvent }
   /** Nobody may send to the group for now, or everybody may again. */
   | { readonly kind: 'pressure'; readonly group: string; readonly on: boolean };
+
+/** A message that the ring has ordered. The data lies in the packet that brought it. */
+export interface Ordered {
+  readonly message: GroupMessage;
+  readonly service: Service;
+  /** Of the group that it is kept for, among the message's. */
+  readonly groupIndex: number;
+  readonly stamp: Stamp;
+}
 
 /** What a session sends. */
 export interface Multicast extends Omit<GroupMessage, 'kind' | 'session'> {

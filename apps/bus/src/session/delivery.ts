@@ -8,6 +8,20 @@ export type Delivery =
   | { readonly kind: 'left'; readonly group: string }
   /** So many messages to the group were dropped or conflated, before what follows. */
   | { readonly kind: 'dropped'; readonly group: string; readonly count: number }
+  /** A kept group is read from here on: what comes stands behind `sequence`. `number` is the client's request. */
+  | {
+      readonly kind: 'subscribed';
+      readonly number: number;
+      readonly group: string;
+      readonly sequence: number;
+      readonly last: number;
+      readonly whole: boolean;
+      readonly cursor: string;
+    }
+  /** All that was kept up to here has been given. */
+  | { readonly kind: 'caught_up'; readonly group: string; readonly sequence: number }
+  /** So many, at most, were let go of before the reader came to them. */
+  | { readonly kind: 'missed'; readonly group: string; readonly count: number }
   /** A request that was not carried out. `number` is the client's, 0 on a wire without them. */
   | { readonly kind: 'refused'; readonly number: number; readonly code: RefusalCode };
 
@@ -18,7 +32,9 @@ export type RefusalCode =
   | 'TOO_MANY_LISTENERS'
   | 'MESSAGE_TOO_LARGE'
   | 'NOT_A_MEMBER'
-  | 'ALREADY_A_MEMBER';
+  | 'ALREADY_A_MEMBER'
+  | 'NOT_KEPT'
+  | 'BAD_CURSOR';
 
 export const REFUSALS: Readonly<Record<RefusalCode, string>> = {
   BAD_GROUP: 'a group has 1 to 31 characters of 0x24 to 0x7e; a private one can be sent to, not joined',
@@ -29,6 +45,9 @@ export const REFUSALS: Readonly<Record<RefusalCode, string>> = {
     'the message is larger than this bus carries: split it, or raise message_bytes on all daemons',
   NOT_A_MEMBER: 'only who is in a group can leave it',
   ALREADY_A_MEMBER: 'the session is in the group already',
+  NOT_KEPT:
+    'this daemon does not keep the group, or not the last values of its keys: see keep and durable in its settings',
+  BAD_CURSOR: 'that is no cursor of a subscription',
 };
 
 /** Why a session, or a connection that never became one, is over. */
@@ -43,6 +62,8 @@ export interface Format {
   readonly name: string;
   /** `mine`: of a view by the network, the index of the receiver's set. */
   encode(delivery: Delivery, mine: number): Content | undefined;
+  /** A record of a kept group; `undefined` if the wire has no words for it. */
+  kept(record: Uint8Array): Content | undefined;
   /** Whether `mine` makes a difference. */
   readonly tellsMine: boolean;
   /** A session hears that it has left a group also if it asked for no memberships. */

@@ -1,8 +1,9 @@
 /** One client: its name, what it may do, what waits for it. Both wires end here. */
 import type { Multicast } from '../groups/types.ts';
-import type { Content, EndReason, Format, RefusalCode } from './delivery.ts';
+import type { Content, Delivery, EndReason, Format, RefusalCode } from './delivery.ts';
 import { type Entry, type Numbered, Outbox, type SlowPolicy } from './outbox.ts';
 import { Rate } from './rate.ts';
+import { type SubscribeRequest, Subscriptions } from './subscriptions.ts';
 
 /** The connection that a session is served on. */
 export interface SessionConnection {
@@ -16,7 +17,9 @@ export interface SessionConnection {
 
 export type Request =
   | { readonly kind: 'join' | 'leave'; readonly group: string }
-  | { readonly kind: 'multicast'; readonly message: Multicast };
+  | { readonly kind: 'multicast'; readonly message: Multicast }
+  | SubscribeRequest
+  | { readonly kind: 'unsubscribe'; readonly group: string };
 
 /** `wait`: ask again when `resume` is called; until then read nothing more of this client. */
 export type Verdict = 'taken' | 'wait' | RefusalCode;
@@ -24,7 +27,7 @@ export type Verdict = 'taken' | 'wait' | RefusalCode;
 /** What a session asks of the daemon that it is at. */
 export interface SessionHost {
   /** Checks what is the daemon's to check, and hands it to the groups. */
-  ask(session: Session, request: Request): Verdict;
+  ask(session: Session, request: Request, number: number): Verdict;
   /** The outbox has something for a connection that can't know it. */
   touch(session: Session): void;
   /** What its outbox takes of memory has changed. */
@@ -90,6 +93,7 @@ export class Session {
   progressAt: number;
   /** Groups whose senders are held up for this session. */
   readonly pressing: Set<string> = new Set();
+  readonly subscriptions: Subscriptions;
   readonly counters = { received: 0, sent: 0, dropped: 0, waits: 0 };
   over = false;
   readonly #host: SessionHost;
@@ -128,6 +132,7 @@ export class Session {
       return entryOf(content, undefined, '', 'disconnect', 1);
     };
     this.#outbox = new Outbox(limits.outboxBytes, resumption !== undefined, notice);
+    this.subscriptions = new Subscriptions(this, limits.outboxBytes);
   }
 
   // ---- What the client asks for
@@ -149,12 +154,14 @@ export class Session {
         return 'wait';
       }
     }
-    const verdict = this.#host.ask(this, request);
+    const verdict = this.#host.ask(this, request, number);
     if (verdict === 'wait') return verdict;
     this.#taken = number;
     if (verdict !== 'taken') return verdict;
     this.#under.push(number);
-    if (request.kind === 'multicast') {
+    if (request.kind === 'subscribe' || request.kind === 'unsubscribe') {
+      this.#passAlone(number);
+    } else if (request.kind === 'multicast') {
       this.counters.received++;
       this.#messages.spend(1);
       this.#bytes.spend(request.message.data.length);
@@ -206,12 +213,31 @@ export class Session {
     if (content === undefined) return;
     this.#refused.push({ number, content, delivery: undefined });
     this.#under.push(number);
-    if (this.#under.length - this.#underHead === 1) this.#passUnder();
-    else this.#underRefused.add(number);
+    this.#passAlone(number);
     this.push(content, undefined, '', 'disconnect');
   }
 
+  /** It doesn't go round the ring: it is confirmed when those before it are. */
+  #passAlone(number: number): void {
+    if (this.#under.length - this.#underHead === 1) this.#passUnder();
+    else this.#underRefused.add(number);
+    if (this.resumption !== undefined) this.#host.touch(this);
+  }
+
   // ---- What the client is told
+
+  /** What is never dropped. */
+  tell(delivery: Delivery): void {
+    const content = this.format.encode(delivery, 0);
+    if (content !== undefined) this.push(content, undefined, '', 'disconnect');
+  }
+
+  // hot: once per message of a kept group and reader.
+  /** There is room for it: its log is read no further when there is none. */
+  giveKept(record: Uint8Array, receivers: number): void {
+    const content = this.format.kept(record);
+    if (content !== undefined) this.push(content, undefined, '', 'disconnect', receivers);
+  }
 
   /** `group`: whose policy it is, for messages; undefined for what is never dropped. */
   push(content: Content, group: string | undefined, key: string, policy: SlowPolicy, receivers = 1): void {
@@ -290,6 +316,7 @@ export class Session {
   /** The host's last word. */
   close(reason: EndReason): void {
     this.over = true;
+    this.subscriptions.closeAll();
     clearTimeout(this.#timer);
     this.connection?.ended(reason);
     this.connection = undefined;
@@ -299,5 +326,6 @@ export class Session {
     const { heldBytes } = this.#outbox;
     if (heldBytes < before) this.progressAt = this.#host.now;
     this.#host.weigh(this, heldBytes - before);
+    if (heldBytes < before) this.subscriptions.wake();
   }
 }

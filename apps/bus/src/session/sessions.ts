@@ -4,6 +4,7 @@
  */
 import { GROUP_ROWS_MAX } from '@rookery/protocol/bus';
 import { EncodeError } from '@rookery/protocol/websocket';
+import type { Durable } from '../durable/durable.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Groups } from '../groups/groups.ts';
 import type { GroupDelivery, GroupOutput, View } from '../groups/types.ts';
@@ -22,6 +23,7 @@ import {
 export interface SessionsOptions {
   readonly engine: Engine;
   readonly groups: Groups;
+  readonly durable: Durable;
   readonly limits: SessionLimits & {
     readonly maxSessions: number;
     readonly maxGroups: number;
@@ -48,6 +50,9 @@ export interface SessionsCounters {
   waits: number;
   readonly ended: Record<EndReason, number>;
 }
+
+/** What goes round the ring. */
+type RingRequest = Exclude<Request, { readonly kind: 'subscribe' | 'unsubscribe' }>;
 
 /** Beyond this much that waits for the token, nobody is read: enough to fill every packet of some rotations. */
 const QUEUE_PAUSE_BYTES = 1024 * 1024;
@@ -95,6 +100,8 @@ export class Sessions implements SessionHost {
     options.engine.onOutput = (output) => {
       options.groups.onRing(output);
       this.#carryOut();
+      if (output.kind === 'configuration') options.durable.onConfiguration(output.configuration);
+      options.durable.onOutput();
       // What left the ring's queue may have been for nobody here: then no connection says that there is room.
       if (this.#waiting.size > 0) this.#schedule();
     };
@@ -183,8 +190,14 @@ export class Sessions implements SessionHost {
 
   // ---- What sessions ask for
 
-  ask(session: Session, request: Request): Verdict {
-    const { engine, groups } = this.#options;
+  ask(session: Session, request: Request, number: number): Verdict {
+    const { durable, engine, groups } = this.#options;
+    if (request.kind === 'subscribe') {
+      return session.subscriptions.open(request, durable.group(request.group), number) ?? 'taken';
+    }
+    if (request.kind === 'unsubscribe') {
+      return session.subscriptions.close(request.group) ? 'taken' : 'NOT_A_MEMBER';
+    }
     if (engine.queuedBytes > QUEUE_PAUSE_BYTES) return this.#wait(session, this.#waiting);
     const verdict = this.#check(session, request);
     if (verdict !== 'taken') return verdict === 'wait' ? this.#wait(session, this.#heldUp) : verdict;
@@ -207,7 +220,7 @@ export class Sessions implements SessionHost {
     return 'taken';
   }
 
-  #check(session: Session, request: Request): Verdict {
+  #check(session: Session, request: RingRequest): Verdict {
     const { groups, limits, groupSettings } = this.#options;
     switch (request.kind) {
       case 'multicast': {
@@ -306,7 +319,15 @@ export class Sessions implements SessionHost {
         this.#tellLeft(output);
         break;
       case 'confirmed':
-        this.#sessions.get(output.to)?.confirm();
+        // Confirmed means kept, by who keeps it.
+        if (this.#options.durable.isCommitted) this.#sessions.get(output.to)?.confirm();
+        else this.#options.durable.whenCommitted(() => this.#sessions.get(output.to)?.confirm());
+        break;
+      case 'keep':
+        this.#options.durable.onMessage(output.group, output.ordered);
+        break;
+      case 'durable':
+        this.#options.durable.onEvent(output.sender, output.event);
         break;
       case 'freed':
         this.#freed(output.session);

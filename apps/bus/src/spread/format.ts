@@ -27,6 +27,7 @@ function formatWith(name: string, writeView: typeof writeMembership): Format {
     name,
     tellsMine: true,
     leftToAll: false,
+    kept: () => undefined,
     // hot: once per message.
     encode(delivery: Delivery, mine: number): Buffer | undefined {
       switch (delivery.kind) {

@@ -223,6 +223,8 @@ export class WebSocketConnection implements SessionConnection {
       case 'send':
       case 'join':
       case 'leave':
+      case 'subscribe':
+      case 'unsubscribe':
         return this.#ask(session, input.n, requestOf(input));
       // Said in one breath with the hello, before there was a session.
       case 'ack':
@@ -455,6 +457,10 @@ export class WebSocketConnection implements SessionConnection {
 }
 
 function requestOf(input: WireRequest): Request {
+  if (input.kind === 'subscribe') {
+    const { kind, group, from, filter, lastValue } = input;
+    return { kind, group, from, filter, lastValue };
+  }
   if (input.kind !== 'send') return { kind: input.kind, group: input.group };
   const { groups, service, messageType, key, selfDiscard, origin, data } = input;
   return {

@@ -1,5 +1,5 @@
 /** Deliveries as WebSocket frames: records for binary ones, JSON without its number for text. */
-import { encodeDelivery, encodeRecord } from '@rookery/protocol/websocket';
+import { decodeFrame, encodeDelivery, encodeRecord, frameOf } from '@rookery/protocol/websocket';
 import type { GroupId } from '../groups/types.ts';
 import { type Delivery, type Format, REFUSALS } from '../session/delivery.ts';
 
@@ -14,6 +14,7 @@ export const binaryFormat: Format = {
     const { kind: _, from: sender, ...message } = delivery;
     return encodeRecord({ ...message, sender });
   },
+  kept: (record) => record,
 };
 
 /** Everything in text frames. */
@@ -22,6 +23,13 @@ export const jsonFormat: Format = {
   tellsMine: false,
   leftToAll: true,
   encode: (delivery) => encodeText(delivery),
+  kept(record) {
+    const limits = { groups: 255, messageBytes: record.length };
+    const decoded = decodeFrame(frameOf(1, [record]), 'daemon', limits);
+    if (!Array.isArray(decoded)) return undefined;
+    const { number: _, bigEndian: __, selfDiscard: ___, ...message } = decoded[0]!;
+    return encodeDelivery({ kind: 'message', ...message });
+  },
 };
 
 function encodeText(delivery: Delivery): string {
@@ -40,6 +48,13 @@ function encodeText(delivery: Delivery): string {
       return encodeDelivery({ kind: 'left', group: delivery.group });
     case 'dropped':
       return encodeDelivery({ kind: 'dropped', group: delivery.group, count: delivery.count });
+    case 'subscribed': {
+      const { number, ...rest } = delivery;
+      return encodeDelivery({ ...rest, n: number });
+    }
+    case 'caught_up':
+    case 'missed':
+      return encodeDelivery(delivery);
     case 'refused': {
       const { number, code } = delivery;
       return encodeDelivery({ kind: 'refused', n: number, code, message: REFUSALS[code] });

@@ -3,6 +3,7 @@
  * bytes: groups, and sessions by their private group (`#name#daemon`).
  */
 import { getU16, getU32, putU16, putU32 } from './bytes.ts';
+import { type DurableEvent, DurableType, decodeDurable, encodeDurable } from './durable.ts';
 import { isOrigin, ORIGIN_BYTES, type Origin, putOrigin, takeOrigin } from './origin.ts';
 
 const EventType = { message: 1, join: 2, leave: 3, disconnect: 4, state: 5, pressure: 6 } as const;
@@ -57,7 +58,7 @@ export interface GroupPressure {
   readonly on: boolean;
 }
 
-export type GroupEvent = GroupMessage | GroupChange | SessionGone | GroupState | GroupPressure;
+export type GroupEvent = GroupMessage | GroupChange | SessionGone | GroupState | GroupPressure | DurableEvent;
 
 /** Rows in one state, at most: 1,000 sessions in 100 groups each. */
 export const GROUP_ROWS_MAX = 100_000;
@@ -119,6 +120,10 @@ export function encodeEvent(event: GroupEvent): Buffer {
       for (const { group, session } of members) at = putName(bytes, putName(bytes, at, group), session);
       return bytes;
     }
+    case 'keeping':
+    case 'fill':
+    case 'filled':
+      return encodeDurable(event);
   }
 }
 
@@ -182,6 +187,10 @@ export function decodeEvent(bytes: Buffer): GroupEvent | undefined {
     }
     case EventType.state:
       return takeState(cursor);
+    case DurableType.keeping:
+    case DurableType.fill:
+    case DurableType.filled:
+      return decodeDurable(bytes);
     default:
       return undefined;
   }

@@ -4,6 +4,7 @@
  */
 export { type ChunkCursor, chunkCursor, nextChunk, putChunk } from './chunks.ts';
 export { decodePacket, decodeRecovered } from './decode.ts';
+export type { DurableEvent, Fill, Filled, Keeping, KeptGroup, Strand } from './durable.ts';
 export { encodeControl, sealData, wrapRecovered } from './encode.ts';
 export {
   ADDRESSES_MAX,

@@ -18,6 +18,7 @@ import {
   Wrong,
 } from './fields.ts';
 import { KEY_BYTES, type Limits, NUMBER_MAX, TOKEN_CHARACTERS, withDefaults } from './limits.ts';
+import { filterOf, fromOf, fromToFields } from './subscribe.ts';
 
 /** Never throws. What is `bad` with an `n` is a request to refuse; any other ends the connection. */
 export function decodeClientControl(frame: string, limits?: Partial<Limits>): ClientControl | Bad {
@@ -50,6 +51,12 @@ export function encodeClientControl(control: ClientControl): string {
         sequence: origin?.sequence,
         ...toField(data),
       });
+    }
+    case 'subscribe': {
+      const { n, group, from, filter, lastValue } = control;
+      const view = lastValue ? 'last_value' : undefined;
+      const some = Object.keys(filter).length > 0 ? filter : undefined;
+      return JSON.stringify({ type: 'subscribe', n, group, from: fromToFields(from), filter: some, view });
     }
     default: {
       const { kind, ...fields } = control;
@@ -84,7 +91,8 @@ function decode(fields: Fields, limits: Limits): ClientControl | Bad {
         token: token(fields),
       };
     case 'join':
-    case 'leave': {
+    case 'leave':
+    case 'unsubscribe': {
       only(fields, 'n', 'group');
       const n = integer(fields, 'n', 1);
       const { group } = fields;
@@ -93,6 +101,8 @@ function decode(fields: Fields, limits: Limits): ClientControl | Bad {
       }
       return { kind: fields.type, n, group };
     }
+    case 'subscribe':
+      return decodeSubscribe(fields);
     case 'send':
       return decodeSend(fields, limits);
     case 'ack':
@@ -113,8 +123,24 @@ function decode(fields: Fields, limits: Limits): ClientControl | Bad {
       only(fields);
       return { kind: 'bye' };
     default:
-      throw new Wrong('"type" is one of hello, resume, join, leave, send, ack, groups, members, ping, bye');
+      throw new Wrong(
+        '"type" is one of hello, resume, join, leave, subscribe, unsubscribe, send, ack, groups, members, ping, bye',
+      );
   }
+}
+
+function decodeSubscribe(fields: Fields): ClientControl | Bad {
+  only(fields, 'n', 'group', 'from', 'filter', 'view');
+  const n = integer(fields, 'n', 1);
+  const { group } = fields;
+  const from = fromOf(fields);
+  const lastValue = oneOf(fields, 'view', ['events', 'last_value'], 'events') === 'last_value';
+  if (lastValue && from !== 'now') throw new Wrong('a view begins now: it has no "from"');
+  const filter = filterOf(fields);
+  if (typeof group !== 'string' || !isGroupName(group)) {
+    return bad('BAD_GROUP', 'a group has 1 to 31 characters of 0x24 to 0x7e', n);
+  }
+  return { kind: 'subscribe', n, group, from, filter, lastValue };
 }
 
 function decodeSend(fields: Fields, limits: Limits): ClientControl | Bad {

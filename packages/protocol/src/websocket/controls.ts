@@ -2,10 +2,23 @@
 import type { Origin } from '../bus/origin.ts';
 import type { Service } from '../bus/services.ts';
 import type { Cause } from '../spread/types.ts';
+import type { Kept } from './kept.ts';
+import type { Filter, From } from './subscribe.ts';
 
 /** A request, numbered by the client over text and binary frames alike. */
 export type Request =
   | { readonly kind: 'join' | 'leave'; readonly n: number; readonly group: string }
+  | { readonly kind: 'unsubscribe'; readonly n: number; readonly group: string }
+  | {
+      readonly kind: 'subscribe';
+      readonly n: number;
+      /** One that the daemon keeps. */
+      readonly group: string;
+      readonly from: From;
+      readonly filter: Filter;
+      /** The last value of each key, and then what comes. `from` must be `now`. */
+      readonly lastValue: boolean;
+    }
   | {
       readonly kind: 'send';
       readonly n: number;
@@ -53,6 +66,8 @@ export const REFUSAL_CODES = [
   'MESSAGE_TOO_LARGE',
   'NOT_A_MEMBER',
   'ALREADY_A_MEMBER',
+  'NOT_KEPT',
+  'BAD_CURSOR',
 ] as const;
 /** Why a request was not carried out. */
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
@@ -98,6 +113,25 @@ export type Delivery =
       readonly message: string;
     }
   | {
+      /** What comes of the group from here on is from the subscription, until it is caught up, and then all of it. */
+      readonly kind: 'subscribed';
+      readonly d: number;
+      readonly n: number;
+      readonly group: string;
+      /** In this daemon's log: what comes is behind it. */
+      readonly sequence: number;
+      /** The last one in this daemon's log now. */
+      readonly last: number;
+      /** False while this daemon has not heard from others what it lacks: then more will come. */
+      readonly whole: boolean;
+      /** For who has been given nothing yet. */
+      readonly cursor: string;
+    }
+  /** All that was kept up to here has been given. */
+  | { readonly kind: 'caught_up'; readonly d: number; readonly group: string; readonly sequence: number }
+  /** So many messages, or fewer, were let go of before this reader came to them. */
+  | { readonly kind: 'missed'; readonly d: number; readonly group: string; readonly count: number }
+  | {
       readonly kind: 'message';
       readonly d: number;
       readonly sender: string;
@@ -106,6 +140,8 @@ export type Delivery =
       readonly messageType: number;
       /** Empty for none. */
       readonly key: string;
+      readonly origin?: Origin | undefined;
+      readonly kept?: Kept | undefined;
       readonly data: Uint8Array;
     };
 

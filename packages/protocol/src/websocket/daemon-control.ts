@@ -14,6 +14,7 @@ import { fromFields, toField } from './data.ts';
 import {
   asFields,
   type Fields,
+  flag,
   has,
   integer,
   list,
@@ -23,6 +24,7 @@ import {
   text,
   Wrong,
 } from './fields.ts';
+import type { Kept } from './kept.ts';
 import { type Limits, withDefaults } from './limits.ts';
 
 const END_CODES = Object.keys(CLOSE_CODES) as readonly EndCode[];
@@ -64,6 +66,9 @@ export function encodeDaemonControl(control: DaemonControl): string {
     case 'left':
     case 'dropped':
     case 'refused':
+    case 'subscribed':
+    case 'caught_up':
+    case 'missed':
     case 'message':
       return numberDelivery(encodeDelivery(control), control.d);
     default: {
@@ -80,7 +85,7 @@ export type SharedDelivery = WithoutNumber<Delivery>;
 /** A delivery's text without its number, for `numberDelivery`: encode once, send to many. */
 export function encodeDelivery(delivery: SharedDelivery): string {
   if (delivery.kind === 'message') {
-    const { sender, groups, service, messageType, key, data } = delivery;
+    const { sender, groups, service, messageType, key, origin, kept, data } = delivery;
     return JSON.stringify({
       type: 'message',
       sender,
@@ -88,11 +93,19 @@ export function encodeDelivery(delivery: SharedDelivery): string {
       service,
       message_type: messageType,
       key: key === '' ? undefined : key,
+      publisher: origin?.publisher,
+      publisher_sequence: origin?.sequence,
+      ...(kept === undefined ? undefined : keptFields(kept, groups)),
       ...toField(data),
     });
   }
   const { kind, ...fields } = delivery;
   return JSON.stringify({ type: kind, ...fields, d: undefined });
+}
+
+/** For people: a program that wants to go on elsewhere reads binary frames. */
+function keptFields({ sequence, timeMs, groupIndex }: Kept, groups: readonly string[]): object {
+  return { kept_for: groups[groupIndex], sequence, time_ms: timeMs };
 }
 
 /** The frame's text. `shared` is from `encodeDelivery`. */
@@ -183,6 +196,31 @@ function decodeDelivery(fields: Fields, limits: Limits): Delivery {
         n: integer(fields, 'n', 1),
         code: oneOf(fields, 'code', REFUSAL_CODES),
         message: text(fields, 'message', REASON),
+      };
+    case 'subscribed':
+      return {
+        kind: 'subscribed',
+        d,
+        n: integer(fields, 'n', 1),
+        group: named(fields.group, 'group', isGroupName),
+        sequence: integer(fields, 'sequence', 0),
+        last: integer(fields, 'last', 0),
+        whole: flag(fields, 'whole', true),
+        cursor: text(fields, 'cursor', limits.deliveryText),
+      };
+    case 'caught_up':
+      return {
+        kind: 'caught_up',
+        d,
+        group: named(fields.group, 'group', isGroupName),
+        sequence: integer(fields, 'sequence', 0),
+      };
+    case 'missed':
+      return {
+        kind: 'missed',
+        d,
+        group: named(fields.group, 'group', isGroupName),
+        count: integer(fields, 'count', 1),
       };
     case 'message':
       return {

@@ -38,6 +38,15 @@ export {
   numberDelivery,
   type SharedDelivery,
 } from './daemon-control.ts';
-export { KEPT_BYTES, type Kept, type Stamp } from './kept.ts';
+export type { Kept, Stamp } from './kept.ts';
+export { isKeptRecord, keptOf, keyAndDataOf, originOf, renumbered } from './kept-record.ts';
 export { DEFAULT_LIMITS, FRAME_OVERHEAD_BYTES, KEY_BYTES, type Limits } from './limits.ts';
 export { decodeFrame, encodeRecord, frameOf, type MessageRecord, type NumberedRecord } from './records.ts';
+export {
+  decodeCursor,
+  encodeCursor,
+  type FieldValue,
+  type Filter,
+  type From,
+  type Given,
+} from './subscribe.ts';

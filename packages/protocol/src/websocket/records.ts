@@ -42,11 +42,11 @@ const FRAME_VERSION = 1;
 const FRAME_HEADER_BYTES = 12;
 /** Of the record's length itself, which doesn't count in it. */
 const LENGTH_BYTES = 4;
-const RECORD_HEADER_BYTES = 12;
+export const RECORD_HEADER_BYTES = 12;
 const SELF_DISCARD = 1;
 const BIG_ENDIAN = 2;
-const ORIGIN = 4;
-const KEPT = 8;
+export const ORIGIN = 4;
+export const KEPT = 8;
 /** `#`, which sessions begin with and groups don't. */
 const HASH = 0x23;
 

@@ -163,6 +163,11 @@ export class LogStream implements Stream {
     if (last >= 1) this.#acknowledgeRange(1, last);
   }
 
+  acknowledgeRange(first: number, last: number): void {
+    const end = Math.min(last, this.nextSequence - 1);
+    if (end >= first) this.#acknowledgeRange(first, end);
+  }
+
   acknowledgeSequence(sequence: number): void {
     this.#acknowledgeSequences(sequence, sequence);
   }

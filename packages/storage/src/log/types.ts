@@ -108,6 +108,8 @@ export interface Stream {
   acknowledge(entry: Entry): void;
   /** Marks all up to the sequence, of whatever was appended so far, as consumed. */
   acknowledgeThrough(sequence: number): void;
+  /** Marks `first` to `last`, of whatever was appended so far, as consumed. */
+  acknowledgeRange(first: number, last: number): void;
   /** For a stream that only keeps a cursor over another one's sequences: marks a sequence without an entry. */
   acknowledgeSequence(sequence: number): void;
   /** The same for all sequences up to this one, whether or not there ever was an entry. */

@@ -1,0 +1,276 @@
+/**
+ * The groups that a daemon keeps. What the ring delivers goes in; what is to be said to the other daemons goes out
+ * through `submit`. A daemon that keeps nothing says so, for the others wait until all have spoken.
+ */
+import { type DurableEvent, encodeEvent, type Keeping } from '@rookery/protocol/bus';
+import { type Log, type LogEvent, type LogOptions, openLog } from '@rookery/storage';
+import type { Ordered } from '../groups/types.ts';
+import type { Configuration } from '../ring/types.ts';
+import { type GroupHost, KeptGroup } from './group.ts';
+import { planTurns } from './plan.ts';
+import { type DurableSettings, isMeant, settingsOf } from './settings.ts';
+import { Vector } from './vector.ts';
+
+export interface DurableOptions {
+  /** Of this daemon, in the ring. */
+  readonly id: number;
+  /** By name, or by beginning with `*` behind. */
+  readonly patterns: Readonly<Record<string, DurableSettings>>;
+  readonly log: Omit<LogOptions, 'onCommit' | 'onEvent'>;
+  /** For a simulator. */
+  readonly open?: typeof openLog;
+  /** Each costs two streams and its marks. */
+  readonly maxGroups: number;
+  /** To all daemons. False if the ring takes no more for now. */
+  readonly submit: (payload: Uint8Array) => boolean;
+  /** Bytes that wait for the token. */
+  readonly queuedBytes: () => number;
+  /** ms since 1970. */
+  readonly now: () => number;
+  readonly onLogEvent: (event: LogEvent) => void;
+  /** Nothing more can be kept: end. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** Fills wait while more than this waits for the token: what sessions send goes first. */
+const FILL_ROOM_BYTES = 256 * 1024;
+
+export class Durable {
+  readonly #options: DurableOptions;
+  /** Names, and beginnings with `*` behind. */
+  readonly patterns: readonly string[];
+  readonly #groups = new Map<string, KeptGroup>();
+  #log: Log | undefined;
+  #configuration: Configuration | undefined;
+  #said = new Map<number, Keeping>();
+  /** What this daemon keeps is on its way: of this configuration, or still of an earlier one. */
+  #sayingUnderWay = false;
+  #waiting: (() => void)[] = [];
+  /** What waits until the log has committed up to a position, in order. */
+  readonly #uncommitted: { readonly position: number; readonly done: () => void }[] = [];
+  /** Groups with messages that aren't committed. */
+  readonly #dirty = new Set<KeptGroup>();
+  #failed = false;
+
+  constructor(options: DurableOptions) {
+    this.#options = options;
+    this.patterns = Object.keys(options.patterns);
+  }
+
+  /** Reads what was kept. @throws LogError */
+  async open(): Promise<void> {
+    const { log, onLogEvent, open = openLog } = this.#options;
+    if (this.patterns.length === 0) return;
+    this.#log = await open({
+      ...log,
+      onCommit: (position) => this.#onCommit(position),
+      onEvent: (event) => {
+        onLogEvent(event);
+        if (event.type === 'failed') this.#fail(event.error);
+      },
+    });
+    for (const stream of [...this.#log.streams.keys()]) {
+      if (!stream.startsWith('k:')) continue;
+      const name = stream.slice(2);
+      const settings = settingsOf(name, this.#options.patterns);
+      if (settings === undefined || this.#groups.has(name)) continue;
+      this.#groups.set(name, await KeptGroup.open(name, settings, this.#hostOf(this.#log)));
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const group of this.#groups.values()) group.begin({ representative: 0, sequence: 0 });
+    await this.#log?.close();
+    this.#log = undefined;
+  }
+
+  /** Whether this daemon is told to keep the group. */
+  keeps(name: string): boolean {
+    return this.patterns.length > 0 && settingsOf(name, this.#options.patterns) !== undefined;
+  }
+
+  get groups(): ReadonlyMap<string, KeptGroup> {
+    return this.#groups;
+  }
+
+  /** Of a group that this daemon keeps; made if nothing came to it yet. */
+  group(name: string): KeptGroup | undefined {
+    const found = this.#groups.get(name);
+    if (found !== undefined || this.#log === undefined) return found;
+    const settings = settingsOf(name, this.#options.patterns);
+    if (settings === undefined || this.#groups.size >= this.#options.maxGroups) return undefined;
+    const group = KeptGroup.create(name, settings, this.#hostOf(this.#log));
+    this.#groups.set(name, group);
+    if (this.#configuration !== undefined) {
+      const { ring } = this.#configuration;
+      if (this.#gathered) group.beginWhole(ring);
+      else group.begin(ring);
+    }
+    return group;
+  }
+
+  /** Daemons of this configuration that keep the group. */
+  keepers(name: string): number[] {
+    return [...this.#said].filter(([, keeping]) => wants(keeping, name)).map(([id]) => id);
+  }
+
+  get isCommitted(): boolean {
+    const log = this.#log;
+    return log === undefined || (log.committedPosition >= log.position && this.#uncommitted.length === 0);
+  }
+
+  /** Calls back when all that came until now is as safe as the log's mode says; at once if it is. */
+  whenCommitted(done: () => void): void {
+    if (this.isCommitted) done();
+    else this.#uncommitted.push({ position: this.#log!.position, done });
+  }
+
+  #onCommit(position: number): void {
+    for (const group of this.#dirty) if (group.onCommit(position)) this.#dirty.delete(group);
+    let count = 0;
+    while (count < this.#uncommitted.length && this.#uncommitted[count]!.position <= position) count++;
+    for (const { done } of this.#uncommitted.splice(0, count)) done();
+  }
+
+  // ---- What the ring delivers, in its order
+
+  onConfiguration(configuration: Configuration): void {
+    if (configuration.kind !== 'regular') return;
+    this.#configuration = configuration;
+    this.#said = new Map();
+    for (const group of this.#groups.values()) group.begin(configuration.ring);
+    this.#say();
+  }
+
+  // hot: once per message to a kept group.
+  onMessage(name: string, ordered: Ordered): void {
+    this.#guard(() => this.group(name)?.onMessage(ordered));
+  }
+
+  onEvent(sender: number, event: DurableEvent): void {
+    if (event.kind === 'keeping') this.#onKeeping(sender, event);
+    else if (this.#log !== undefined) {
+      const group = this.#groups.get(event.group);
+      this.#guard(() => {
+        if (event.kind === 'fill') group?.onFill(event);
+        else group?.onTurnOver(event.ring, event.turn, this.#options.id);
+      });
+    }
+  }
+
+  /** The ring's queue may have room. */
+  onOutput(): void {
+    if (this.#waiting.length === 0 || this.#options.queuedBytes() > FILL_ROOM_BYTES) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** Once a second. */
+  trim(): void {
+    if (this.#log === undefined || this.#failed) return;
+    this.#guard(() => {
+      for (const group of this.#groups.values()) group.trim(this.#options.now());
+    });
+  }
+
+  // ---- What daemons keep
+
+  get #gathered(): boolean {
+    return this.#configuration !== undefined && this.#said.size === this.#configuration.members.length;
+  }
+
+  /** Vectors may be large, and wait in the ring's queue while configurations break: there is one of them at a time. */
+  #say(): void {
+    if (this.#sayingUnderWay) return;
+    const { ring } = this.#configuration!;
+    const groups = [...this.#groups.values()].map(({ name, vector }) => ({
+      name,
+      floor: vector.floor,
+      strands: [...vector],
+    }));
+    const event: Keeping = { kind: 'keeping', ring, patterns: this.patterns, groups };
+    this.#sayingUnderWay = true;
+    if (!this.#options.submit(encodeEvent(event))) {
+      this.#waiting.push(() => {
+        this.#sayingUnderWay = false;
+        this.#say();
+      });
+    }
+  }
+
+  #onKeeping(sender: number, keeping: Keeping): void {
+    const { id } = this.#options;
+    if (sender === id) this.#sayingUnderWay = false;
+    const { representative, sequence } = this.#configuration!.ring;
+    if (keeping.ring.representative !== representative || keeping.ring.sequence !== sequence) {
+      // It was meant for a configuration that ended before the ring took it.
+      if (sender === id) this.#say();
+      return;
+    }
+    this.#said.set(sender, keeping);
+    if (this.#gathered) this.#guard(() => this.#plan());
+  }
+
+  #plan(): void {
+    if (this.#log === undefined) return;
+    const names = new Set(this.#groups.keys());
+    for (const { groups } of this.#said.values()) for (const { name } of groups) names.add(name);
+    for (const name of names) {
+      const group = this.#groups.get(name) ?? this.#join(name);
+      if (group === undefined) continue;
+      const keepers = new Map<number, Vector>();
+      for (const [id, keeping] of this.#said) {
+        const known = keeping.groups.find((one) => one.name === name);
+        if (known !== undefined) keepers.set(id, new Vector(known.strands, known.floor));
+        else if (wants(keeping, name)) keepers.set(id, new Vector());
+      }
+      group.plan(planTurns(keepers), this.#options.id);
+    }
+  }
+
+  /** Others have something of a group that this daemon is told to keep and has nothing of. */
+  #join(name: string): KeptGroup | undefined {
+    const group = this.group(name);
+    group?.begin(this.#configuration!.ring);
+    return group;
+  }
+
+  #hostOf(log: Log): GroupHost {
+    const { submit, now, queuedBytes } = this.#options;
+    return {
+      log,
+      now,
+      submit: (fill) => queuedBytes() <= FILL_ROOM_BYTES && submit(encodeEvent(fill)),
+      filled: (group, turn) => this.#sayFilled(group, turn),
+      room: () => new Promise((resolve) => this.#waiting.push(resolve)),
+      appended: (group) => this.#dirty.add(group),
+      fail: (error) => this.#fail(error),
+    };
+  }
+
+  #sayFilled(group: string, turn: number): void {
+    const { ring } = this.#configuration!;
+    if (this.#options.submit(encodeEvent({ kind: 'filled', ring, group, turn }))) return;
+    this.#waiting.push(() => {
+      if (this.#configuration?.ring === ring) this.#sayFilled(group, turn);
+    });
+  }
+
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    // While it closes, reads under way fail.
+    if (this.#failed || this.#log === undefined) return;
+    this.#failed = true;
+    this.#options.onFailure(error as Error);
+  }
+}
+
+function wants({ patterns, groups }: Keeping, name: string): boolean {
+  return groups.some((group) => group.name === name) || patterns.some((pattern) => isMeant(pattern, name));
+}

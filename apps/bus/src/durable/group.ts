@@ -1,0 +1,500 @@
+/**
+ * One kept group: its two streams of the log, what is known of them, and who listens. What comes is placed here: into
+ * the log, behind what is held while a merge lasts, or nowhere if it is there. See docs/internals/durable.md.
+ */
+import type { Fill, RingId } from '@rookery/protocol/bus';
+import {
+  EncodeError,
+  encodeRecord,
+  isKeptRecord,
+  type Kept,
+  keptOf,
+  keyAndDataOf,
+  originOf,
+  renumbered,
+} from '@rookery/protocol/websocket';
+import type { Log, Stream } from '@rookery/storage';
+import { Origins } from '../groups/origins.ts';
+import type { Ordered } from '../groups/types.ts';
+import type { Matches } from './filter.ts';
+import { Held } from './held.ts';
+import { LogIndex, type Mark } from './log-index.ts';
+import type { Turn } from './plan.ts';
+import type { DurableSettings } from './settings.ts';
+import { readSome, records, type Stored, unbroken } from './stored.ts';
+import { type Listener, type Source, Subscription } from './subscription.ts';
+import { strandKey, Vector } from './vector.ts';
+import { View } from './view.ts';
+
+/** What a group needs of its daemon. */
+export interface GroupHost {
+  readonly log: Log;
+  /** ms since 1970. */
+  now(): number;
+  /** To all daemons. False: the ring's queue is full for now; `room` resolves when it may be tried again. */
+  submit(event: Fill): boolean;
+  filled(group: string, turn: number): void;
+  room(): Promise<void>;
+  /** Something was appended: `onCommit` is to be called. */
+  appended(group: KeptGroup): void;
+  /** The log can't be read or written any more. */
+  fail(error: unknown): void;
+}
+
+export interface Place {
+  readonly position: number;
+  /** What stands in the log up to there. */
+  readonly given: Vector;
+}
+
+export type Begin =
+  | { readonly kind: 'start' | 'now' }
+  | { readonly kind: 'sequence'; readonly sequence: number }
+  | { readonly kind: 'time'; readonly timeMs: number }
+  | { readonly kind: 'last'; readonly count: number }
+  | { readonly kind: 'cursor'; readonly given: Vector };
+
+/** Some packets: live messages come between. */
+const FILL_BYTES = 64 * 1024;
+/** Sequences of what is held: it has no place yet. */
+const HELD_LIVE = 0;
+const HELD_FILLED = 1;
+const NOTHING = new Uint8Array(0);
+
+export class KeptGroup implements Source {
+  readonly name: string;
+  readonly settings: DurableSettings;
+  readonly #host: GroupHost;
+  readonly #main: Stream;
+  readonly #held: Held;
+  readonly #index: LogIndex;
+  readonly #vector = new Vector();
+  readonly #origins = new Origins();
+  readonly #view: View | undefined;
+  readonly #subscriptions = new Set<Subscription>();
+  #whole = false;
+  #turns: readonly Turn[] = [];
+  #turn = 0;
+  /** Counts configurations: what was begun in an earlier one has no effect. */
+  #life = 0;
+  #ring: RingId = { representative: 0, sequence: 0 };
+  #trimmedThrough: number;
+  readonly #uncommitted: {
+    readonly position: number;
+    readonly sequence: number;
+    readonly record: Uint8Array;
+  }[] = [];
+  /** The last one that is committed. */
+  #tail: number;
+  readonly counters = { stored: 0, repeated: 0, filled: 0, given: 0, undeliverable: 0 };
+
+  private constructor(name: string, settings: DurableSettings, host: GroupHost) {
+    const { log } = host;
+    this.name = name;
+    this.settings = settings;
+    this.#host = host;
+    this.#main = log.streams.get(`k:${name}`) ?? log.createStream(`k:${name}`);
+    this.#held = new Held(log, name);
+    this.#index = new LogIndex(
+      settings.retentionMs > 0 ? Math.max(1000, settings.retentionMs / 64) : 3_600_000,
+    );
+    this.#view = settings.lastValue ? new View(settings.lastValueKeys) : undefined;
+    this.#trimmedThrough = this.#main.acknowledgedThrough;
+    this.#tail = this.#main.nextSequence - 1;
+  }
+
+  /** For a group that has nothing yet. */
+  static create(name: string, settings: DurableSettings, host: GroupHost): KeptGroup {
+    return new KeptGroup(name, settings, host);
+  }
+
+  /** Reads what the log has of it. @throws LogError */
+  static async open(name: string, settings: DurableSettings, host: GroupHost): Promise<KeptGroup> {
+    const group = new KeptGroup(name, settings, host);
+    for await (const { sequence, record } of unbroken(group.#main)) {
+      group.#vector.raise(keptOf(record));
+      const origin = originOf(record);
+      if (origin !== undefined) group.#origins.add(origin, true);
+      group.#enter(sequence, record);
+    }
+    for (const { stream } of group.#held.streams) {
+      for await (const { sequence, record } of unbroken(stream)) {
+        // Copied into the log before the crash, or else it counts from here.
+        if (!group.#vector.raise(keptOf(record))) stream.acknowledgeSequence(sequence);
+      }
+    }
+    return group;
+  }
+
+  // ---- What is there
+
+  get vector(): Vector {
+    return this.#vector;
+  }
+
+  get whole(): boolean {
+    return this.#whole;
+  }
+
+  /** Of the last message that readers may see. */
+  get tail(): number {
+    return this.#tail;
+  }
+
+  get trimmedThrough(): number {
+    return this.#trimmedThrough;
+  }
+
+  get count(): number {
+    return this.#main.liveCount;
+  }
+
+  get bytes(): number {
+    return this.#main.livePayloadBytes;
+  }
+
+  get heldCount(): number {
+    return this.#held.count;
+  }
+
+  get keys(): number {
+    return this.#view?.size ?? 0;
+  }
+
+  get subscriptions(): number {
+    return this.#subscriptions.size;
+  }
+
+  // ---- What comes
+
+  // hot: once per message.
+  onMessage({ message, service, groupIndex, stamp }: Ordered): void {
+    if (!this.#vector.raise(stamp)) return;
+    const { origin } = message;
+    if (this.#whole && origin !== undefined && !this.#origins.add(origin, false)) {
+      this.counters.repeated++;
+      return;
+    }
+    const _sequence = this.#whole ? this.#main.nextSequence : HELD_LIVE;
+    const sequence = this.#whole ? this.#main.nextSequence : 0;
+    let record: Uint8Array;
+    try {
+      record = encodeRecord({
+        sender: message.session,
+        groups: message.groups,
+        service,
+        messageType: message.messageType,
+        key: message.key,
+        selfDiscard: message.selfDiscard,
+        bigEndian: message.bigEndian,
+        origin,
+        kept: { ...stamp, sequence, timeMs: this.#host.now(), groupIndex },
+        data: message.data,
+      });
+    } catch (error) {
+      // What another daemon let through has no place in a wire of clients.
+      if (!(error instanceof EncodeError)) throw error;
+      this.counters.undeliverable++;
+      return;
+    }
+    this.counters.stored++;
+    if (this.#whole) this.#append(record);
+    else this.#held.append(record, stamp);
+  }
+
+  /** Gives what came from another keeper its place, if it is new. */
+  #onFilled(record: Uint8Array): void {
+    if (!isKeptRecord(record)) return;
+    const kept = keptOf(record);
+    if (!this.#vector.raise(kept)) return;
+    this.counters.filled++;
+    if (this.#held.hasBefore(kept)) this.#held.append(renumbered(record, HELD_FILLED), kept);
+    else if (this.#isNew(record, kept, true)) this.#append(renumbered(record, this.#main.nextSequence));
+  }
+
+  /**
+   * Not so for what is there under another stamp, as its publisher repeated it on both sides of a cut. But if that one
+   * is the newer for everybody, and says what the last value of its key is, it is stored once more: else each side
+   * would show another value.
+   */
+  #isNew(record: Uint8Array, kept: Kept, filled: boolean): boolean {
+    const origin = originOf(record);
+    if (origin === undefined || this.#origins.add(origin, true)) return true;
+    this.counters.repeated++;
+    return filled && this.#view?.isNewer(keyAndDataOf(record).key, kept) === true;
+  }
+
+  #append(record: Uint8Array): void {
+    const { sequence } = this.#main.append(NOTHING, record, 0, record.length);
+    this.#enter(sequence, record);
+    if (this.#uncommitted.length === 0) this.#host.appended(this);
+    this.#uncommitted.push({ position: this.#host.log.position, sequence, record });
+  }
+
+  /** Nobody is given what this daemon could lose. True when nothing is left to commit. */
+  onCommit(position: number): boolean {
+    const receivers = this.#subscriptions.size;
+    let count = 0;
+    for (; count < this.#uncommitted.length; count++) {
+      const { position: at, sequence, record } = this.#uncommitted[count]!;
+      if (at > position) break;
+      this.#tail = sequence;
+      for (const subscription of this.#subscriptions) subscription.append(sequence, record, receivers);
+    }
+    this.#uncommitted.splice(0, count);
+    for (const subscription of this.#subscriptions) subscription.wake();
+    return this.#uncommitted.length === 0;
+  }
+
+  /** What is known of the log, of a record that stands in it. */
+  #enter(sequence: number, record: Uint8Array): void {
+    const kept = keptOf(record);
+    this.#index.add(kept, sequence, record.length);
+    if (this.#view === undefined) return;
+    const { key, data } = keyAndDataOf(record);
+    if (key === '') return;
+    const passed = this.#view.put(key, data, kept, sequence, record);
+    // It was spared when what stood beside it was let go of.
+    if (passed !== undefined && passed.sequence <= this.#trimmedThrough) {
+      this.#main.acknowledgeSequence(passed.sequence);
+    }
+  }
+
+  // ---- Merging
+
+  /** A new configuration: what comes is held until it is known what others have. */
+  begin(ring: RingId): void {
+    this.#life++;
+    this.#ring = ring;
+    this.#whole = false;
+    this.#turns = [];
+    this.#turn = 0;
+  }
+
+  /** All daemons have said what they keep, and this is what follows for the group. */
+  plan(turns: readonly Turn[], id: number): void {
+    this.#turns = turns;
+    this.#go(id);
+  }
+
+  /** Nobody in this configuration can have anything of it. */
+  beginWhole(ring: RingId): void {
+    this.begin(ring);
+    this.#whole = true;
+  }
+
+  onFill({ ring, turn, records }: Fill): void {
+    if (!this.#isNow(ring, turn)) return;
+    for (const record of records) this.#onFilled(record);
+  }
+
+  onTurnOver(ring: RingId, turn: number, id: number): void {
+    if (!this.#isNow(ring, turn)) return;
+    // What the giver has let go of is wanted no longer either; and what was a repeat leaves no trace in a log.
+    this.#turn++;
+    this.#go(id);
+  }
+
+  #isNow(ring: RingId, turn: number): boolean {
+    const { representative, sequence } = this.#ring;
+    return (
+      !this.#whole &&
+      ring.representative === representative &&
+      ring.sequence === sequence &&
+      turn === this.#turn
+    );
+  }
+
+  #go(id: number): void {
+    const turn = this.#turns[this.#turn];
+    if (turn === undefined) void this.#drain(this.#life).catch((error) => this.#host.fail(error));
+    else if (turn.giver === id) {
+      void this.#give(turn, this.#turn, this.#life).catch((error) => this.#host.fail(error));
+    }
+  }
+
+  /** Configuration by configuration, each in the order of the log: that may have heard of an earlier one later. */
+  async #give({ configurations }: Turn, turn: number, life: number): Promise<void> {
+    const ring = this.#ring;
+    let batch: Uint8Array[] = [];
+    let bytes = 0;
+    const flush = async (): Promise<void> => {
+      const fill = { kind: 'fill', ring, group: this.name, turn, records: batch } as const;
+      while (life === this.#life && batch.length > 0) {
+        if (this.#host.submit(fill)) {
+          this.counters.given += batch.length;
+          batch = [];
+          bytes = 0;
+        } else await this.#host.room();
+      }
+    };
+    for (const wants of configurations) {
+      const { after, through } = this.#index.rangeOf(wants.values());
+      const held = this.#held.find(wants.values().next().value!)?.stream;
+      for (const [stream, from, to] of [
+        [this.#main, after, through],
+        [held, 0, (held?.nextSequence ?? 1) - 1],
+      ] as const) {
+        if (stream === undefined || to === 0) continue;
+        for await (const { record } of records(stream, from, to)) {
+          if (life !== this.#life) return;
+          const kept = keptOf(record);
+          const want = wants.get(strandKey(kept));
+          if (want === undefined || kept.order <= want.order) continue;
+          batch.push(record);
+          bytes += record.length;
+          if (bytes >= FILL_BYTES) await flush();
+        }
+      }
+    }
+    await flush();
+    if (life === this.#life) this.#host.filled(this.name, turn);
+  }
+
+  /**
+   * What is held is copied into the log, and let go of when the copies are on the device: were it moved, a power loss
+   * that takes one move and leaves the next would put a strand out of order.
+   */
+  async #drain(life: number): Promise<void> {
+    for (let held = this.#held.next(); held !== undefined; held = this.#held.next()) {
+      const last = held.stream.nextSequence - 1;
+      // Of an earlier configuration: others that lived in it may have stored it.
+      const others = held.ringSequence !== this.#ring.sequence;
+      const some = await readSome(held.stream, held.copiedThrough);
+      if (life !== this.#life) return;
+      for (const { sequence, record } of some) {
+        const kept = keptOf(record);
+        const isNew = this.#isNew(record, kept, others || kept.sequence === HELD_FILLED);
+        if (isNew) this.#append(renumbered(record, this.#main.nextSequence));
+        held.copiedThrough = sequence;
+      }
+      // The rest was let go of, after a crash.
+      if (some.length === 0) held.copiedThrough = last;
+      if (this.#host.log.congested) await this.#host.log.sync();
+      if (life !== this.#life) return;
+    }
+    // In the same turn: what comes from here on goes behind what was held.
+    this.#whole = true;
+    if (this.#held.streams.length > 0) await this.#held.forgetCopied();
+  }
+
+  // ---- Reading
+
+  /** Where to begin, and what stands before it. */
+  async locate(begin: Begin): Promise<Place> {
+    switch (begin.kind) {
+      case 'now':
+        return this.#end;
+      case 'cursor':
+        return { position: this.#index.placeOf(begin.given), given: begin.given };
+      case 'start':
+        return this.#seek(
+          (mark) => mark.sequence <= this.#trimmedThrough,
+          () => true,
+        );
+      case 'last':
+        return this.#seekSequence(this.tail - begin.count);
+      case 'sequence':
+        return this.#seekSequence(begin.sequence - 1);
+      case 'time':
+        return this.#seek(
+          (mark) => mark.timeMs < begin.timeMs,
+          (_, timeMs) => timeMs >= begin.timeMs,
+        );
+    }
+  }
+
+  /** Behind all that stands there, also if it isn't committed yet. */
+  get #end(): Place {
+    return { position: this.#main.nextSequence - 1, given: this.#index.vector };
+  }
+
+  #seekSequence(before: number): Promise<Place> {
+    return this.#seek(
+      (mark) => mark.sequence <= before,
+      (sequence) => sequence > before,
+    );
+  }
+
+  async #seek(
+    near: (mark: Mark) => boolean,
+    reached: (sequence: number, timeMs: number) => boolean,
+  ): Promise<Place> {
+    const mark = this.#index.lastMark(near) ?? this.#index.first;
+    const given = this.#index.vectorAt(mark);
+    let position = Math.max(mark.sequence, this.#trimmedThrough);
+    for await (const { sequence, record } of records(this.#main, position)) {
+      const kept = keptOf(record);
+      if (reached(sequence, kept.timeMs)) break;
+      given.raise(kept);
+      position = sequence;
+    }
+    return { position, given };
+  }
+
+  /** `cursor`: what is there is passed over where the reader was given it. `view`: the last values come first. */
+  subscribe(
+    place: Place,
+    listener: Listener,
+    matches: Matches | undefined,
+    how: 'cursor' | 'view' | 'place',
+  ): Subscription {
+    const subscription = new Subscription({
+      source: this,
+      listener,
+      matches,
+      position: how === 'view' ? this.#end.position : place.position,
+      given: how === 'cursor' ? place.given : undefined,
+      view: how === 'view' ? this.lastValues() : [],
+    });
+    this.#subscriptions.add(subscription);
+    return subscription;
+  }
+
+  /** Records, those first whose keys were changed longest ago. */
+  lastValues(): Uint8Array[] {
+    return this.#view?.records() ?? [];
+  }
+
+  get hasView(): boolean {
+    return this.#view !== undefined;
+  }
+
+  read(after: number): Promise<Stored[]> {
+    return readSome(this.#main, after, this.#tail);
+  }
+
+  isGiven(vector: Vector, record: Uint8Array): boolean {
+    return vector.has(keptOf(record));
+  }
+
+  onReadFailed(error: unknown): void {
+    this.#host.fail(error);
+  }
+
+  forget(subscription: Subscription): void {
+    this.#subscriptions.delete(subscription);
+  }
+
+  // ---- Retention
+
+  /** Lets go of what is too old, or too much; once a second. */
+  trim(now: number): void {
+    const { retentionMs, retentionBytes } = this.settings;
+    const { bytes } = this.#index.last;
+    const due = this.#index.lastMark(
+      (mark) =>
+        (retentionMs > 0 && mark.timeMs < now - retentionMs) ||
+        (retentionBytes > 0 && bytes - mark.bytes >= retentionBytes),
+    );
+    if (due === undefined || due.sequence <= this.#trimmedThrough) return;
+    const spared = this.#view?.sequencesThrough(due.sequence) ?? [];
+    let from = this.#main.acknowledgedThrough + 1;
+    for (const sequence of [...spared, due.sequence + 1]) {
+      if (sequence > from) this.#main.acknowledgeRange(from, sequence - 1);
+      from = sequence + 1;
+    }
+    this.#trimmedThrough = due.sequence;
+    this.#index.trim(due.sequence);
+  }
+}

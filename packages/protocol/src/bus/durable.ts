@@ -1,0 +1,186 @@
+/** What daemons that keep groups say to each other, so that they hold the same. What it means: docs/internals/durable.md. */
+import { getU16, getU32, getU64, putU16, putU32, putU64 } from './bytes.ts';
+import type { RingId } from './packets.ts';
+
+/** What a daemon holds of what one daemon sent in one configuration: all up to `order`. */
+export interface Strand {
+  readonly ringSequence: number;
+  readonly representative: number;
+  /** The daemon that sent it. */
+  readonly sender: number;
+  readonly order: number;
+}
+
+export interface KeptGroup {
+  readonly name: string;
+  /** Of rings up to this sequence it lacks nothing that it wants. */
+  readonly floor: number;
+  readonly strands: readonly Strand[];
+}
+
+/** What a daemon keeps, at the beginning of a configuration. */
+export interface Keeping {
+  readonly kind: 'keeping';
+  readonly ring: RingId;
+  /** Names, or beginnings of names with `*` behind: of what it wants to keep. */
+  readonly patterns: readonly string[];
+  readonly groups: readonly KeptGroup[];
+}
+
+/** Messages that somebody lacks, in the order in which they are to be kept. */
+export interface Fill {
+  readonly kind: 'fill';
+  readonly ring: RingId;
+  readonly group: string;
+  readonly turn: number;
+  /** WebSocket records, each beginning with its length. */
+  readonly records: readonly Uint8Array[];
+}
+
+/** A turn is over. */
+export interface Filled {
+  readonly kind: 'filled';
+  readonly ring: RingId;
+  readonly group: string;
+  readonly turn: number;
+}
+
+export type DurableEvent = Keeping | Fill | Filled;
+
+export const DurableType = { keeping: 7, fill: 8, filled: 9 } as const;
+const STRAND_BYTES = 24;
+/** Type, representative, ring sequence. */
+const HEAD_BYTES = 13;
+const LENGTH_BYTES = 4;
+
+export function encodeDurable(event: DurableEvent): Buffer {
+  const bytes = Buffer.allocUnsafe(sizeOf(event));
+  bytes[0] = DurableType[event.kind];
+  putU32(bytes, 1, event.ring.representative);
+  putU64(bytes, 5, event.ring.sequence);
+  let at = HEAD_BYTES;
+  if (event.kind === 'keeping') {
+    putU16(bytes, at, event.patterns.length);
+    at += 2;
+    for (const pattern of event.patterns) at = putName(bytes, at, pattern);
+    putU32(bytes, at, event.groups.length);
+    at += 4;
+    for (const { name, floor, strands } of event.groups) {
+      at = putName(bytes, at, name);
+      putU64(bytes, at, floor);
+      putU32(bytes, at + 8, strands.length);
+      at += 12;
+      for (const { ringSequence, representative, sender, order } of strands) {
+        putU64(bytes, at, ringSequence);
+        putU32(bytes, at + 8, representative);
+        putU32(bytes, at + 12, sender);
+        putU64(bytes, at + 16, order);
+        at += STRAND_BYTES;
+      }
+    }
+    return bytes;
+  }
+  at = putName(bytes, at, event.group);
+  putU32(bytes, at, event.turn);
+  at += 4;
+  if (event.kind === 'fill') {
+    for (const record of event.records) {
+      bytes.set(record, at);
+      at += record.length;
+    }
+  }
+  return bytes;
+}
+
+/** `undefined` for what is none. Records are not copied, and only their lengths are looked at. */
+export function decodeDurable(bytes: Buffer): DurableEvent | undefined {
+  if (bytes.length < HEAD_BYTES) return undefined;
+  const ring = { representative: getU32(bytes, 1), sequence: getU64(bytes, 5) };
+  const cursor = { bytes, at: HEAD_BYTES };
+  if (bytes[0] === DurableType.keeping) return takeKeeping(cursor, ring);
+  const group = takeName(cursor);
+  if (group === undefined || cursor.at + 4 > bytes.length) return undefined;
+  const turn = getU32(bytes, cursor.at);
+  cursor.at += 4;
+  if (bytes[0] === DurableType.filled) {
+    return cursor.at === bytes.length ? { kind: 'filled', ring, group, turn } : undefined;
+  }
+  const records: Uint8Array[] = [];
+  while (cursor.at < bytes.length) {
+    if (cursor.at + LENGTH_BYTES > bytes.length) return undefined;
+    const end = cursor.at + LENGTH_BYTES + getU32(bytes, cursor.at);
+    if (end > bytes.length) return undefined;
+    records.push(bytes.subarray(cursor.at, end));
+    cursor.at = end;
+  }
+  return { kind: 'fill', ring, group, turn, records };
+}
+
+interface Cursor {
+  readonly bytes: Buffer;
+  at: number;
+}
+
+function takeKeeping(cursor: Cursor, ring: RingId): Keeping | undefined {
+  const { bytes } = cursor;
+  if (cursor.at + 2 > bytes.length) return undefined;
+  const patterns: string[] = [];
+  const patternCount = getU16(bytes, cursor.at);
+  cursor.at += 2;
+  for (let index = 0; index < patternCount; index++) {
+    const pattern = takeName(cursor);
+    if (pattern === undefined) return undefined;
+    patterns.push(pattern);
+  }
+  if (cursor.at + 4 > bytes.length) return undefined;
+  const count = getU32(bytes, cursor.at);
+  cursor.at += 4;
+  const groups: KeptGroup[] = [];
+  for (let index = 0; index < count; index++) {
+    const name = takeName(cursor);
+    if (name === undefined || cursor.at + 12 > bytes.length) return undefined;
+    const floor = getU64(bytes, cursor.at);
+    const size = getU32(bytes, cursor.at + 8);
+    cursor.at += 12;
+    if (cursor.at + size * STRAND_BYTES > bytes.length) return undefined;
+    const strands: Strand[] = [];
+    for (let strand = 0; strand < size; strand++, cursor.at += STRAND_BYTES) {
+      strands.push({
+        ringSequence: getU64(bytes, cursor.at),
+        representative: getU32(bytes, cursor.at + 8),
+        sender: getU32(bytes, cursor.at + 12),
+        order: getU64(bytes, cursor.at + 16),
+      });
+    }
+    groups.push({ name, floor, strands });
+  }
+  return cursor.at === bytes.length ? { kind: 'keeping', ring, patterns, groups } : undefined;
+}
+
+function sizeOf(event: DurableEvent): number {
+  if (event.kind === 'filled') return HEAD_BYTES + 1 + event.group.length + 4;
+  if (event.kind === 'fill') {
+    return event.records.reduce(
+      (sum, record) => sum + record.length,
+      HEAD_BYTES + 1 + event.group.length + 4,
+    );
+  }
+  let size = HEAD_BYTES + 2 + 4;
+  for (const pattern of event.patterns) size += 1 + pattern.length;
+  for (const { name, strands } of event.groups) size += 1 + name.length + 12 + strands.length * STRAND_BYTES;
+  return size;
+}
+
+function putName(bytes: Buffer, at: number, name: string): number {
+  bytes[at] = name.length;
+  bytes.write(name, at + 1, name.length, 'latin1');
+  return at + 1 + name.length;
+}
+
+function takeName(cursor: Cursor): string | undefined {
+  const { bytes, at } = cursor;
+  const length = bytes[at];
+  if (length === undefined || length === 0 || at + 1 + length > bytes.length) return undefined;
+  cursor.at = at + 1 + length;
+  return bytes.toString('latin1', at + 1, cursor.at);
+}
