@@ -10,6 +10,7 @@ import { STAMP_BYTES } from './flood/stamp.ts';
 import { listGroups, listMembers } from './groups.ts';
 import { addInputCommands } from './input-commands.ts';
 import { interruptible } from './interruption.ts';
+import { addOutputCommands } from './output-commands.ts';
 import { pub } from './pub.ts';
 import { pubSpooled } from './pub-spooled.ts';
 import { status } from './status.ts';
@@ -25,6 +26,7 @@ export function addClientCommands(root: Command, environment: Environment): void
   addStatus(root, environment);
   addFlood(root, environment);
   addInputCommands(root, environment);
+  addOutputCommands(root, environment);
 }
 
 interface PubFlags extends ConnectionFlags {

@@ -1,4 +1,5 @@
 /** Flags that several commands have. */
+import { parseBytes, parseDuration } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
 import { DEFAULT_URL } from './connection.ts';
 
@@ -26,4 +27,18 @@ export function number(min: number, max: number = Number.MAX_SAFE_INTEGER): (tex
     const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} up` : `from ${min} to ${max}`;
     throw new InvalidArgumentError(`It must be a whole number ${range}.`);
   };
+}
+
+export function size(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes === undefined || bytes < 0) throw new InvalidArgumentError('It is a size, such as 256MiB.');
+  return bytes;
+}
+
+/** Milliseconds. */
+export function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined || ms < 0)
+    throw new InvalidArgumentError('It is a duration, such as 500ms, 10s or 1h.');
+  return ms;
 }

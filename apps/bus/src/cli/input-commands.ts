@@ -1,7 +1,7 @@
 /** The commands that bring events in: their flags, and what they call. */
 import { readFile } from 'node:fs/promises';
 import { isGroupName } from '@rookery/protocol/websocket';
-import { address, parseBytes, ServiceError, setExitCode } from '@rookery/service';
+import { address, ServiceError, setExitCode } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
 import { startIngest } from '../inputs/http/ingest.ts';
 import { publishPiped } from '../inputs/piped.ts';
@@ -11,7 +11,7 @@ import { follow } from '../inputs/tail/follow.ts';
 import { Tally } from '../inputs/tally.ts';
 import type { Publisher } from '../spool/index.ts';
 import { type ConnectionFlags, type Environment, targetOf } from './connection.ts';
-import { addConnection, collect } from './flags.ts';
+import { addConnection, collect, size } from './flags.ts';
 import { aborted, interruptible } from './interruption.ts';
 import { addSpool, closeSpool, openSpool, type SpoolFlags } from './spooling.ts';
 
@@ -141,12 +141,6 @@ function addInput(command: Command): Command {
 function groupName(text: string, before: readonly string[] | undefined): readonly string[] {
   if (!isGroupName(text)) throw new InvalidArgumentError('A group has 1 to 31 characters of 0x24 to 0x7e.');
   return collect(text, before);
-}
-
-function size(text: string): number {
-  const bytes = parseBytes(text);
-  if (bytes === undefined || bytes < 1) throw new InvalidArgumentError('It is a size, such as 256MiB.');
-  return bytes;
 }
 
 function hostPort(text: string): { host: string; port: number } {

@@ -8,12 +8,12 @@ const RATE_MS = 1000;
 /** Sessions and groups that are shown to people; with --json there are all. */
 const ROWS_SHOWN = 20;
 
-interface Rates {
+export interface Rates {
   readonly received: number;
   readonly delivered: number;
 }
 
-interface Status {
+export interface Status {
   readonly time: Date;
   readonly ring: RingReport;
   readonly groups: readonly GroupReport[];
@@ -22,19 +22,35 @@ interface Status {
 
 /** How a daemon and its ring are, with the rates of one second. */
 export async function status(admin: AdminClient, json: boolean, signal: AbortSignal): Promise<string> {
-  const before = new Map((await admin.sessions()).map((session) => [session.name, session]));
-  const begun = performance.now();
+  const before = await lookAtSessions(admin);
   await delay(RATE_MS, undefined, { signal });
-  const sessions = await admin.sessions();
-  const seconds = (performance.now() - begun) / 1000;
-  const [ring, groups] = await Promise.all([admin.ring(), admin.groups()]);
-  const found: Status = {
-    time: new Date(),
-    ring,
-    groups,
-    sessions: sessions.map((session) => ({ ...session, rates: ratesOf(session, before, seconds) })),
-  };
+  const { status: found } = await look(admin, before);
   return json ? `${JSON.stringify(asJson(found))}\n` : forPeople(found);
+}
+
+/** The sessions at a moment: what the next look makes rates of. */
+export interface SessionsSeen {
+  readonly atMs: number;
+  readonly sessions: ReadonlyMap<string, SessionReport>;
+}
+
+export async function lookAtSessions(admin: AdminClient): Promise<SessionsSeen> {
+  const sessions = await admin.sessions();
+  return { atMs: performance.now(), sessions: new Map(sessions.map((session) => [session.name, session])) };
+}
+
+export async function look(
+  admin: AdminClient,
+  before: SessionsSeen,
+): Promise<{ readonly status: Status; readonly seen: SessionsSeen }> {
+  const seen = await lookAtSessions(admin);
+  const seconds = (seen.atMs - before.atMs) / 1000;
+  const [ring, groups] = await Promise.all([admin.ring(), admin.groups()]);
+  const sessions = [...seen.sessions.values()].map((session) => ({
+    ...session,
+    rates: ratesOf(session, before.sessions, seconds),
+  }));
+  return { status: { time: new Date(), ring, groups, sessions }, seen };
 }
 
 /** A session that has come in between began at nothing; so did one that took over the name of another. */
@@ -47,7 +63,7 @@ function ratesOf(session: SessionReport, before: ReadonlyMap<string, SessionRepo
   return { received: rate('messages_received_total'), delivered: rate('deliveries_total') };
 }
 
-function totalOf(sessions: Status['sessions']): Rates & { readonly outboxBytes: number } {
+export function totalOf(sessions: Status['sessions']): Rates & { readonly outboxBytes: number } {
   const total = { received: 0, delivered: 0, outboxBytes: 0 };
   for (const { rates, outbox_bytes } of sessions) {
     total.received += rates.received;
@@ -81,7 +97,7 @@ function asJson({ time, ring, groups, sessions }: Status): unknown {
   };
 }
 
-function forPeople({ ring, groups, sessions }: Status): string {
+export function forPeople({ ring, groups, sessions }: Status): string {
   const total = totalOf(sessions);
   const daemons = table(
     ['daemon', 'address', 'last heard'],

@@ -1,0 +1,177 @@
+/** The commands that carry events out: their flags, and what they call. */
+import { address, setExitCode } from '@rookery/service';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Bus, SessionEvent } from '../client/index.ts';
+import { forward } from '../forward/forward.ts';
+import { monitor } from '../monitor/monitor.ts';
+import { fileName } from '../record/name.ts';
+import { record } from '../record/record.ts';
+import { createAdminClient, DEFAULT_ADMIN_URL } from './admin-client.ts';
+import { type ConnectionFlags, type Environment, explained, openBus, targetOf } from './connection.ts';
+import { eventJson, eventLine, messageLine } from './describe-event.ts';
+import { addConnection, duration, number, size } from './flags.ts';
+import { interruptible } from './interruption.ts';
+
+export function addOutputCommands(root: Command, environment: Environment): void {
+  addRecord(root, environment);
+  addForward(root, environment);
+  addMonitor(root, environment);
+}
+
+interface RecordFlags extends ConnectionFlags {
+  readonly directory: string;
+  readonly fileName: string;
+  readonly maxBytes: number;
+  /** ms */
+  readonly every: number;
+  /** ms */
+  readonly sync: number;
+  readonly compress: boolean;
+  readonly keep: number;
+  readonly json: boolean;
+}
+
+function addRecord(root: Command, environment: Environment): void {
+  const command = root
+    .command('record')
+    .description('Write what comes to groups to files, finished by size and time.')
+    .argument('<group...>', 'the groups')
+    .option('-d, --directory <folder>', 'where to', '.')
+    .option(
+      '--file-name <pattern>',
+      '%Y %m %d %H %M %S %s in UTC, %g the group',
+      pattern,
+      '%g.%Y%m%dT%H%M%SZ.log',
+    )
+    .option('--max-bytes <size>', 'a file that is so long is finished; 0 for none', size, 64 * 1024 * 1024)
+    .option(
+      '--every <duration>',
+      'files end with each so long: 1h ends them with the hour; 0 for none',
+      duration,
+      3_600_000,
+    )
+    .option('--sync <duration>', 'what was written is on the device after this', duration, 1000)
+    .option('--compress', 'finished files with gzip', false)
+    .option('--keep <number>', 'finished files of a group that stay; 0 for all', number(0), 0)
+    .option('--json', 'an object a line, as of sub --json; else the messages', false);
+  addConnection(command).action(async (groups: readonly string[], flags: RecordFlags) => {
+    const { directory, fileName: name, maxBytes, every: everyMs, sync: syncMs, compress, keep, json } = flags;
+    const joined = new Set(groups);
+    const lineOf = (event: SessionEvent): Uint8Array | undefined => {
+      if (event.kind === 'left') return undefined;
+      if (json) return Buffer.from(eventJson(event, joined, new Date()));
+      if (event.kind === 'message') return Buffer.from(messageLine(event.data, false));
+      if (event.kind === 'dropped' || event.kind === 'lost') process.stderr.write(eventLine(event));
+      return undefined;
+    };
+    const tellReady = (): void =>
+      void process.stderr.write(`rookery-bus: recording ${[...joined].join(' ')} in ${directory}\n`);
+    await onBus(root, flags, environment, (bus, signal) =>
+      record(
+        bus,
+        groups,
+        { directory, name, maxBytes, everyMs, syncMs, compress, keep },
+        lineOf,
+        tellReady,
+        signal,
+      ),
+    );
+  });
+}
+
+interface ForwardFlags extends ConnectionFlags {
+  readonly queue: { readonly host: string; readonly port: number; readonly name: string };
+}
+
+function addForward(root: Command, environment: Environment): void {
+  const command = root
+    .command('forward')
+    .description('Put what comes to a group into a queue that speaks memcache, each message at least once.')
+    .argument('<group>', 'the group')
+    .requiredOption('--queue <address>', 'HOST:PORT/NAME', queueAddress);
+  addConnection(command).action(async (group: string, flags: ForwardFlags) => {
+    const { name: queue, ...at } = flags.queue;
+    const tell = (text: string): void => void process.stderr.write(`rookery-bus: ${text}\n`);
+    await onBus(root, flags, environment, async (bus, signal) => {
+      const events = await bus.join(group);
+      signal.addEventListener('abort', () => void bus.close(), { once: true });
+      const counts = await forward(dataOf(events, tell), { address: at, queue, tell }, signal);
+      tell(`${counts.stored} stored, ${counts.repeated} sent again, ${counts.refused} refused`);
+    });
+  });
+}
+
+async function* dataOf(
+  events: AsyncIterable<SessionEvent>,
+  tell: (text: string) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const event of events) {
+    if (event.kind === 'message') yield event.data;
+    else if (event.kind === 'dropped' || event.kind === 'lost') tell(eventLine(event).trim());
+  }
+}
+
+function addMonitor(root: Command, environment: Environment): void {
+  root
+    .command('monitor')
+    .description(
+      'Show a daemon’s ring, groups, sessions and rates, anew each second; without a terminal, lines.',
+    )
+    .option(
+      '--admin-url <url>',
+      `the daemon’s admin server (default: ${DEFAULT_ADMIN_URL}; ROOKERY_BUS_ADMIN_URL)`,
+    )
+    .action(async ({ adminUrl }: { adminUrl?: string }) => {
+      const { stdout } = process;
+      const screen = {
+        write: (text: string) => void stdout.write(text),
+        size: () => (stdout.isTTY ? { rows: stdout.rows, columns: stdout.columns } : undefined),
+      };
+      const code = await interruptible((signal) => {
+        const gone = new AbortController();
+        stdout.once('close', () => gone.abort());
+        const until = AbortSignal.any([signal, gone.signal]);
+        return monitor(createAdminClient(adminUrl, environment, until), screen, until);
+      });
+      setExitCode(root, code);
+    });
+}
+
+async function onBus(
+  root: Command,
+  flags: ConnectionFlags,
+  environment: Environment,
+  run: (bus: Bus, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const code = await interruptible(async (signal) => {
+    const target = await targetOf(flags, environment);
+    const bus = await openBus(target, signal, { membership: false });
+    try {
+      await run(bus, signal);
+    } catch (error) {
+      if (!signal.aborted) throw explained(error, target.urls);
+    } finally {
+      await bus.close();
+    }
+  });
+  setExitCode(root, code);
+}
+
+function pattern(text: string): string {
+  try {
+    if (fileName(text, 'g', new Date()) === '') throw new RangeError('a file has a name');
+    return text;
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+function queueAddress(text: string): ForwardFlags['queue'] {
+  const slash = text.indexOf('/');
+  const parsed = address().safeParse(text.slice(0, Math.max(0, slash)));
+  const name = text.slice(slash + 1);
+  if (slash < 0 || !parsed.success || !/^[!-~]{1,250}$/.test(name)) {
+    throw new InvalidArgumentError('It is HOST:PORT/NAME, such as 127.0.0.1:22133/events.');
+  }
+  return { ...parsed.data, name };
+}

@@ -1,0 +1,161 @@
+/** `rookery-bus forward`: what comes to a group is put into a queue, each message until the queue has said that it has it. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Address } from '@rookery/service';
+import { openQueueLink, type QueueLink } from './queue-link.ts';
+
+export interface ForwardOptions {
+  readonly address: Address;
+  readonly queue: string;
+  readonly tell: (text: string) => void;
+}
+
+export interface ForwardCounts {
+  stored: number;
+  /** Sent again, after a break or as the queue was full. */
+  repeated: number;
+  refused: number;
+}
+
+/** On their way at most. Enough for 20 MB/s at 50 ms, and what is sent again after a break. */
+const WINDOW_BYTES = 1024 * 1024;
+const WINDOW_MESSAGES = 1024;
+/** A full queue is asked again so often: it empties at its readers' pace. */
+const FULL_MS = 200;
+const RETRY_MS = 100;
+const RETRY_MAX_MS = 5000;
+/** At the end the queue has so long to answer. */
+const LAST_ANSWERS_MS = 2000;
+
+interface Item {
+  readonly data: Uint8Array;
+  readonly id: string;
+  sent: boolean;
+}
+
+/** Carries messages until there are no more, or the signal is given. What it hasn't sent it doesn't read. */
+export async function forward(
+  messages: AsyncIterable<Uint8Array>,
+  options: ForwardOptions,
+  signal: AbortSignal,
+): Promise<ForwardCounts> {
+  const forwarder = new Forwarder(options, signal);
+  void forwarder.connect();
+  try {
+    for await (const data of messages) {
+      await forwarder.room();
+      if (signal.aborted) break;
+      forwarder.add(data);
+    }
+    await forwarder.drained(AbortSignal.timeout(LAST_ANSWERS_MS));
+  } finally {
+    forwarder.close();
+  }
+  return forwarder.counts;
+}
+
+class Forwarder {
+  readonly counts: ForwardCounts = { stored: 0, repeated: 0, refused: 0 };
+  readonly #options: ForwardOptions;
+  readonly #signal: AbortSignal;
+  /** Without an answer, in order. */
+  readonly #pending = new Set<Item>();
+  #bytes = 0;
+  #link: QueueLink | undefined;
+  #over = false;
+  #number = 0;
+  /** Of this run: what is sent twice is known by it. */
+  readonly #run = randomBytes(12).toString('base64url');
+  #changed: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  constructor(options: ForwardOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+    signal.addEventListener('abort', () => this.#change(), { once: true });
+  }
+
+  async room(): Promise<void> {
+    while ((this.#bytes >= WINDOW_BYTES || this.#pending.size >= WINDOW_MESSAGES) && !this.#signal.aborted) {
+      await this.#changed.promise;
+    }
+  }
+
+  async drained(until: AbortSignal): Promise<void> {
+    until.addEventListener('abort', () => this.#change(), { once: true });
+    while (this.#pending.size > 0 && !until.aborted) await this.#changed.promise;
+  }
+
+  add(data: Uint8Array): void {
+    // A copy: it shares memory with what else arrived then.
+    const item: Item = { data: Uint8Array.from(data), id: `${this.#run}-${++this.#number}`, sent: false };
+    this.#pending.add(item);
+    this.#bytes += data.length;
+    if (this.#link !== undefined) this.#send(item, this.#link);
+  }
+
+  async connect(): Promise<void> {
+    const { address, queue, tell } = this.#options;
+    for (let waitMs = RETRY_MS, told = false; !this.#over; waitMs = Math.min(2 * waitMs, RETRY_MAX_MS)) {
+      try {
+        this.#link = await openQueueLink(address, queue);
+      } catch (error) {
+        if (!told) tell(`the queue can't be reached (${(error as Error).message}); trying until it is there`);
+        told = true;
+        await delay(waitMs * Math.random());
+        continue;
+      }
+      if (this.#over) break;
+      if (told) tell('the queue is there again');
+      for (const item of this.#pending) this.#send(item, this.#link);
+      return;
+    }
+    this.#link?.close();
+  }
+
+  close(): void {
+    this.#over = true;
+    this.#link?.close();
+  }
+
+  #send(item: Item, link: QueueLink): void {
+    if (item.sent) this.counts.repeated++;
+    item.sent = true;
+    link.put(item.data, item.id).then(
+      (outcome) => {
+        if (!this.#pending.has(item)) return;
+        if (outcome === 'full') {
+          setTimeout(() => this.#sendAgain(item), FULL_MS);
+          return;
+        }
+        this.#pending.delete(item);
+        this.#bytes -= item.data.length;
+        if (outcome === 'stored') this.counts.stored++;
+        else {
+          this.counts.refused++;
+          this.#options.tell(`the queue refused a message of ${item.data.length} bytes: ${outcome.refused}`);
+        }
+        this.#change();
+      },
+      () => this.#onBroken(link),
+    );
+  }
+
+  #sendAgain(item: Item): void {
+    if (this.#link === undefined || this.#over || !this.#pending.has(item)) return;
+    this.#send(item, this.#link);
+  }
+
+  /** All that had no answer goes out again, in order. */
+  #onBroken(link: QueueLink): void {
+    if (this.#link !== link || this.#over) return;
+    link.close();
+    this.#link = undefined;
+    void this.connect();
+  }
+
+  #change(): void {
+    const { resolve } = this.#changed;
+    this.#changed = Promise.withResolvers();
+    resolve();
+  }
+}
