@@ -86,8 +86,22 @@ async function takenBytes(staging: string, path: BytePath): Promise<number | und
 const FILES_SYNCED_ONE_BY_ONE = 2_000;
 const SYNCS_AT_ONCE = 16;
 
-/** Makes the tree survive a power cut, before anything says that it is there. */
+/**
+ * Makes the tree survive a power cut, before anything says that it is there.
+ * @throws ReleaseError `write-failed`
+ */
 export async function syncTree(folder: string, layout: Layout): Promise<void> {
+  try {
+    await syncAll(folder, layout);
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new ReleaseError('write-failed', `${folder}: ${message}; is another fetch at work there?`, {
+      cause,
+    });
+  }
+}
+
+async function syncAll(folder: string, layout: Layout): Promise<void> {
   const files = layout.manifest.entries.filter(({ kind }) => kind === 'file');
   if (files.length > FILES_SYNCED_ONE_BY_ONE) {
     try {
