@@ -6,7 +6,8 @@ const absent: string = fileURLToPath(new URL('src/swarm/client/absent.ts', impor
 
 // Everything is bundled in: a bare host needs Node and these files, and no node_modules.
 export default defineConfig({
-  entry: ['src/index.ts', 'src/cli.ts'],
+  // The host's side is a program of its own: see src/hosts/program.ts.
+  entry: { index: 'src/index.ts', cli: 'src/cli.ts', host: 'src/host/main.ts' },
   platform: 'node',
   target: 'node24',
   dts: { oxc: true },

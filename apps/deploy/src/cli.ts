@@ -5,6 +5,7 @@ import { fetchCommand } from './cli/fetch.ts';
 import { keygen } from './cli/keygen.ts';
 import { packCommand } from './cli/pack.ts';
 import { createReporter, reported, type Streams } from './cli/report.ts';
+import { addRolloutCommands } from './cli/rollout.ts';
 import { seedCommand } from './cli/seed.ts';
 import { show } from './cli/show.ts';
 import { trackerCommand } from './cli/tracker.ts';
@@ -37,6 +38,12 @@ function program(streams: Streams): Command {
   addTracker(root, streams);
   addSeed(root, streams);
   addFetch(root, streams);
+  addRolloutCommands(root, streams, {
+    collect,
+    collectTracker,
+    parseSeconds,
+    parseVersion: nameParser('version'),
+  });
   return root;
 }
 

@@ -17,7 +17,12 @@
  */
 
 export { ReleaseError, type ReleaseErrorCode } from './errors.ts';
+export type { Host } from './inventory/host.ts';
+export { type InventorySource, loadInventory } from './inventory/load.ts';
+export { selectHosts } from './inventory/select.ts';
 export { type Packed, type PackOptions, pack } from './pack.ts';
+export type { PushEvent, PushedHost } from './push/events.ts';
+export { type Pushed, type PushOptions, push } from './push/push.ts';
 export { inspectRelease, openRelease, type Release } from './release/container.ts';
 export {
   generateKeys,

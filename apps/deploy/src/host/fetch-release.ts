@@ -1,7 +1,7 @@
 import { open, readFile, rename, stat } from 'node:fs/promises';
 import { openRelease } from '../release/container.ts';
 import { pathFromBytes } from '../release/path.ts';
-import { type Fetched, fetch } from '../swarm/fetch.ts';
+import type { Fetched } from '../swarm/fetch.ts';
 import { compareTree, type Difference } from '../tree/compare.ts';
 import { removeRelease } from './cleanup.ts';
 import type { StepContext } from './context.ts';
@@ -102,6 +102,8 @@ export async function fetchRelease(
     REUSED_MAX,
   );
   let due = 0;
+  // Loaded by who needs it: most of what the host's side costs to start is BitTorrent.
+  const { fetch } = await import('../swarm/fetch.ts');
   const seeding = await fetch({
     release: bytes,
     to: layout.release(release.name),
