@@ -171,8 +171,9 @@ export function optionAtEnd(name: string): string | undefined {
   return optionPattern.test(last) ? last : undefined;
 }
 
+// What only looks like one as well: a misspelt delay must not become another queue.
 const optionPattern =
-  /^(open|close|abort|peek|bury|sync|t=\d{1,10}|delay=\d+|priority=\d+|batch=\d+|id=.+|cursor=.+)$/i;
+  /^(open|close|abort|peek|bury|sync|t=\d{1,10}|delay=.*|priority=.*|batch=.*|id=.*|cursor=.+)$/i;
 
 /** @throws BrokerError `bad-name` */
 function checkName(name: string, dialect: Dialect): void {
