@@ -1,6 +1,6 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { temporaryFolder } from '@rookery/testkit';
+import { Random, temporaryFolder } from '@rookery/testkit';
 import { expect, test } from 'vitest';
 import { peakMemoryBytes } from './memory.ts';
 import { eventOf, expectWhole, packExisting, startFetch, startOrigin, startTracker } from './programs.ts';
@@ -26,17 +26,47 @@ test(`${FILES} small files reach a host that may have 1,024 files open`, { timeo
   await using _origin = await startOrigin(packed, tracker.url, undefined, { shell });
   const to = join(work.path, 'to', 'tree');
   await using host = await startFetch(packed, to, tracker.url, { more: ['--seed-for', '60'], shell });
-  let open = 0;
+  let descriptors = 0;
   const watching = setInterval(async () => {
     const names = await readdir(`/proc/${host.pid}/fd`).catch(() => []);
-    open = Math.max(open, names.length);
+    descriptors = Math.max(descriptors, names.length);
   }, 100);
   const { seconds } = await eventOf(host, 'done', 300_000);
   clearInterval(watching);
   const memory = await peakMemoryBytes(host.pid);
-  process.stderr.write(`${FILES} files: ${seconds} s, ${Math.round(memory / 1e6)} MB, ${open} descriptors\n`);
-  expect(open).toBeGreaterThan(0);
-  expect(open).toBeLessThan(256);
+  process.stderr.write(
+    `${FILES} files: ${seconds} s, ${Math.round(memory / 1e6)} MB, ${descriptors} descriptors\n`,
+  );
+  expect(descriptors).toBeGreaterThan(0);
+  expect(descriptors).toBeLessThan(256);
   expect(memory).toBeLessThan(MEMORY_BYTES);
   await expectWhole(packed, to);
 });
+
+// With holes at the origin, but every byte is written at the host: 4 GiB of disk, and a minute.
+test.runIf(process.env.ROOKERY_TEST_LARGE)(
+  'a file over 4 GiB reaches a host',
+  { timeout: 600_000 },
+  async () => {
+    await using work = await temporaryFolder();
+    const tree = join(work.path, 'tree');
+    await mkdir(tree);
+    {
+      await using handle = await open(join(tree, 'huge'), 'w');
+      const size = 2 ** 32 + 1_000_000;
+      await handle.truncate(size);
+      await handle.write(new Random(1).bytes(500_000), 0, 500_000, 2 ** 31 - 1_000);
+      await handle.write(new Random(2).bytes(700_000), 0, 700_000, size - 700_000);
+    }
+    const packed = await packExisting(work.path, tree, 'huge');
+    const tracker = await startTracker();
+    await using _tracker = tracker.process;
+    await using _origin = await startOrigin(packed, tracker.url);
+    const to = join(work.path, 'to', 'tree');
+    await using host = await startFetch(packed, to, tracker.url, { more: ['--seed-for', '60'] });
+    const { seconds } = await eventOf(host, 'done', 300_000);
+    const memory = await peakMemoryBytes(host.pid);
+    process.stderr.write(`a file over 4 GiB: ${seconds} s, ${Math.round(memory / 1e6)} MB\n`);
+    await expectWhole(packed, to);
+  },
+);
