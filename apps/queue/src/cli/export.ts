@@ -26,7 +26,7 @@ export function exportQueue(target: string, options: ExportOptions, signal: Abor
     // Two at once on one terminal would be neither.
     using progress = process.stdout.isTTY ? undefined : showProgress('exported');
     const messages = queue.consume({
-      prefetch: cursor === undefined ? PREFETCH : 1,
+      prefetch: PREFETCH,
       idleMs: 0,
       signal: output.ended,
       ...(cursor === undefined ? {} : { cursor }),

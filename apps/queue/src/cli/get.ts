@@ -19,10 +19,12 @@ export interface GetOptions {
   readonly exec: string | undefined;
   /** How many of them at a time. */
   readonly jobs: number;
+  /** A message whose command failed comes back after so long. */
+  readonly retryDelayMs: number;
 }
 
-/** Open at a time while they are printed: one, so that they come in the order of the queue. */
-const PREFETCH = 1;
+/** Open at a time while they are printed. */
+const PREFETCH = 64;
 
 /**
  * Takes messages and prints them, or runs a command for each. Each is open until it is printed, or its command has
@@ -33,7 +35,7 @@ export function get(
   options: GetOptions,
   signal: AbortSignal,
 ): Promise<{ readonly taken: number; readonly failed: number }> {
-  const { queue, waitMs, count, follow, cursor, exec, jobs } = options;
+  const { queue, waitMs, count, follow, cursor, exec, jobs, retryDelayMs } = options;
   return withClient(target, signal, async (client) => {
     const output = createOutput(process.stdout, signal);
     const use = exec === undefined ? printer(options, output) : runner(exec);
@@ -46,7 +48,7 @@ export function get(
         await message.acknowledge();
         result.taken++;
       } else {
-        await message.abort();
+        await message.abort({ delayMs: exec === undefined ? 0 : retryDelayMs });
         if (exec !== undefined) result.failed++;
       }
     };
@@ -102,6 +104,8 @@ function runner(command: string): (message: OpenMessage) => Promise<boolean> {
         ...process.env,
         ROOKERY_MESSAGE_QUEUE: message.queue,
         ROOKERY_MESSAGE_FLAGS: String(message.flags),
+        ROOKERY_MESSAGE_DELIVERIES: String(message.deliveries),
+        ...(message.id === undefined ? {} : { ROOKERY_MESSAGE_ID: message.id }),
       },
     });
     // A command needs not read it.

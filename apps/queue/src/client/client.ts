@@ -6,7 +6,7 @@ import { bytes, type Codec } from './codec.ts';
 import { QueueError } from './errors.ts';
 import { Link } from './link.ts';
 import { type CallOptions, type ConnectOptions, type LinkOptions, settingsOf } from './options.ts';
-import { type Figures, lineQuestion, queuesQuestion, statsQuestion } from './questions.ts';
+import { type Figures, flushAllQuestion, queuesQuestion, statsQuestion } from './questions/management.ts';
 import { Queue } from './queue.ts';
 import { ReadLinks } from './read-links.ts';
 import { type QueueStats, queueStatsOf } from './stats.ts';
@@ -93,7 +93,7 @@ export class QueueClient implements AsyncDisposable {
 
   /** Drops the messages of all queues. */
   async flushAll(options?: CallOptions): Promise<void> {
-    await ask(this.#link, lineQuestion('flush_all', [], 'unless-sent'), this.#asker, options);
+    await ask(this.#link, flushAllQuestion(), this.#asker, options);
   }
 
   /**

@@ -1,11 +1,13 @@
 /** Reads a queue message by message, with a bound on how many are open. */
-import type { Asker } from './ask.ts';
+import { type Asker, ask } from './ask.ts';
 import { waitBefore } from './backoff.ts';
 import type { Codec } from './codec.ts';
 import { QueueError, type QueueErrorCode } from './errors.ts';
+import { Holding } from './holding.ts';
+import type { Link } from './link.ts';
 import { type OpenMessage, type Received, ReceivedMessage } from './message.ts';
+import { readQuestion } from './questions/reads.ts';
 import type { ReadLinks } from './read-links.ts';
-import { Slot } from './slot.ts';
 
 export interface ConsumerOptions<T> {
   readonly reads: ReadLinks;
@@ -23,6 +25,8 @@ export interface ConsumerOptions<T> {
 
 /** One wait at the server. A minute: a connection whose other end has gone is noticed soon after. */
 const WAIT_MS = 60_000;
+/** The longest time between two looks of the second connection at what can't be opened. */
+const LOOK_MS = 1000;
 /** These pass: the reading goes on. All others end it. */
 const PASSING: readonly QueueErrorCode[] = ['TIMED_OUT', 'BUSY', 'PAUSED', 'LIMIT', 'OVERLOADED'];
 
@@ -31,14 +35,22 @@ interface Waiter<T> {
   readonly reject: (error: unknown) => void;
 }
 
+/**
+ * It opens batch after batch on one connection. A wait at the server holds up what is asked behind it, and an
+ * acknowledgement must not be held up: so it waits there only while nothing is open. Otherwise a second connection waits
+ * for a message to look at, and then they are opened without a wait.
+ */
 export class Consumer<T> implements AsyncIterableIterator<OpenMessage<T>, undefined> {
   readonly #options: ConsumerOptions<T>;
   readonly #stop = new AbortController();
   /** Open, and not handed to the program yet. */
-  #ready: ReceivedMessage<T>[] = [];
+  readonly #ready: ReceivedMessage<T>[] = [];
   readonly #open = new Set<ReceivedMessage<T>>();
   readonly #waiters: Waiter<T>[] = [];
-  readonly #slots = new Set<Promise<void>>();
+  #running: Promise<void> | undefined;
+  #bell: { readonly link: Link; readonly rung: Promise<void> } | undefined;
+  /** Resolves when a message is settled, or the reading ends. */
+  #changed: PromiseWithResolvers<void> = Promise.withResolvers();
   #ended: { readonly error: unknown } | undefined;
 
   constructor(options: ConsumerOptions<T>) {
@@ -54,7 +66,7 @@ export class Consumer<T> implements AsyncIterableIterator<OpenMessage<T>, undefi
   }
 
   next(): Promise<IteratorResult<OpenMessage<T>, undefined>> {
-    if (this.#slots.size === 0 && this.#ended === undefined) this.#addSlot();
+    if (this.#ended === undefined) this.#running ??= this.#run();
     const value = this.#ready.shift();
     if (value !== undefined) return Promise.resolve({ done: false, value });
     if (this.#ended === undefined) {
@@ -69,86 +81,132 @@ export class Consumer<T> implements AsyncIterableIterator<OpenMessage<T>, undefi
   async return(): Promise<IteratorResult<OpenMessage<T>, undefined>> {
     this.#end(undefined);
     await Promise.allSettled([...this.#open].map((message) => message.abort()));
-    await Promise.all(this.#slots);
+    await this.#running;
     return { done: true, value: undefined };
   }
 
-  #addSlot(): void {
-    const slot = this.#run().catch((error: unknown) => this.#end(error));
-    this.#slots.add(slot);
-    void slot.then(() => {
-      this.#slots.delete(slot);
-      if (this.#slots.size === 0) this.#end(undefined);
-    });
-  }
-
-  /** One connection, which waits, hands its message over, and waits again when it is settled. */
   async #run(): Promise<void> {
-    const { reads, key, asker, idleMs } = this.#options;
-    const link = reads.borrow();
-    const slot = new Slot(link, key, asker);
-    let clean = true;
-    let failures = 0;
+    const { reads, key, asker } = this.#options;
+    let link: Link | undefined;
     try {
-      while (this.#ended === undefined) {
-        try {
-          const received = await slot.open(idleMs ?? WAIT_MS, { signal: this.#stop.signal });
-          failures = 0;
-          if (received !== undefined) {
-            await new Promise<void>((resolve) => this.#deliver(received, slot, resolve));
-          } else if (idleMs !== undefined) return;
-        } catch (error) {
-          // Its answer may open a message still: only the end of the connection makes sure that it goes back.
-          clean = false;
-          if (this.#ended !== undefined) return;
-          if (!(error instanceof QueueError && PASSING.includes(error.code))) throw error;
-          if (error.sent) return this.#addSlot();
-          clean = true;
-          await this.#pause(++failures);
-        }
+      link = reads.borrow();
+      await this.#read(new Holding(link, key, asker));
+      this.#end(undefined);
+    } catch (error) {
+      this.#end(error);
+    }
+    this.#hangUpBell();
+    if (link === undefined) return;
+    // What the program has can still be settled.
+    while (this.#open.size > 0) await this.#change();
+    // For the answers of the last acknowledgements. A wait that was given up goes on at the server: its connection ends.
+    await link.idle();
+    reads.giveBack(link, !link.owed);
+  }
+
+  async #read(holding: Holding): Promise<void> {
+    const { prefetch, idleMs } = this.#options;
+    const signal = this.#stop.signal;
+    let failures = 0;
+    let vainRings = 0;
+    while (this.#ended === undefined) {
+      const free = prefetch - this.#open.size;
+      if (free <= 0) {
+        await this.#change();
+        continue;
       }
-    } finally {
-      // For the answer of the last acknowledgement.
-      await link.idle();
-      reads.giveBack(link, clean);
+      const waits = this.#open.size === 0;
+      try {
+        // A wait is given up when the reading ends; what is answered at once is answered.
+        const received = await (waits
+          ? holding.open(free, idleMs ?? WAIT_MS, { signal })
+          : holding.open(free, 0, undefined));
+        failures = 0;
+        this.#deliver(holding, received);
+        if (received.length > 0 || waits) {
+          vainRings = 0;
+          if (received.length === 0 && idleMs !== undefined) return;
+          continue;
+        }
+        // It may show what another takes, or what a paused queue keeps, and would ring at once, again and again.
+        if (vainRings > 0) await this.#pause(vainRings, LOOK_MS);
+        if (await this.#rings()) vainRings++;
+      } catch (error) {
+        if (this.#ended !== undefined) return;
+        if (!(error instanceof QueueError && PASSING.includes(error.code))) throw error;
+        await this.#pause(++failures);
+      }
     }
   }
 
-  #deliver(received: Received, slot: Slot, onSettled: () => void): void {
-    const { queue, codec, prefetch } = this.#options;
-    const holder = slot.hold(() => {
-      this.#open.delete(message);
-      const index = this.#ready.indexOf(message);
-      if (index >= 0) this.#ready.splice(index, 1);
-      onSettled();
+  #deliver(holding: Holding, received: readonly Received[]): void {
+    const { queue, codec } = this.#options;
+    for (const one of received) {
+      const holder = holding.hold(one, () => {
+        this.#open.delete(message);
+        const index = this.#ready.indexOf(message);
+        if (index >= 0) this.#ready.splice(index, 1);
+        this.#tellChange();
+      });
+      const message: ReceivedMessage<T> = new ReceivedMessage(queue, one, codec, holder);
+      this.#open.add(message);
+      const waiter = this.#ended === undefined ? this.#waiters.shift() : undefined;
+      if (this.#ended !== undefined) message.abort().catch(() => undefined);
+      else if (waiter !== undefined) waiter.resolve({ done: false, value: message });
+      else this.#ready.push(message);
+    }
+  }
+
+  /** Resolves when there is a message to look at; false when none is open any more, or the reading ends. */
+  async #rings(): Promise<boolean> {
+    this.#bell ??= this.#hang();
+    let rang = false;
+    void this.#bell.rung.then(() => {
+      rang = true;
+      this.#tellChange();
     });
-    const message = new ReceivedMessage(queue, received, codec, holder);
-    this.#open.add(message);
-    // Where messages come, more connections are worth their while; an idle queue is waited for by one.
-    if (this.#slots.size < prefetch && this.#ended === undefined) this.#addSlot();
-    const waiter = this.#waiters.shift();
-    if (this.#ended !== undefined) message.abort().catch(() => undefined);
-    else if (waiter !== undefined) waiter.resolve({ done: false, value: message });
-    else {
-      // In the queue's order, as far as they are here: each came over a connection of its own.
-      const later = this.#ready.findIndex(({ sequence }) => sequence > message.sequence);
-      this.#ready.splice(later < 0 ? this.#ready.length : later, 0, message);
-    }
+    while (!rang && this.#open.size > 0 && this.#ended === undefined) await this.#change();
+    return rang;
   }
 
-  #pause(failures: number): Promise<void> {
+  #hang(): { readonly link: Link; readonly rung: Promise<void> } {
+    const { reads, key, asker } = this.#options;
+    const link = reads.borrow();
+    const question = readQuestion({ key: `${key}/peek`, waitMs: WAIT_MS, afterLoss: 'again' });
+    const rung = ask(link, question, asker, undefined).then(
+      () => {
+        this.#bell = undefined;
+        reads.giveBack(link, true);
+      },
+      () => {
+        this.#bell = undefined;
+        reads.giveBack(link, false);
+      },
+    );
+    return { link, rung };
+  }
+
+  #hangUpBell(): void {
+    if (this.#bell !== undefined) this.#options.reads.giveBack(this.#bell.link, false);
+  }
+
+  #change(): Promise<void> {
+    return this.#changed.promise;
+  }
+
+  #tellChange(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  /** Ends early when something changes. */
+  async #pause(failures: number, atMostMs = Number.POSITIVE_INFINITY): Promise<void> {
     const { asker, random } = this.#options;
-    return new Promise((resolve) => {
-      const timer = asker.clock.setTimeout(resolve, waitBefore(failures, random(), asker.settings));
-      this.#stop.signal.addEventListener(
-        'abort',
-        () => {
-          asker.clock.clearTimeout(timer);
-          resolve();
-        },
-        { once: true },
-      );
-    });
+    const ms = Math.min(atMostMs, waitBefore(failures, random(), asker.settings));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = asker.clock.setTimeout(resolve, ms);
+    await Promise.race([promise, this.#change()]);
+    asker.clock.clearTimeout(timer);
   }
 
   readonly #onAbort = (): void => this.#end(undefined);
@@ -160,6 +218,7 @@ export class Consumer<T> implements AsyncIterableIterator<OpenMessage<T>, undefi
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#stop.abort();
     for (const message of this.#ready.splice(0)) message.abort().catch(() => undefined);
+    this.#tellChange();
     const [first, ...others] = this.#waiters.splice(0);
     if (first === undefined) return;
     if (error === undefined) first.resolve({ done: true, value: undefined });

@@ -15,7 +15,7 @@ export { connect, type QueueClient } from './client.ts';
 export type { Clock } from './clock.ts';
 export { bytes, type Codec, json, text } from './codec.ts';
 export { QueueError, type QueueErrorCode } from './errors.ts';
-export type { Message, OpenMessage } from './message.ts';
+export type { AbortOptions, Message, OpenMessage, TouchOptions } from './message.ts';
 export {
   type CallOptions,
   type ClientSettings,
@@ -23,6 +23,14 @@ export {
   DEFAULT_SETTINGS,
   type StateChange,
 } from './options.ts';
-export type { Figures } from './questions.ts';
-export type { ConsumeOptions, PutOptions, Queue, ReadOptions } from './queue.ts';
+export type { Figures } from './questions/management.ts';
+export type { PutReceipt } from './questions/puts.ts';
+export type {
+  BatchOptions,
+  ConsumeOptions,
+  PutOptions,
+  Queue,
+  ReadOptions,
+  RedriveOptions,
+} from './queue.ts';
 export type { QueueStats } from './stats.ts';

@@ -3,20 +3,22 @@ import { type Asker, ask } from './ask.ts';
 import type { Codec } from './codec.ts';
 import { Consumer } from './consumer.ts';
 import { QueueError } from './errors.ts';
+import { Holding } from './holding.ts';
 import type { Link } from './link.ts';
 import { type Message, type OpenMessage, type Received, ReceivedMessage } from './message.ts';
 import type { CallOptions } from './options.ts';
+import { isWord, nameOf } from './questions/line.ts';
 import {
   deleteQuestion,
-  encoded,
   flushQuestion,
-  nameOf,
-  putQuestion,
+  pauseQuestion,
   queuesQuestion,
-  readQuestion,
-} from './questions.ts';
+  redriveQuestion,
+  settingsQuestion,
+} from './questions/management.ts';
+import { configureQuestion, encoded, type PutReceipt, putQuestion } from './questions/puts.ts';
+import { batchQuestion, readQuestion } from './questions/reads.ts';
 import type { ReadLinks } from './read-links.ts';
-import { Slot } from './slot.ts';
 import { type QueueStats, queueStatsOf } from './stats.ts';
 
 export interface PutOptions extends CallOptions {
@@ -24,6 +26,12 @@ export interface PutOptions extends CallOptions {
   readonly expiresInMs?: number;
   /** 32 bits of the program's; default the codec's. */
   readonly flags?: number;
+  /** Ready so much later, behind all that is there then. */
+  readonly delayMs?: number;
+  /** 0 is read first, 9 last. Default 5. */
+  readonly priority?: number;
+  /** Stored once within the queue's window: up to 64 characters of ASCII. */
+  readonly id?: string;
   /** The answer waits for the device, whatever the server's `sync` says. */
   readonly sync?: boolean;
 }
@@ -33,6 +41,18 @@ export interface ReadOptions extends CallOptions {
   readonly waitMs?: number;
   /** Reads from this cursor: the queue keeps the message for its own readers. */
   readonly cursor?: string;
+}
+
+export interface BatchOptions extends CallOptions {
+  readonly cursor?: string;
+}
+
+export interface RedriveOptions extends CallOptions {
+  /** Default: where each came from. */
+  readonly to?: string;
+  /** Default: all. */
+  readonly count?: number;
+  readonly onProgress?: (moved: number) => void;
 }
 
 export interface ConsumeOptions {
@@ -56,6 +76,8 @@ export interface QueueSurroundings {
 const PREFETCH = 16;
 /** From here on memcached takes seconds for Unix time; Kestrel's dialect from 1,000,000 on. */
 const RELATIVE_SECONDS_MAX = 1_000_000;
+/** Messages of one step: as many as a server takes by default (`max_batch`). */
+const REDRIVE_STEP = 1000;
 /** One wait of `consume({ open: false })`. */
 const WAIT_MS = 60_000;
 
@@ -73,16 +95,16 @@ export class Queue<In = string | Uint8Array, Out = Buffer> {
   }
 
   /**
-   * Puts a message at the tail; resolves with its sequence when it is kept as the server's `sync` says. Don't change its
-   * bytes before. A put whose answer was lost is `OUTCOME_UNKNOWN`, and is not repeated.
+   * Puts a message at the tail; resolves when it is kept as the server's `sync` says. Don't change its bytes before. A put
+   * whose answer was lost is `OUTCOME_UNKNOWN`, and is not repeated; with an `id` it is, and stored once.
    */
-  put(value: In, options: PutOptions = {}): Promise<number> {
+  put(value: In, options: PutOptions = {}): Promise<PutReceipt> {
     const { link, asker } = this.#around;
     return ask(link, putQuestion(this.#putRequest(value, options)), asker, options);
   }
 
   /** Puts them in order, in as few writes as can be. Rejects with the first failure, when the fate of each is known. */
-  async putAll(values: Iterable<In>, options: PutOptions = {}): Promise<number[]> {
+  async putBatch(values: Iterable<In>, options: Omit<PutOptions, 'id'> = {}): Promise<PutReceipt[]> {
     const puts = await Promise.allSettled([...values].map(async (value) => this.put(value, options)));
     return puts.map((put) => {
       if (put.status === 'rejected') throw put.reason;
@@ -117,13 +139,15 @@ export class Queue<In = string | Uint8Array, Out = Buffer> {
     }
   }
 
-  /** Takes up to `count` messages that are there. */
-  async getAll(
-    count: number,
-    options: CallOptions & { readonly cursor?: string } = {},
-  ): Promise<Message<Out>[]> {
-    const reads = await Promise.all(Array.from({ length: count }, () => this.get(options)));
-    return reads.filter((message) => message !== undefined);
+  /**
+   * Takes up to `count` messages that are there, as one request. It may give fewer although there are more (the server
+   * bounds its replies), but none only if there is none.
+   */
+  async getBatch(count: number, options: BatchOptions = {}): Promise<Message<Out>[]> {
+    const { link, asker } = this.#around;
+    const question = batchQuestion(this.#readKey(options), batchOf(count));
+    const received = await ask(link, question, asker, options);
+    return received.map((one) => new ReceivedMessage(this.name, one, this.#codec));
   }
 
   /** Shows the message at the head and leaves it. */
@@ -140,22 +164,30 @@ export class Queue<In = string | Uint8Array, Out = Buffer> {
    * aborted, when its time is over, and when its connection breaks.
    */
   async open(options: ReadOptions = {}): Promise<OpenMessage<Out> | undefined> {
+    return (await this.openBatch(1, options))[0];
+  }
+
+  /** Opens up to `count` messages, and waits for the first. */
+  async openBatch(count: number, options: ReadOptions = {}): Promise<OpenMessage<Out>[]> {
     const { reads, asker } = this.#around;
+    const batch = batchOf(count);
     const link = reads.borrow();
-    const slot = new Slot(link, this.#readKey(options), asker);
-    let received: Received | undefined;
+    const holding = new Holding(link, this.#readKey(options), asker);
+    let received: readonly Received[];
     try {
-      received = await slot.open(options.waitMs ?? 0, options);
+      received = await holding.open(batch, options.waitMs ?? 0, options);
     } catch (error) {
       reads.giveBack(link, false);
       throw error;
     }
-    if (received === undefined) {
-      reads.giveBack(link, true);
-      return undefined;
-    }
-    const holder = slot.hold(() => void link.idle().then(() => reads.giveBack(link, true)));
-    return new ReceivedMessage(this.name, received, this.#codec, holder);
+    let open = received.length;
+    if (open === 0) reads.giveBack(link, true);
+    const onSettled = (): void => {
+      if (--open === 0) void link.idle().then(() => reads.giveBack(link, true));
+    };
+    return received.map(
+      (one) => new ReceivedMessage(this.name, one, this.#codec, holding.hold(one, onSettled)),
+    );
   }
 
   /**
@@ -191,7 +223,9 @@ export class Queue<In = string | Uint8Array, Out = Buffer> {
   /** Undefined if there is no such queue. */
   async stats(options?: CallOptions): Promise<QueueStats | undefined> {
     const { link, asker } = this.#around;
-    const queues = await ask(link, queuesQuestion([this.#key]), asker, options);
+    // A name that can't stand in a line is looked for among all.
+    const question = queuesQuestion(isWord(this.#key) ? [this.#key] : []);
+    const queues = await ask(link, question, asker, options);
     const figures = queues.get(this.#key);
     return figures === undefined ? undefined : queueStatsOf(this.#key, figures);
   }
@@ -204,6 +238,43 @@ export class Queue<In = string | Uint8Array, Out = Buffer> {
   /** Drops the queue and its messages; false if it was not there. */
   delete(options?: CallOptions): Promise<boolean> {
     return ask(this.#around.link, deleteQuestion(this.#key), this.#around.asker, options);
+  }
+
+  /** Reads find nothing until it is resumed; puts go on. */
+  async pause(options?: CallOptions): Promise<void> {
+    await ask(this.#around.link, pauseQuestion(this.#key, true), this.#around.asker, options);
+  }
+
+  async resume(options?: CallOptions): Promise<void> {
+    await ask(this.#around.link, pauseQuestion(this.#key, false), this.#around.asker, options);
+  }
+
+  /**
+   * Puts dead letters back to the queues where they came from; with `to`, moves messages to that queue, wherever they came
+   * from. Those that are there, but no more than `count`. Resolves to how many moved.
+   */
+  async redrive(options: RedriveOptions = {}): Promise<number> {
+    const { to, count = Number.POSITIVE_INFINITY, onProgress } = options;
+    const target = to === undefined ? undefined : nameOf(to);
+    let moved = 0;
+    while (moved < count) {
+      const question = redriveQuestion(this.#key, Math.min(REDRIVE_STEP, count - moved), target);
+      const step = await ask(this.#around.link, question, this.#around.asker, options);
+      if (step === 0) break;
+      moved += step;
+      onProgress?.(moved);
+    }
+    return moved;
+  }
+
+  /** Those in force, under their names in the settings file; undefined if there is no such queue. */
+  settings(options?: CallOptions): Promise<Record<string, unknown> | undefined> {
+    return ask(this.#around.link, settingsQuestion(this.#key), this.#around.asker, options);
+  }
+
+  /** Changes settings of this queue, all or none; they are kept with it. Null takes one back to what the file says. */
+  async configure(settings: Readonly<Record<string, unknown>>, options?: CallOptions): Promise<void> {
+    await ask(this.#around.link, configureQuestion(this.#key, settings), this.#around.asker, options);
   }
 
   async *#taken(options: ConsumeOptions): AsyncGenerator<Message<Out>, undefined> {
@@ -227,7 +298,17 @@ export class Queue<In = string | Uint8Array, Out = Buffer> {
   }
 
   #putRequest(value: In, options: PutOptions): Parameters<typeof putQuestion>[0] {
-    const { expiresInMs, flags = this.#codec.flags, sync } = options;
+    const { expiresInMs, flags = this.#codec.flags, sync, delayMs = 0, priority, id } = options;
+    if (!(delayMs >= 0) || !Number.isFinite(delayMs)) {
+      throw new QueueError('BAD_ARGUMENT', `delayMs is a number from 0 up, not ${delayMs}`);
+    }
+    if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 9)) {
+      throw new QueueError('BAD_ARGUMENT', `a priority is 0 to 9, not ${priority}`);
+    }
+    // It is written as it is: no other program may see another one.
+    if (id !== undefined && !/^[\x21-\x7e]{1,64}$/.test(id)) {
+      throw new QueueError('BAD_ARGUMENT', 'an id has 1 to 64 characters of ASCII, without spaces');
+    }
     if (!Number.isInteger(flags) || flags < 0 || flags > 0xffff_ffff) {
       throw new QueueError('BAD_ARGUMENT', `flags are 0 to 4294967295, not ${flags}`);
     }
@@ -235,6 +316,9 @@ export class Queue<In = string | Uint8Array, Out = Buffer> {
       key: sync ? `${this.#key}/sync` : this.#key,
       flags,
       exptime: exptimeOf(expiresInMs),
+      delayMs: Math.ceil(delayMs),
+      priority,
+      id,
       body: encoded(() => this.#codec.encode(value)),
     };
   }
@@ -269,4 +353,9 @@ function exptimeOf(expiresInMs: number | undefined): number {
   }
   const seconds = Math.ceil(expiresInMs / 1000);
   return seconds <= RELATIVE_SECONDS_MAX ? seconds : Math.ceil((Date.now() + expiresInMs) / 1000);
+}
+
+function batchOf(count: number): number {
+  if (Number.isInteger(count) && count >= 1) return count;
+  throw new QueueError('BAD_ARGUMENT', 'a batch is a whole number from 1 up');
 }

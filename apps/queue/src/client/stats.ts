@@ -1,6 +1,6 @@
 /** A queue's figures. */
 import { displayName } from '../names.ts';
-import type { Figures } from './questions.ts';
+import type { Figures } from './questions/management.ts';
 
 export interface QueueStats {
   readonly name: string;

@@ -76,24 +76,27 @@ test('a server that is killed and comes back: what was answered is there once, w
   };
   for (let life = 0; life < 3; life++) {
     const putting = Array.from({ length: 5 }, async () => {
-      for (let count = 0; count < 60; count++) await put();
+      for (let count = 0; count < 40; count++) await put();
     });
-    await waitFor(() => acknowledged.size > 50 * (life + 1), { what: 'traffic' });
+    await waitFor(() => acknowledged.size > 30 * (life + 1), { what: 'traffic', withinMs: 60_000 });
     await server.kill();
     server = await start();
     await Promise.all(putting);
   }
-  await waitFor(async () => (await queue.stats())?.messages === 0, { what: 'all to be consumed' });
+  await waitFor(async () => (await queue.stats())?.messages === 0, {
+    what: 'all to be consumed',
+    withinMs: 60_000,
+  });
   controller.abort();
   await consuming;
   await server.kill();
 
-  expect(stored.size + unknown.size).toBe(900);
+  expect(stored.size + unknown.size).toBe(600);
   // Nothing that was answered is lost, and nothing was put that nobody put.
   expect([...stored].filter((body) => !seen.has(body))).toEqual([]);
   expect([...seen.keys()].filter((body) => !stored.has(body) && !unknown.has(body))).toEqual([]);
   expect(states.filter((state) => state === 'connected').length).toBe(4);
-}, 60_000);
+}, 180_000);
 
 test('calls that were not sent wait for the server; those that were and may not be repeated are told', async () => {
   let connections = 0;
@@ -105,7 +108,7 @@ test('calls that were not sent wait for the server; those that were and may not 
       if (number === 1) socket.destroy();
       else {
         for (const [verb] of String(chunk).matchAll(/dump_stats|ms/g)) {
-          socket.write(verb === 'ms' ? 'HD c9\r\n' : 'END\r\n');
+          socket.write(verb === 'ms' ? 'HD\r\n' : 'END\r\n');
         }
       }
     });
@@ -117,11 +120,11 @@ test('calls that were not sent wait for the server; those that were and may not 
   const third = queue.put('b');
   await expect(first).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN', sent: true });
   expect(await stats).toBeUndefined();
-  expect(await third).toBe(9);
+  expect(await third).toEqual({ duplicate: false });
   expect(requests.filter((request) => request.startsWith('1:'))).toEqual([
-    '1:ms q 1 c\r\na\r\ndump_stats q\r\n',
+    '1:ms q 1\r\na\r\ndump_stats q\r\n',
   ]);
-  expect(requests.slice(1).join('')).toBe('2:dump_stats q\r\nms q 1 c\r\nb\r\n');
+  expect(requests.slice(1).join('')).toBe('2:dump_stats q\r\nms q 1\r\nb\r\n');
 });
 
 test('a server that takes all and answers nothing costs bounded memory, and each call ends in its time', async () => {

@@ -97,7 +97,7 @@ describe('puts and gets', () => {
   test('names with spaces and beyond ASCII', async () => {
     const queue = client.queue(`${name} zwölf\n`);
     await queue.put('x');
-    expect((await queue.get())?.text).toBe('x');
+    expect((await queue.get({ waitMs: 1000 }))?.text).toBe('x');
     expect(() => client.queue('')).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
     expect(() => client.queue('x'.repeat(251))).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
   });
@@ -106,7 +106,7 @@ describe('puts and gets', () => {
     const small = client.queue('small');
     await small.put('a');
     expect(await code(small.put('b'))).toBe('QUEUE_FULL');
-    expect(await code(small.putAll(['c']))).toBe('QUEUE_FULL');
+    expect(await code(small.putBatch(['c']))).toBe('QUEUE_FULL');
   });
 
   test('a message expires', async () => {
@@ -123,10 +123,13 @@ describe('puts and gets', () => {
   test('ten thousand puts and gets at once, in order', async () => {
     const queue = client.queue(name);
     const bodies = Array.from({ length: 10_000 }, (_, index) => String(index));
-    const sequences = await queue.putAll(bodies);
-    expect(sequences).toEqual([...sequences].sort((a, b) => a - b));
-    expect((await queue.getAll(9_999)).map(({ text }) => text)).toEqual(bodies.slice(0, -1));
-    expect(await queue.getAll(3)).toHaveLength(1);
+    await queue.putBatch(bodies);
+    const gets = await Promise.all(bodies.slice(0, 5000).map(() => queue.get()));
+    const found = gets.map((message) => message?.text);
+    for (let batch = await queue.getBatch(1000); batch.length > 0; batch = await queue.getBatch(1000)) {
+      found.push(...batch.map(({ text }) => text));
+    }
+    expect(found).toEqual(bodies);
   });
 });
 
@@ -162,7 +165,7 @@ describe('waits', () => {
     const queue = few.queue(name);
     const waits = [queue.get({ waitMs: 5000 }), queue.get({ waitMs: 5000 })];
     expect(await code(queue.get({ waitMs: 5000 }))).toBe('OVERLOADED');
-    await queue.putAll(['a', 'b']);
+    await queue.putBatch(['a', 'b']);
     expect((await Promise.all(waits)).map((message) => message?.text).sort()).toEqual(['a', 'b']);
   });
 });
@@ -170,23 +173,23 @@ describe('waits', () => {
 describe('open messages', () => {
   test('acknowledged once and gone; then it is NOT_OPEN', async () => {
     const queue = client.queue(name);
-    await queue.putAll(['a', 'b']);
+    await queue.putBatch(['a', 'b']);
     const message = (await queue.open())!;
     expect([message.text, message.open]).toEqual(['a', true]);
     await message.acknowledge();
     expect(message.open).toBe(false);
     expect(await code(message.acknowledge())).toBe('NOT_OPEN');
     await message.abort();
-    expect((await queue.getAll(5)).map(({ text }) => text)).toEqual(['b']);
+    expect((await queue.getBatch(5)).map(({ text }) => text)).toEqual(['b']);
   });
 
   test('aborted, it is back in its place', async () => {
     const queue = client.queue(name);
-    await queue.putAll(['a', 'b']);
+    await queue.putBatch(['a', 'b']);
     const [first, second] = [(await queue.open())!, (await queue.open())!];
     await second.abort();
     await first.abort();
-    expect((await queue.getAll(5)).map(({ text }) => text)).toEqual(['a', 'b']);
+    expect((await queue.getBatch(5)).map(({ text }) => text)).toEqual(['a', 'b']);
   });
 
   test('when its time is over it is back, and its acknowledgement says so; touched, it has more', async () => {
@@ -221,14 +224,14 @@ describe('open messages', () => {
     const waiting = queue.get({ cursor: 'audit', waitMs: 5000 });
     await queue.put('b');
     expect((await waiting)?.text).toBe('b');
-    expect((await queue.getAll(5)).map(({ text }) => text)).toEqual(['a', 'b']);
+    expect((await queue.getBatch(5)).map(({ text }) => text)).toEqual(['a', 'b']);
   });
 });
 
 describe('consume', () => {
   test('never more than prefetch are open, and who settles none gets no more', async () => {
     const queue = client.queue(name);
-    await queue.putAll(Array.from({ length: 20 }, (_, index) => String(index)));
+    await queue.putBatch(Array.from({ length: 20 }, (_, index) => String(index)));
     const messages = queue.consume({ open: true, prefetch: 4 });
     const taken: OpenMessage[] = [];
     for (let count = 0; count < 4; count++) taken.push((await messages.next()).value!);
@@ -260,7 +263,7 @@ describe('consume', () => {
       }
     };
     const working = [work(), work(), work()];
-    await queue.putAll(Array.from({ length: count }, (_, index) => String(index)));
+    await queue.putBatch(Array.from({ length: count }, (_, index) => String(index)));
     await Promise.all(working);
     expect(seen.map(Number).sort((a, b) => a - b)).toEqual(
       Array.from({ length: count }, (_, index) => index),
@@ -270,7 +273,7 @@ describe('consume', () => {
 
   test('with a prefetch of one the order is the queue’s', async () => {
     const queue = client.queue(name);
-    await queue.putAll(Array.from({ length: 50 }, (_, index) => String(index)));
+    await queue.putBatch(Array.from({ length: 50 }, (_, index) => String(index)));
     const seen: string[] = [];
     for await (const message of queue.consume({ prefetch: 1 })) {
       seen.push(message.text);
@@ -282,7 +285,7 @@ describe('consume', () => {
 
   test('a loop that is left, or throws, puts back what it did not settle', async () => {
     const queue = client.queue(name);
-    await queue.putAll(['a', 'b', 'c']);
+    await queue.putBatch(['a', 'b', 'c']);
     await expect(
       (async () => {
         for await (const message of queue.consume({ prefetch: 2 })) {
@@ -291,12 +294,12 @@ describe('consume', () => {
         }
       })(),
     ).rejects.toThrow('a fault of the program');
-    expect((await queue.getAll(5)).map(({ text }) => text)).toEqual(['b', 'c']);
+    expect((await queue.getBatch(5)).map(({ text }) => text)).toEqual(['b', 'c']);
   });
 
   test('the signal ends the reading; what the program has, it can still acknowledge', async () => {
     const queue = client.queue(name);
-    await queue.putAll(['a', 'b', 'c']);
+    await queue.putBatch(['a', 'b', 'c']);
     const controller = new AbortController();
     const messages = queue.consume({ prefetch: 3, signal: controller.signal });
     const { value: first } = await messages.next();
@@ -304,12 +307,24 @@ describe('consume', () => {
     expect(await messages.next()).toEqual({ done: true, value: undefined });
     await waitFor(async () => (await queue.stats())!.openReads === 1, { what: 'the others to go back' });
     await first!.acknowledge();
-    expect((await queue.getAll(5)).map(({ text }) => text)).toEqual(['b', 'c']);
+    expect((await queue.getBatch(5)).map(({ text }) => text)).toEqual(['b', 'c']);
+  });
+
+  test('idleMs ends it when there is nothing, however many are open meanwhile', async () => {
+    const queue = client.queue(name);
+    await queue.putBatch(['a', 'b', 'c']);
+    const seen: string[] = [];
+    for await (const message of queue.consume({ prefetch: 8, idleMs: 0 })) {
+      seen.push(message.text);
+      await message.acknowledge();
+    }
+    for await (const { text } of queue.consume({ open: false, idleMs: 10 })) seen.push(text);
+    expect(seen).toEqual(['a', 'b', 'c']);
   });
 
   test('without open each is taken', async () => {
     const queue = client.queue(name);
-    await queue.putAll(['a', 'b']);
+    await queue.putBatch(['a', 'b']);
     const seen: string[] = [];
     for await (const { text } of queue.consume({ open: false })) {
       seen.push(text);
@@ -324,7 +339,7 @@ describe('management', () => {
   test('figures of a queue, of all, and of the server; flush and delete', async () => {
     const queue = client.queue(`${name} é_items`);
     expect(await client.queue('nobody').stats()).toBeUndefined();
-    await queue.putAll(['aa', 'b']);
+    await queue.putBatch(['aa', 'b']);
     const listed = (await client.queues()).find((one) => one.name === queue.name)!;
     expect(listed).toMatchObject({ messages: 2, bytes: 3, putTotal: 2, openReads: 0, waitingReads: 0 });
     expect(Number((await client.stats()).get('curr_connections'))).toBeGreaterThan(0);

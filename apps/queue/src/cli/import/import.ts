@@ -67,7 +67,11 @@ export async function importFolder(
     const nowMs = Date.now();
     const due = messages.filter(({ expiresAtMs }) => expiresAtMs === 0 || expiresAtMs > nowMs);
     const total = before + due.length;
-    await putAll(client.queue(name), due, signal, (done) => progress.update(before + done, total));
+    // A put to "orders+audit" would go to both: a fanout child gets its own by a move.
+    const child = name.includes('+');
+    const queue = client.queue(child ? `${name.replaceAll('+', '-')}-import` : name);
+    await putAll(queue, due, signal, (done) => progress.update(before + done, total));
+    if (child) await moveToChild(client, queue, name);
     before = total;
     imported.push({
       queue: name,
@@ -79,6 +83,13 @@ export async function importFolder(
     });
   }
   return imported;
+}
+
+async function moveToChild(client: QueueClient, from: Queue, name: string): Promise<void> {
+  // A read makes the child.
+  await client.queue(name).peek();
+  await from.redrive({ to: name });
+  await from.delete();
 }
 
 async function putAll(
