@@ -59,6 +59,15 @@ describe('the log', () => {
   });
 });
 
+it('many servers of one process share its stdout, and one thing to do at its exit', () => {
+  const before = process.listenerCount('exit');
+  const loggers = Array.from({ length: 20 }, (_, index) =>
+    createLogger({ name: `server-${index}`, format: 'json' }),
+  );
+  expect(loggers).toHaveLength(20);
+  expect(process.listenerCount('exit') - before).toBeLessThanOrEqual(1);
+});
+
 describe('a reader of the log', () => {
   function pipe(bytesMax: number) {
     let room = 0;

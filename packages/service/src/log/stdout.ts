@@ -17,18 +17,23 @@ export interface FlushableStream extends DestinationStream {
   flush(done: () => void): void;
 }
 
+let stdout: LineWriter | undefined;
+
 /**
- * Stdout for the log. A line is with the system before the next statement runs, so neither a crash nor an exit loses it.
+ * Stdout for all logs of the process, with one order of lines and one thing to do at the exit. A line is with the system before the next statement runs, so neither a crash nor an exit loses it.
  *
  * A pipe (a shell's, Docker's) never blocks the event loop. Where it can't be opened anew (systemd's socket, another
  * user's pipe) a reader that does not read blocks it, as with everything that writes to stdout. Pino's asynchronous
  * destination would not, but its flush does not wait for the line that is being written: the last one got lost.
  */
 export function stdoutDestination(): FlushableStream {
-  const fd = stdoutFd();
-  const writer = new LineWriter((bytes) => writeSync(fd, bytes));
-  process.once('exit', () => writer.flushSync(EXIT_WAIT_MS));
-  return writer;
+  if (stdout === undefined) {
+    const fd = stdoutFd();
+    const writer = new LineWriter((bytes) => writeSync(fd, bytes));
+    process.once('exit', () => writer.flushSync(EXIT_WAIT_MS));
+    stdout = writer;
+  }
+  return stdout;
 }
 
 function stdoutFd(): number {
