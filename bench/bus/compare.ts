@@ -45,6 +45,8 @@ const measureMs = Number(options.seconds) * 1000;
 const repetitions = Number(options.repetitions);
 /** Clients in Node are started for each measurement: for two seconds V8 compiles, on the cores that are measured. */
 const warmupMs = 3000;
+/** Who was kept from the processor for longer than any collection: its tail says nothing of the system. */
+const HELD_UP_MS = 20;
 
 const systems = options.systems.split(',').map((name) => {
   const system = known.find((one) => one.name === name);
@@ -156,11 +158,12 @@ function tell(about: Omit<Result, 'measurement' | 'problem'>, outcome: Measureme
     console.error(head + outcome);
     return;
   }
-  const { messagesPerSecond, latencyUs, serverCpu, clientCpu } = outcome;
+  const { messagesPerSecond, latencyUs, serverCpu, clientCpu, heldUpMs } = outcome;
   const latency =
     latencyUs === null ? '' : `, p50 ${latencyUs.p50.toFixed(0)} p99 ${latencyUs.p99.toFixed(0)} µs`;
   const cpu = `, CPU ${serverCpu.toFixed(2)} + ${clientCpu.toFixed(2)}`;
-  console.error(`${head + messagesPerSecond.toFixed(0)}/s${latency}${cpu}`);
+  const heldUp = heldUpMs > HELD_UP_MS ? `, clients held up for ${heldUpMs.toFixed(0)} ms` : '';
+  console.error(`${head + messagesPerSecond.toFixed(0)}/s${latency}${cpu}${heldUp}`);
 }
 
 function numbers(list: string): number[] {

@@ -21,6 +21,8 @@ export interface Measurement {
   readonly complete: boolean;
   /** Whether somebody was taken for gone meanwhile; then what is lost need not be an error of the system. */
   readonly parted: boolean;
+  /** Of all clients, see contract.ts. */
+  readonly heldUpMs: number;
 }
 
 export type Load = Omit<LoadSettings, 'index' | 'members'>;
@@ -64,6 +66,7 @@ export async function measure(
     reordered: sum(reports.map(({ reordered }) => reordered)),
     complete: reports.every(({ complete }) => complete),
     parted: reports.some(({ parted }) => parted),
+    heldUpMs: Math.max(...reports.map(({ heldUpMs }) => heldUpMs)),
   };
 }
 

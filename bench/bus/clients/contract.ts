@@ -35,6 +35,12 @@ export interface LoadReport {
   readonly parted: boolean;
   /** The running hash of who sent what, after every `hashEvery` messages: the same order gives the same hashes. */
   readonly hashes: readonly number[];
+  /**
+   * The longest time between two steps of a paced sender, which are due each millisecond, while it measured. Far above
+   * a collection's 10 ms, somebody else had the processor, and perhaps a server's too. 0 where nothing was paced, and
+   * from clients in C.
+   */
+  readonly heldUpMs: number;
   /** From send to self-delivery; null where nothing was paced. */
   readonly latencyUs: { readonly p50: number; readonly p99: number; readonly max: number } | null;
 }

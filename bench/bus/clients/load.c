@@ -111,7 +111,7 @@ static double latency_at(double share) {
 }
 
 static void print_report(void) {
-  printf("{\"sent\":%u,\"delivered\":%u,\"measured\":%u,\"lost\":%u,\"reordered\":%u,\"complete\":%s,\"parted\":false,\"hashes\":[", sent,
+  printf("{\"sent\":%u,\"delivered\":%u,\"measured\":%u,\"lost\":%u,\"reordered\":%u,\"complete\":%s,\"parted\":false,\"heldUpMs\":0,\"hashes\":[", sent,
          delivered, measured, lost, reordered, done == everybody ? "true" : "false");
   for (size_t i = 0; i < hash_count; i++) printf(i == 0 ? "%u" : ",%u", hashes[i]);
   printf("],\"latencyUs\":");

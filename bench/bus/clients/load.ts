@@ -38,6 +38,8 @@ export async function runLoad(settings: LoadSettings, join: Join): Promise<void>
   let measureTo = Infinity;
   let fillScheduled = false;
   let parted = false;
+  let steppedAt = Infinity;
+  let heldUpMs = 0;
   const allGreeted = Promise.withResolvers<void>();
   const allDone = Promise.withResolvers<boolean>();
 
@@ -104,6 +106,8 @@ export async function runLoad(settings: LoadSettings, join: Join): Promise<void>
       if (ownDelivered === sent) sayEnd();
       return;
     }
+    if (rate > 0 && now >= measureFrom && now < measureTo) heldUpMs = Math.max(heldUpMs, now - steppedAt);
+    steppedAt = now;
     const due = rate === 0 ? Infinity : ((now - startedAt) * rate) / 1000;
     while (sent < due && sent - ownDelivered < window) group.send(message(kind.data, size, sent++));
   }
@@ -136,6 +140,7 @@ export async function runLoad(settings: LoadSettings, join: Join): Promise<void>
     reordered,
     complete,
     parted,
+    heldUpMs,
     hashes,
     latencyUs: latencies.length === 0 ? null : { p50: at(0.5), p99: at(0.99), max: at(1) },
   };
