@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { temporaryFolder } from '@rookery/testkit';
 import { expect, test } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../src/client/index.ts';
 import { startInProcess } from '../in-process.ts';
@@ -15,13 +16,14 @@ test.each(examples.map((example, index) => [index + 1, example]))(
   'example %i of the page on the client prints what it says, with a real daemon',
   async (_, example) => {
     const { url } = await startInProcess({ name: 'h1' });
+    await using folder = await temporaryFolder();
     const { stdout } = await promisify(execFile)(
       process.execPath,
       [
         '--conditions=@rookery/source',
         '--input-type=module-typescript',
         '--eval',
-        example.replaceAll('ws://127.0.0.1:4804', url),
+        example.replaceAll('ws://127.0.0.1:4804', url).replaceAll('./spool', folder.path),
       ],
       { cwd: path('apps/bus') },
     );
