@@ -8,7 +8,7 @@ import { get } from './get.ts';
 import { importCommand } from './import/command.ts';
 import type { ImportKind } from './import/import.ts';
 import { interruptible } from './interruption.ts';
-import { deleteQueues, flush } from './manage.ts';
+import { deleteQueues, flush, pause, redrive, settings } from './manage.ts';
 import { peek } from './peek.ts';
 import { put } from './put.ts';
 import { DEFAULT_SERVER, type Environment, type TargetFlags, targetOf } from './target.ts';
@@ -17,12 +17,16 @@ import { top } from './top.ts';
 export function addClientCommands(root: Command, environment: Environment): void {
   addMessages(root, environment);
   addQueues(root, environment);
+  addManagement(root, environment);
   addTools(root, environment);
 }
 
 interface PutFlags extends TargetFlags {
   readonly lines: boolean;
   readonly expires?: number;
+  readonly delay?: number;
+  readonly priority?: number;
+  readonly id?: string;
   readonly flags?: number;
   readonly sync: boolean;
 }
@@ -35,6 +39,7 @@ interface GetFlags extends TargetFlags {
   readonly cursor?: string;
   readonly exec?: string;
   readonly jobs: number;
+  readonly retryDelay: number;
 }
 
 function addMessages(root: Command, environment: Environment): void {
@@ -43,13 +48,21 @@ function addMessages(root: Command, environment: Environment): void {
     .argument('[text...]', 'the message, its words with a space between')
     .option('--lines', 'each line of standard input is a message of its own', false)
     .option('--expires <time>', 'it expires after so long, such as 90s or 2h', duration)
+    .option('--delay <time>', 'ready so much later', duration)
+    .option('--priority <number>', '0 is read first, 9 last (default: 5)', number(0, 9))
+    .option('--id <id>', 'a second put with this id, soon after, is not stored')
     .option('--flags <number>', 'flags of the application', number(0, 0xffff_ffff))
     .option('--sync', 'wait for the device, whatever the server’s sync says', false)
     .action(async (queue: string, words: readonly string[], given: PutFlags, self: Command) => {
-      const { lines, expires, flags, sync } = given;
+      const { lines, expires, delay, priority, id, flags, sync } = given;
       if (lines && words.length > 0) self.error('error: --lines reads standard input: give no text');
+      if (lines && id !== undefined)
+        self.error('error: --id is that of one message: it can’t go with --lines');
       const options = {
         ...(expires === undefined ? {} : { expiresInMs: expires }),
+        ...(delay === undefined ? {} : { delayMs: delay }),
+        ...(priority === undefined ? {} : { priority }),
+        ...(id === undefined ? {} : { id }),
         ...(flags === undefined ? {} : { flags }),
         sync,
       };
@@ -71,11 +84,12 @@ function addMessages(root: Command, environment: Environment): void {
       'run it for each, with the body as its input; if it fails the message goes back',
     )
     .option('--jobs <number>', 'so many of these at a time', number(1, 100), 1)
+    .option('--retry-delay <time>', 'what failed comes back after so long', duration, 0)
     .action(async (queue: string, flags: GetFlags) => {
-      const { wait: waitMs, follow, json, cursor, exec, jobs } = flags;
+      const { wait: waitMs, follow, json, cursor, exec, jobs, retryDelay: retryDelayMs } = flags;
       const count = flags.count ?? (follow ? Number.POSITIVE_INFINITY : 1);
       await interrupted(root, async (signal) => {
-        const options = { queue, waitMs, count, follow, json, cursor, exec, jobs };
+        const options = { queue, waitMs, count, follow, json, cursor, exec, jobs, retryDelayMs };
         const { taken, failed } = await get(targetOf(flags, environment), options, signal);
         if (failed > 0 || (taken === 0 && !follow)) return 1;
         return 0;
@@ -141,6 +155,46 @@ function addQueues(root: Command, environment: Environment): void {
     .argument('<queue...>', 'the queues')
     .action((queues: readonly string[], flags: TargetFlags) =>
       interrupted(root, (signal) => deleteQueues(targetOf(flags, environment), queues, signal)),
+    );
+}
+
+function addManagement(root: Command, environment: Environment): void {
+  const run = (flags: TargetFlags, act: (target: string, signal: AbortSignal) => Promise<void>) =>
+    interrupted(root, (signal) => act(targetOf(flags, environment), signal));
+  const count = ['-n, --count <number>', 'up to so many (default: all)'] as const;
+
+  command(root, 'move', 'Move messages from one queue to the end of another.')
+    .argument('<from>', 'the queue they are in')
+    .argument('<to>', 'the queue they go to')
+    .option(...count, number(1), Number.POSITIVE_INFINITY)
+    .action((from: string, to: string, flags: TargetFlags & { count: number }) =>
+      run(flags, (target, signal) => redrive(target, { from, to, count: flags.count }, signal)),
+    );
+
+  command(root, 'redrive', 'Put dead letters back to the queues where they came from.')
+    .argument('<queue>', 'the dead letter queue')
+    .option(...count, number(1), Number.POSITIVE_INFINITY)
+    .action((from: string, flags: TargetFlags & { count: number }) =>
+      run(flags, (target, signal) => redrive(target, { from, to: undefined, count: flags.count }, signal)),
+    );
+
+  for (const [name, paused, what] of [
+    ['pause', true, 'Let queues take puts and give nothing.'],
+    ['resume', false, 'Let paused queues go on.'],
+  ] as const) {
+    command(root, name, what)
+      .argument('<queue...>', 'the queues')
+      .action((queues: readonly string[], flags: TargetFlags) =>
+        run(flags, (target, signal) => pause(target, queues, paused, signal)),
+      );
+  }
+
+  command(root, 'set', 'Print the settings of a queue, or change them while the server runs.')
+    .argument('<queue>', 'the queue')
+    .argument('[name=value...]', 'what to change; name= takes one back to what the settings file says')
+    .option('--json', 'for programs: one object', false)
+    .action((queue: string, changes: readonly string[], flags: TargetFlags & { json: boolean }) =>
+      run(flags, (target, signal) => settings(target, queue, changes, flags.json, signal)),
     );
 }
 

@@ -1,6 +1,7 @@
 /** What `queues` and `stats` print. */
 import { approximateBytes } from '@rookery/service';
 import type { Figures, QueueStats } from '../client/index.ts';
+import { plain } from './describe.ts';
 import { table } from './table.ts';
 import { withClient } from './target.ts';
 
@@ -12,11 +13,11 @@ export function listQueues(target: string, json: boolean, signal: AbortSignal): 
   });
 }
 
-export function queuesTable(queues: readonly QueueStats[]): string {
+function queuesTable(queues: readonly QueueStats[]): string {
   return table(
     ['queue', 'messages', 'size', 'open', 'waiting', 'age'],
     queues.map((queue) => [
-      queue.name,
+      plain(queue.name),
       queue.messages,
       approximateBytes(queue.bytes),
       queue.openReads,
@@ -64,7 +65,7 @@ function figuresText(figures: Figures, json: boolean): string {
   if (!json)
     return table(
       ['figure', 'value'],
-      [...figures].map(([name, value]) => [name, value]),
+      [...figures].map(([name, value]) => [name, plain(value)]),
     );
   const entries = [...figures].map(([name, value]) => [
     name,

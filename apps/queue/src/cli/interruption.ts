@@ -25,9 +25,3 @@ export async function interruptible(run: (signal: AbortSignal) => Promise<void>)
   }
   return interruption?.code ?? 0;
 }
-
-/** Resolves when the signal has been given. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { approximateBytes } from '@rookery/service';
 import type { QueueStats } from '../client/index.ts';
+import { plain } from './describe.ts';
 import { ageOf, queueJson } from './figures.ts';
 import { createOutput } from './output.ts';
 import { table } from './table.ts';
@@ -112,7 +113,7 @@ export function topText(rows: readonly Row[], server: string, time: Date): strin
   return `${head}\n\n${table(
     ['queue', 'messages', 'in/s', 'out/s', 'open', 'waiting', 'size', 'age'],
     sorted.map((row) => [
-      row.name,
+      plain(row.name),
       row.messages,
       row.rates.putPerSecond,
       row.rates.gonePerSecond,

@@ -10,7 +10,7 @@ import { type CommandServer, commandServer, jsonLines } from './queue-command.ts
 
 // The journals are written here from the description of their formats.
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 const u32 = (value: number): Buffer => {
   const bytes = Buffer.alloc(4);
@@ -69,7 +69,7 @@ beforeEach(async () => {
 const write = (name: string, ...records: Buffer[]): Promise<void> =>
   writeFile(join(directory, name), Buffer.concat(records));
 const texts = async (name: string): Promise<string[]> =>
-  (await client.queue(name).getAll(100)).map(({ text }) => text);
+  (await client.queue(name).getBatch(100)).map(({ text }) => text);
 
 test('Starling’s queues come with what was not consumed, in order, without what has expired', async () => {
   const hour = Math.floor(Date.now() / 1000) + 3600;
@@ -145,6 +145,18 @@ test('Kestrel’s rewritten journals: the open ones are written with their numbe
   expect([replayed.messages.length, replayed.returned]).toEqual([1, 1]);
 });
 
+test('a fanout child of Kestrel’s gets what is its own, and goes on getting what its parent gets', async () => {
+  await write('k_orders', kestrel.addx('a'));
+  await write('k_orders+audit', kestrel.addx('x'), kestrel.addx('y'));
+  expect((await server.run(['import', 'kestrel', directory])).stdout).toBe(
+    'k_orders: 1 messages\nk_orders+audit: 2 messages\n',
+  );
+  await client.queue('k_orders').put('b');
+  expect(await texts('k_orders')).toEqual(['a', 'b']);
+  expect(await texts('k_orders+audit')).toEqual(['x', 'y', 'b']);
+  expect((await client.queues()).filter(({ name }) => name.endsWith('-import'))).toEqual([]);
+});
+
 test('into the data folder of a server that does not run', async () => {
   await write('jobs', ...Array.from({ length: 3000 }, (_, index) => starling.push(`job ${index}`)));
   const data = join(folder.path, 'offline');
@@ -152,7 +164,10 @@ test('into the data folder of a server that does not run', async () => {
   expect([code, stdout]).toEqual([0, 'jobs: 3000 messages\n']);
   const started = await startQueue({ dataDirectory: data });
   const other = await connect(started);
-  const found = await other.queue('jobs').getAll(3001);
+  const found = [];
+  const jobs = other.queue('jobs');
+  for (let batch = await jobs.getBatch(1000); batch.length > 0; batch = await jobs.getBatch(1000))
+    found.push(...batch);
   expect(found.map(({ text }) => text)).toEqual(Array.from({ length: 3000 }, (_, index) => `job ${index}`));
   await other.close();
   expect(await started.stop()).toBe(0);

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { connect, type QueueClient } from '../../src/client/index.ts';
 import { type CommandServer, commandServer, jsonLines, shellCommand } from './queue-command.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 const folder = await temporaryFolder();
 let server: CommandServer;
@@ -29,7 +29,7 @@ afterEach(async () => {
   expect((await client.queue(name).stats())?.openReads ?? 0).toBe(0);
 });
 
-const texts = async (): Promise<string[]> => (await client.queue(name).getAll(100)).map(({ text }) => text);
+const texts = async (): Promise<string[]> => (await client.queue(name).getBatch(100)).map(({ text }) => text);
 
 test('put takes its words, standard input, or a message a line; get prints them in order', async () => {
   const silent = { code: 0, stdout: '', stderr: '' };
@@ -40,10 +40,24 @@ test('put takes its words, standard input, or a message a line; get prints them 
   expect(await server.run(['put', name, '--lines'], 'seq 1 3')).toEqual(silent);
   const peeked = await server.run(['peek', name, '--json']);
   expect(jsonLines(peeked.stdout)).toEqual([
-    { queue: name, sequence: 1, flags: 7, expires_in_seconds: expect.any(Number), body: 'hello world' },
+    { queue: name, flags: 7, priority: 5, expires_in_seconds: expect.any(Number), body: 'hello world' },
   ]);
   expect(await server.run(['get', name])).toEqual({ ...silent, stdout: 'hello world\n' });
   expect((await server.run(['get', name, '--count', '9'])).stdout).toBe('two\nlines\n1\n2\n3\n');
+});
+
+test('with a delay, a priority, and an id that is stored once', async () => {
+  const put = (...args: string[]) => server.run(['put', name, ...args]);
+  await put('late', '--delay', '60s');
+  await put('normal', '--id', 'x');
+  await put('normal', '--id', 'x');
+  await put('urgent', '--priority', '0');
+  const { stdout } = await server.run(['get', name, '-n', '5', '--json']);
+  expect(jsonLines(stdout)).toEqual([
+    { queue: name, flags: 0, priority: 0, deliveries: 1, body: 'urgent' },
+    { queue: name, flags: 0, priority: 5, id: 'x', deliveries: 1, body: 'normal' },
+  ]);
+  expect((await put('--lines', '--id', 'x')).code).toBe(2);
 });
 
 test('ten thousand lines', async () => {
@@ -69,11 +83,13 @@ test('with nothing there get and peek print nothing and exit with 1; with a wait
 test('a body that is no UTF-8 is base64 in JSON', async () => {
   await client.queue(name).put(new Uint8Array([0xff, 0]));
   const [line] = jsonLines((await server.run(['get', name, '--json'])).stdout);
-  expect(line).toEqual({ queue: name, sequence: 1, flags: 0, body_base64: '/wA=' });
+  expect(line).toEqual({ queue: name, flags: 0, priority: 5, deliveries: 1, body_base64: '/wA=' });
 });
 
 test('a reader that has enough closes the pipe: quietly, and what it did not get is still there', async () => {
-  await client.queue(name).putAll(Array.from({ length: 5000 }, (_, index) => `${index} ${'x'.repeat(100)}`));
+  await client
+    .queue(name)
+    .putBatch(Array.from({ length: 5000 }, (_, index) => `${index} ${'x'.repeat(100)}`));
   const line = `${shellCommand('get', name, '--follow')} | head -n 2 | cut -c -3`;
   await using head = await startProcess({ command: 'bash', args: ['-c', line], env: server.env });
   await head.waitForExit(60_000);
@@ -104,7 +120,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
 );
 
 test('--exec runs a command with each; what it fails for goes back, and the exit code says so', async () => {
-  await client.queue(name).putAll(['a', 'b', 'c', 'd']);
+  await client.queue(name).putBatch(['a', 'b', 'c', 'd']);
   const out = join(folder.path, 'seen');
   const script = `read body; [ $body = b ] && exit 1; echo $body $ROOKERY_MESSAGE_QUEUE >> '${out}'`;
   const ran = await server.run(['get', name, '--count', '4', '--jobs', '4', '--exec', script]);
@@ -117,14 +133,14 @@ test('--exec runs a command with each; what it fails for goes back, and the exit
 });
 
 test('--cursor reads along and leaves the messages', async () => {
-  await client.queue(name).putAll(['a', 'b']);
+  await client.queue(name).putBatch(['a', 'b']);
   expect((await server.run(['get', name, '--cursor', 'audit', '-n', '9'])).stdout).toBe('a\nb\n');
   expect((await server.run(['get', name, '--cursor', 'audit'])).code).toBe(1);
   expect(await texts()).toEqual(['a', 'b']);
 });
 
 test('export writes all and takes them, or leaves them and remembers where it was', async () => {
-  await client.queue(name).putAll(['a', 'b']);
+  await client.queue(name).putBatch(['a', 'b']);
   const kept = await server.run(['export', name, '--cursor', 'backup']);
   expect(jsonLines(kept.stdout).map(({ body }) => body)).toEqual(['a', 'b']);
   expect(kept.code).toBe(0);

@@ -40,7 +40,7 @@ export async function commandServer(data: string): Promise<CommandServer> {
     env,
     async run(args, stdin) {
       await using running = await start(args, stdin);
-      const { code } = await running.waitForExit(60_000);
+      const { code } = await running.waitForExit(120_000);
       return { code, stdout: running.stdout, stderr: running.stderr };
     },
     start: (...args) => start(args),

@@ -5,7 +5,7 @@ import { rowsOf, topText } from '../../src/cli/top.ts';
 import { connect, type QueueClient, type QueueStats } from '../../src/client/index.ts';
 import { type CommandServer, commandServer, jsonLines } from './queue-command.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 const folder = await temporaryFolder();
 let server: CommandServer;
@@ -23,7 +23,7 @@ afterAll(async () => {
 
 test('queues and stats, for people and for programs', async () => {
   expect((await server.run(['queues'])).stdout).toBe('There is no queue.\n');
-  await client.queue('jobs').putAll(['aa', 'b']);
+  await client.queue('jobs').putBatch(['aa', 'b']);
   await client.queue('mails').put('c');
   const { stdout } = await server.run(['queues']);
   expect(stdout.split('\n')[0]).toBe('queue  messages  size  open  waiting  age');
@@ -40,7 +40,7 @@ test('queues and stats, for people and for programs', async () => {
 });
 
 test('flush and delete say what went', async () => {
-  await client.queue('a').putAll(['1', '2']);
+  await client.queue('a').putBatch(['1', '2']);
   await client.queue('b').put('3');
   expect((await server.run(['flush', 'a', 'b'])).stdout).toBe(
     'a: 2 messages dropped\nb: 1 message dropped\n',
@@ -52,6 +52,40 @@ test('flush and delete say what went', async () => {
   expect((await server.run(['flush'])).code).toBe(2);
   expect((await server.run(['flush', '--all'])).stdout).toMatch(/^\d+ messages? dropped from \d+ queues\n$/);
   expect((await client.queue('jobs').stats())?.messages ?? 0).toBe(0);
+});
+
+test('move and redrive say how many; pause, resume and set', async () => {
+  await client.queue('from').putBatch(['1', '2', '3']);
+  expect((await server.run(['move', 'from', 'to', '-n', '2'])).stdout).toBe('2 messages moved to to\n');
+  expect((await server.run(['move', 'from', 'to'])).stdout).toBe('1 message moved to to\n');
+  expect((await client.queue('to').getBatch(5)).map(({ text }) => text)).toEqual(['1', '2', '3']);
+  expect((await server.run(['move', 'none', 'to'])).code).toBe(1);
+
+  expect(await server.run(['set', 'work', 'dead_letter_queue=dead', 'max_items=5'])).toEqual({
+    code: 0,
+    stdout: '',
+    stderr: '',
+  });
+  await client.queue('work').put('bad');
+  await (await client.queue('work').open())!.bury();
+  expect((await server.run(['redrive', 'dead'])).stdout).toBe('1 message put back\n');
+  const [shown] = jsonLines((await server.run(['set', 'work', '--json'])).stdout);
+  expect(shown).toMatchObject({ dead_letter_queue: 'dead', max_items: 5, paused: false });
+  expect((await server.run(['set', 'work', 'max_items='])).code).toBe(0);
+  expect((await server.run(['set', 'work'])).stdout).toMatch(/^max_items$/m);
+  const wrong = await server.run(['set', 'work', 'max_items=many']);
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('max_items')]);
+
+  expect((await server.run(['pause', 'work'])).code).toBe(0);
+  expect((await server.run(['get', 'work'])).code).toBe(1);
+  expect((await server.run(['resume', 'work'])).code).toBe(0);
+  expect((await server.run(['get', 'work'])).stdout).toBe('bad\n');
+});
+
+test('a name can’t steer the terminal of who lists it', async () => {
+  await client.queue('\u001b[2J').put('x');
+  expect((await server.run(['queues'])).stdout).toContain('\\x1b[2J ');
+  await client.queue('\u001b[2J').delete();
 });
 
 test('top gives rates between its looks, and ends after so many', async () => {
