@@ -9,14 +9,18 @@ export interface Flusher {
   flush(name: string): boolean;
   /**
    * Flushes everything at a time, in milliseconds since the Unix epoch, or now if it has passed; a later call replaces
-   * an earlier one. Forgotten at a restart. @throws StoreError
+   * an earlier one. Forgotten at a restart. Undefined when that is done, or will be done by time; a promise where there
+   * are so many queues that others get their turn meanwhile. @throws StoreError
    */
-  flushAllAt(at: number): void;
+  flushAllAt(at: number): Promise<void> | undefined;
   /** Expires what is due at the head of the queue, reading the store as far as needed; resolves with how many. */
   flushExpired(name: string): Promise<number>;
   flushAllExpired(): Promise<number>;
   stop(): void;
 }
+
+/** Queues flushed in one turn: some 3 ms where each has something. */
+const queuesPerTurn = 1000;
 
 export function createFlusher(
   registry: Registry,
@@ -35,21 +39,32 @@ export function createFlusher(
     return true;
   }
 
-  function flushAllAt(at: number): void {
+  function flushAllAt(at: number): Promise<void> | undefined {
     clock.clearTimeout(timer);
     const delayMs = at - clock.now();
-    if (delayMs <= 0) {
-      for (const name of [...queues.keys()]) flush(name);
-      return;
-    }
-    timer = clock.setTimeout(flushWhenDue, Math.min(delayMs, timerMsMax));
+    if (delayMs <= 0) return flushAll();
+    timer = clock.setTimeout(() => void flushWhenDue(at), Math.min(delayMs, timerMsMax));
+    return undefined;
+  }
 
-    function flushWhenDue(): void {
-      try {
-        flushAllAt(at);
-      } catch (error) {
-        onError(error as Error);
-      }
+  async function flushWhenDue(at: number): Promise<void> {
+    try {
+      await flushAllAt(at);
+    } catch (error) {
+      onError(error as Error);
+    }
+  }
+
+  function flushAll(): Promise<void> | undefined {
+    const names = [...queues.keys()];
+    for (const name of names.slice(0, queuesPerTurn)) flush(name);
+    return names.length <= queuesPerTurn ? undefined : flushRest(names);
+  }
+
+  async function flushRest(names: readonly string[]): Promise<void> {
+    for (let from = queuesPerTurn; from < names.length; from += queuesPerTurn) {
+      await new Promise<void>((resolve) => clock.defer(resolve));
+      for (const name of names.slice(from, from + queuesPerTurn)) flush(name);
     }
   }
 

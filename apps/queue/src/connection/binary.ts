@@ -19,7 +19,15 @@ import { queueStats, serverStats } from '../stats.ts';
 import { handleOf, type Message } from '../store/store.ts';
 import type { Connection } from './connection.ts';
 import { failureOf } from './failures.ts';
-import { afterSync, bitByBit, changes, replyPosition, storeRefusal, wireVersion } from './replies.ts';
+import {
+  afterSync,
+  bitByBit,
+  changes,
+  replyPosition,
+  storeRefusal,
+  whenDone,
+  wireVersion,
+} from './replies.ts';
 
 export function handleBinary(connection: Connection, request: BinaryRequest | BadRequest): void {
   if (request.kind === 'bad') {
@@ -80,8 +88,12 @@ function dispatch(connection: Connection, request: BinaryRequest): void {
       return;
     }
     case Opcode.flush:
-      broker.flusher.flushAllAt(expiresAt(request.exptime ?? 0, broker.clock.now(), broker.dialect));
-      done(connection, request);
+      whenDone(
+        connection,
+        broker.flusher.flushAllAt(expiresAt(request.exptime ?? 0, broker.clock.now(), broker.dialect)),
+        () => done(connection, request),
+        (error) => refuse(connection, request, error),
+      );
       return;
     case Opcode.noop:
     case Opcode.verbosity:

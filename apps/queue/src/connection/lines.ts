@@ -14,7 +14,7 @@ import { displayName } from '../names.ts';
 import { queueStats, serverStats } from '../stats.ts';
 import type { Connection } from './connection.ts';
 import { handleConfirm, handleMonitor } from './monitor.ts';
-import { bitByBit, redrive, refuse, refuseLine, wireVersion } from './replies.ts';
+import { bitByBit, redrive, refuse, refuseLine, whenDone, wireVersion } from './replies.ts';
 
 type LineHandler = (connection: Connection, request: TextLine) => void;
 
@@ -44,9 +44,15 @@ const handlers: Readonly<Record<string, LineHandler>> = {
     const { broker, out } = connection;
     const delay = Number(request.args[0] ?? 0);
     if (!Number.isSafeInteger(delay) || delay < 0) return refuseLine(connection, 'bad_exptime');
-    broker.flusher.flushAllAt(expiresAt(delay, broker.clock.now(), broker.dialect));
-    connection.needs(broker.store.position);
-    if (!request.noreply) writeTextLine(out, broker.dialect.flushedAll);
+    whenDone(
+      connection,
+      broker.flusher.flushAllAt(expiresAt(delay, broker.clock.now(), broker.dialect)),
+      () => {
+        connection.needs(broker.store.position);
+        if (!request.noreply) writeTextLine(out, broker.dialect.flushedAll);
+      },
+      (error) => refuse(connection, error, request.noreply),
+    );
   },
   version: (connection) => writeTextLine(connection.out, `VERSION ${wireVersion(connection.host.version)}`),
   verbosity: (connection, request) => {

@@ -77,6 +77,21 @@ export function storeRefusal(
   }
 }
 
+/** Answers now, or blocks the connection until what was begun has ended. */
+export function whenDone(
+  connection: Connection,
+  work: Promise<void> | undefined,
+  answer: () => void,
+  fail: (error: unknown) => void,
+): void {
+  if (work === undefined) {
+    answer();
+    return;
+  }
+  connection.block();
+  work.then(answer, fail).finally(() => connection.unblock());
+}
+
 /** One step of a redrive. @throws BrokerError */
 export async function redrive(
   connection: Connection,

@@ -205,3 +205,21 @@ test('prototype words are commands nobody knows', async () => {
   const client = server().connect();
   expect(await client.ask('constructor\r\n__proto__ x\r\ntoString\r\n')).toBe('ERROR\r\nERROR\r\nERROR\r\n');
 });
+
+test('flush_all of very many queues lets others have their turn, and answers when all are empty', async () => {
+  const { connect, broker, clock } = server({ maxQueues: 10_000 });
+  const client = connect();
+  for (let at = 0; at < 2500; at += 1) broker.registry.findOrCreate(`q${at}`, 0);
+  await fill(client, 'q0', 'a');
+  await fill(client, 'q2499', 'z');
+  const items = (): number[] => ['q0', 'q2499'].map((name) => broker.registry.queues.get(name)!.items);
+  const flushed = broker.flusher.flushAllAt(0);
+  expect(items()).toEqual([0, 1]);
+  await clock.run(flushed!);
+  expect(items()).toEqual([0, 0]);
+  await fill(client, 'q2499', 'z');
+  expect(await client.ask('flush_all\r\nget q2499\r\nset q2499 0 0 1\r\nb\r\n')).toBe(
+    `OK\r\n${miss}${stored}`,
+  );
+  expect(items()).toEqual([0, 1]);
+});
