@@ -7,6 +7,7 @@ import { socketOf } from '../client/plumbing.ts';
 import { OWN_BLOCK_BYTES, PROGRESS_WITHIN_MS, SWARM_LIMITS, UNIT_BYTES } from '../limits.ts';
 import { createPicker, type Request, type Source } from '../picker/picker.ts';
 import { type Allowance, limitMessages } from './allowance.ts';
+import { createBans } from './bans.ts';
 import { toBitfield } from './bitfield.ts';
 import { createEvidence, type Filling } from './evidence.ts';
 import { createPieceCache, type PieceCache } from './piece-cache.ts';
@@ -80,12 +81,10 @@ interface Connection {
 
 /** Watches silence and the endgame. */
 const TICK_MS = 100;
-/** Haves are gathered for so long: one write for several of them, and still less than a piece takes. */
-const HAVES_EVERY_MS = 10;
+/** Haves are gathered for so long: each write is a packet, and with 8 KiB pieces and 30 peers those cost the most. */
+const HAVES_EVERY_MS = 50;
 /** Keep-alives come every minute. */
 const SILENT_MS = 150_000;
-/** So many bad peers at one address, and the address is bad. */
-const BANS_OF_ADDRESS = 3;
 /** In the extended handshake (BEP 10): tell me of every piece. */
 const COUNTS_COPIES = 'rookery_counts';
 /** Fewer bytes in PROGRESS_WITHIN_MS are chatter and no part of a block. */
@@ -124,8 +123,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
   const fillings = new Map<number, Filling<Connection>>();
   const evidence = createEvidence<Connection>();
   const senders = new Set<string>();
-  const banned = new Set<string>();
-  const bansOfAddress = new Map<string, number>();
+  const bans = createBans();
   let haves: number[] = [];
   let havesTimer: NodeJS.Timeout | undefined;
   let fetchedBytes = 0;
@@ -298,23 +296,10 @@ export function createExchange(options: ExchangeOptions): Exchange {
     wire.unchoke();
   };
 
-  const ban = (connection: Connection): void => {
-    const { wire } = connection;
-    const address = `${wire.remoteAddress}:${wire.remotePort}`;
-    if (banned.size < SWARM_LIMITS.banned) {
-      banned.add(wire.peerId);
-      banned.add(address);
-      const bans = (bansOfAddress.get(wire.remoteAddress ?? '') ?? 0) + 1;
-      bansOfAddress.set(wire.remoteAddress ?? '', bans);
-    }
-    options.onBanned(address);
+  const ban = ({ wire }: Connection): void => {
+    options.onBanned(bans.add(wire));
     wire.destroy();
   };
-
-  const isBannedWire = (wire: Wire): boolean =>
-    banned.has(wire.peerId) ||
-    banned.has(`${wire.remoteAddress}:${wire.remotePort}`) ||
-    (bansOfAddress.get(wire.remoteAddress ?? '') ?? 0) >= BANS_OF_ADDRESS;
 
   /** Of two connections with one peer both ends keep the one that the lower id has dialled. */
   const isSecond = (wire: Wire, ownPeerId: string): boolean => {
@@ -401,7 +386,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
         closed ||
         socket === undefined ||
         wire.peerId === ownPeerId ||
-        isBannedWire(wire) ||
+        bans.has(wire) ||
         connections.size >= SWARM_LIMITS.connections ||
         isSecond(wire, ownPeerId)
       ) {
@@ -470,7 +455,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
     },
     lose,
     neglected: (skip) => picker.neglected(skip),
-    isBanned: (address) => banned.has(address),
+    isBanned: bans.hasAddress,
     close() {
       closed = true;
       clearInterval(tick);
