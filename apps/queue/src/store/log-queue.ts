@@ -11,7 +11,7 @@ export interface QueueStreams {
 }
 
 /** A stream beside the queue whose own stream has this number: numbers are never used again, as names are. */
-export function laneStreamName(queueStreamId: number, name: string): string {
+function laneStreamName(queueStreamId: number, name: string): string {
   return `l:${queueStreamId}:${name}`;
 }
 
