@@ -35,7 +35,6 @@ export class Link {
   #socket: Socket | undefined;
   #decoder: TextReplyDecoder = createTextReplyDecoder();
   #connected = false;
-  #connection = 0;
   #everConnected = false;
   #connectedAt = 0;
   #attempt = 0;
@@ -57,15 +56,6 @@ export class Link {
 
   get connected(): boolean {
     return this.#connected;
-  }
-
-  /** Counts the connections that were made. */
-  get connection(): number {
-    return this.#connection;
-  }
-
-  get closed(): boolean {
-    return this.#closed;
   }
 
   /** Whether an answer is still to come, wanted or not. */
@@ -161,7 +151,6 @@ export class Link {
     clock.clearTimeout(this.#connectTimer);
     this.#decoder = createTextReplyDecoder({ body: settings.bodyBytes });
     this.#connected = true;
-    this.#connection++;
     this.#everConnected = true;
     this.#connectedAt = clock.now();
     this.#onState?.({ state: 'connected' });
