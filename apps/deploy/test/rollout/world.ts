@@ -93,7 +93,7 @@ export function settingsOf(
   };
 }
 
-export function hostOf(name: string, settings: HostSettings): Host {
+function hostOf(name: string, settings: HostSettings): Host {
   return { name, transport: 'local', address: name, groups: [], tags: [], settings };
 }
 
