@@ -2,6 +2,7 @@
 import { KEY_BYTES, SERVICES, type Service } from '@rookery/protocol/websocket';
 import { setExitCode } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { From } from '../client/index.ts';
 import { createAdminClient, DEFAULT_ADMIN_URL } from './admin-client.ts';
 import { type ConnectionFlags, type Environment, targetOf } from './connection.ts';
 import { addConnection, collect, number } from './flags.ts';
@@ -15,6 +16,7 @@ import { pub } from './pub.ts';
 import { pubSpooled } from './pub-spooled.ts';
 import { status } from './status.ts';
 import { sub } from './sub.ts';
+import { parseFilters, parseFrom, subKept } from './sub-kept.ts';
 
 /** Messages larger than this are none, whatever a daemon's `message_bytes` says. */
 const SIZE_MAX = 1024 ** 3;
@@ -68,6 +70,9 @@ interface SubFlags extends ConnectionFlags {
   readonly json: boolean;
   readonly count?: number;
   readonly name?: string;
+  readonly from?: From;
+  readonly filter: readonly string[];
+  readonly lastValue: boolean;
 }
 
 function addSub(root: Command, environment: Environment): void {
@@ -78,11 +83,32 @@ function addSub(root: Command, environment: Environment): void {
     .option('--members', 'also who is in the groups, at each change', false)
     .option('--json', 'for programs: an object a line', false)
     .option('--count <number>', 'end after so many messages', number(1))
-    .option('--name <name>', 'the session’s name, 1 to 10 characters; else the daemon gives one');
+    .option('--name <name>', 'the session’s name, 1 to 10 characters; else the daemon gives one')
+    .option(
+      '--from <place>',
+      'of kept groups, where to begin: start, now, a sequence, -N for the last N, a time, or a cursor',
+      place,
+    )
+    .option(
+      '--filter <filter>',
+      'of kept groups, only what matches: key=NAME or key=BEGINNING*, word=WORDS, .PATH=VALUE in JSON (may be repeated)',
+      collect,
+      [],
+    )
+    .option('--last-value', 'of kept groups, first the last value of each key', false);
   addConnection(command).action(async (groups: readonly string[], flags: SubFlags) => {
-    const { members, json, count, name } = flags;
+    const { members, json, count, name, from, filter: filters, lastValue } = flags;
+    const filter = parseFilters(filters);
+    if (filter === undefined) return command.error('error: a filter is key=NAME, word=WORDS or .PATH=VALUE');
+    const kept = from !== undefined || filters.length > 0 || lastValue;
+    if (kept && members)
+      command.error('error: --members is for who joins; kept groups are read without joining');
+    if (lastValue && from !== undefined) command.error('error: --last-value begins now: give no --from');
     await interrupted(root, async (signal) => {
-      await sub(await targetOf(flags, environment), groups, { members, json, count, name }, signal);
+      if (kept) {
+        const options = { from, filter, lastValue, json, count, name };
+        await subKept(await targetOf(flags, environment), groups, options, signal);
+      } else await sub(await targetOf(flags, environment), groups, { members, json, count, name }, signal);
     });
   });
 }
@@ -154,6 +180,14 @@ function addFlood(root: Command, environment: Environment): void {
 function addService(command: Command): Command {
   return command.addOption(
     command.createOption('--service <service>', 'what is promised').choices(SERVICES).default('agreed'),
+  );
+}
+
+function place(text: string): From {
+  const from = parseFrom(text);
+  if (from !== undefined) return from;
+  throw new InvalidArgumentError(
+    'It is start, now, a sequence, -N, a time such as 2026-11-22T10:00Z, or a cursor.',
   );
 }
 

@@ -1,5 +1,5 @@
 /** What `sub` prints of an event. Pure. */
-import type { SessionEvent } from '../client/index.ts';
+import type { SessionEvent, SubscriptionEvent } from '../client/index.ts';
 
 type Shown = Exclude<SessionEvent, { readonly kind: 'left' }>;
 
@@ -34,6 +34,16 @@ function fieldsOf(event: Shown, joined: ReadonlySet<string>): Record<string, unk
     case 'lost':
       return { session: event.session, reason: event.reason };
   }
+}
+
+/** The same of what is kept: with its place in the daemon's log, and the time at which it was kept. */
+export function keptJson(event: SubscriptionEvent, group: string): string {
+  if (event.kind === 'caught_up')
+    return `${JSON.stringify({ event: 'caught_up', group, sequence: event.sequence })}\n`;
+  if (event.kind === 'missed') return `${JSON.stringify({ event: 'missed', group, count: event.count })}\n`;
+  const { sequence, timeMs } = event;
+  const fields = fieldsOf(event, new Set([group]));
+  return `${JSON.stringify({ event: 'message', time: new Date(timeMs).toISOString(), sequence, ...fields })}\n`;
 }
 
 function dataOf(data: Uint8Array): { readonly text: string } | { readonly base64: string } {
