@@ -158,6 +158,9 @@ class SlowQueue extends SlowLane implements StoredQueue {
     this.inner = inner;
   }
 
+  get main(): StoredLane {
+    return this;
+  }
   get name(): string {
     return this.inner.name;
   }

@@ -37,6 +37,8 @@ export class Connection {
   /** The rest of a request that stopped because its replies pile up. */
   #rest: (() => void) | undefined;
   #pumping = false;
+  /** It has had its turn, and goes on in the next. */
+  #yielded = false;
   #inputEnded = false;
   #closing = false;
   #finished = false;
@@ -149,6 +151,11 @@ export class Connection {
   /** Carries out what has been received, as far as it may, and sends what may be sent. */
   #pump(): void {
     if (this.#pumping || this.#finished || this.#closed) return;
+    if (this.#yielded) {
+      this.#send();
+      if (this.#hasEnoughInput) this.#socket.pause();
+      return;
+    }
     this.#pumping = true;
     this.#send();
     // Once more when it stopped for the replies, and the socket took them all at once: then it won't say `drain`.
@@ -158,7 +165,7 @@ export class Connection {
     this.#pumping = false;
     if (this.#closed) return;
     if (this.#closing && !this.#blocked && this.#parcels.length === 0) this.#finish();
-    else if (this.#blocked ? this.#hasEnoughInput : !this.#mayGoOn()) this.#socket.pause();
+    else if (this.#blocked || this.#yielded ? this.#hasEnoughInput : !this.#mayGoOn()) this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
@@ -166,6 +173,7 @@ export class Connection {
   /** Carries out requests and sends the replies; true if there may be more to do, but replies or writes pile up. */
   #carryOut(): boolean {
     let stopped = false;
+    let left = requestsPerTurn;
     if (this.#rest !== undefined) {
       stopped = !this.#mayGoOn();
       if (!stopped) this.#goOn(this.#rest);
@@ -173,6 +181,11 @@ export class Connection {
     while (!this.#blocked && !this.#closing && !this.#closed) {
       stopped = !this.#mayGoOn();
       if (stopped) break;
+      if (left === 0) {
+        this.#yield();
+        break;
+      }
+      left -= 1;
       const request = this.#decoder.next();
       if (request === undefined) {
         if (this.#inputEnded) this.#closing = true;
@@ -182,7 +195,16 @@ export class Connection {
     }
     this.#seal();
     this.#send();
-    return stopped || this.#rest !== undefined;
+    return (stopped || this.#rest !== undefined) && !this.#yielded;
+  }
+
+  /** Others come first, and then it goes on. */
+  #yield(): void {
+    this.#yielded = true;
+    this.broker.clock.defer(() => {
+      this.#yielded = false;
+      this.#pump();
+    });
   }
 
   #goOn(rest: () => void): void {
@@ -268,6 +290,8 @@ export class Connection {
   }
 }
 
+/** Small requests that are carried out before others get their turn: some 2 ms. One chunk may hold ten times as many. */
+const requestsPerTurn = 1000;
 /** Requests read ahead while one is in work; a hang-up behind more than this is heard when their turn comes. */
 const inputBytesMax = 64 * 1024;
 /** Cutting a client off at once would lose the replies that it has not read yet. */

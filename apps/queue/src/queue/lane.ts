@@ -46,8 +46,8 @@ export class Lane {
 
   get needsLoad(): boolean {
     return (
+      this.windowEnd < this.#source.lastSequence &&
       !this.loading &&
-      this.behind &&
       this.window.size < windowMessages / 2 &&
       this.window.bodyBytes <= this.maxWindowBytes / 2
     );

@@ -78,7 +78,13 @@ export class Queue implements Source {
     this.#surroundings = surroundings;
     // A queue found with nothing in it need not be read before the first miss is answered.
     const windowEnd = stored.count === 0 ? stored.lastSequence : 0;
-    this.reader = new Reader(this, settings.maxMemoryBytes, windowEnd, surroundings.windowBudget);
+    this.reader = new Reader(
+      this,
+      settings.maxMemoryBytes,
+      windowEnd,
+      surroundings.windowBudget,
+      stored.main,
+    );
     this.reader.paused = settings.paused;
     for (const [name, lane] of stored.lanes) {
       if (/^p\d$/.test(name)) this.#adoptLane(Number(name[1]), lane);
@@ -176,7 +182,7 @@ export class Queue implements Source {
     end: number,
     options?: PutOptions,
   ): Message {
-    if (options === undefined) return this.stored.append(properties, buffer, start, end);
+    if (options === undefined) return this.stored.main.append(properties, buffer, start, end);
     const { addedAt } = properties;
     const { delayMs, priority, id } = options;
     const dueAt = delayMs > 0 ? addedAt + delayMs : 0;

@@ -54,10 +54,16 @@ export class Reader {
   openedTotal = 0;
   abortedTotal = 0;
 
-  constructor(source: Source, maxWindowBytes: number, windowEnd: number, budget: WindowBudget) {
+  constructor(
+    source: Source,
+    maxWindowBytes: number,
+    windowEnd: number,
+    budget: WindowBudget,
+    main: { readonly lastSequence: number } = source,
+  ) {
     this.source = source;
     this.#budget = budget;
-    this.#main = new Lane(undefined, source, maxWindowBytes, windowEnd, budget);
+    this.#main = new Lane(undefined, main, maxWindowBytes, windowEnd, budget);
   }
 
   /** Adds a lane that stands before the main one, or behind; `order` of all of them ascends. */
@@ -105,6 +111,7 @@ export class Reader {
     return lane;
   }
 
+  // hot:
   get needsLoad(): boolean {
     return this.#lanes === undefined ? this.#main.needsLoad : this.laneToLoad !== undefined;
   }

@@ -139,7 +139,7 @@ class MemoryQueue implements StoredQueue {
   readonly lanes: Map<string, MemoryLane> = new Map();
   readonly foundIds: readonly KeptId[] = [];
   lastIdMark = 0;
-  readonly #main: MemoryLane;
+  readonly main: MemoryLane;
   readonly #removed: () => void;
 
   constructor(name: string, attributes: string, removed: () => void) {
@@ -147,57 +147,57 @@ class MemoryQueue implements StoredQueue {
     this.attributes = attributes;
     this.#removed = removed;
     // Nobody asks about a message that is gone, so cursors need not remember it.
-    this.#main = new MemoryLane('', (sequence) => {
+    this.main = new MemoryLane('', (sequence) => {
       for (const cursor of this.cursors.values()) cursor.forget(sequence);
     });
   }
 
   get handleBase(): number {
-    return this.#main.handleBase;
+    return this.main.handleBase;
   }
 
   get lastSequence(): number {
-    return this.#main.lastSequence;
+    return this.main.lastSequence;
   }
 
   get count(): number {
-    return this.#main.count;
+    return this.main.count;
   }
 
   get bodyBytes(): number {
-    return this.#main.bodyBytes;
+    return this.main.bodyBytes;
   }
 
   append(properties: MessageProperties, buffer: Uint8Array, start: number, end: number): Message {
-    return this.#main.append(properties, buffer, start, end);
+    return this.main.append(properties, buffer, start, end);
   }
 
   moveFrom(message: Message, properties: MessageProperties): Message {
-    return this.#main.moveFrom(message, properties);
+    return this.main.moveFrom(message, properties);
   }
 
   read(afterSequence: number, maxMessages: number, maxBytes: number): Promise<Message[]> {
-    return this.#main.read(afterSequence, maxMessages, maxBytes);
+    return this.main.read(afterSequence, maxMessages, maxBytes);
   }
 
   acknowledge(message: Message): void {
-    this.#main.acknowledge(message);
+    this.main.acknowledge(message);
   }
 
   isAcknowledged(sequence: number): boolean {
-    return this.#main.isAcknowledged(sequence);
+    return this.main.isAcknowledged(sequence);
   }
 
   purge(): void {
-    this.#main.purge();
+    this.main.purge();
   }
 
   returnsOf(message: Message): number {
-    return this.#main.returnsOf(message);
+    return this.main.returnsOf(message);
   }
 
   countReturn(message: Message): number {
-    return this.#main.countReturn(message);
+    return this.main.countReturn(message);
   }
 
   createLane(name: string): MemoryLane {

@@ -62,6 +62,8 @@ export interface StoredLane {
 /** A queue; as a lane it is its main one. */
 export interface StoredQueue extends StoredLane {
   readonly name: string;
+  /** The same without a detour, for what is done for every message. */
+  readonly main: StoredLane;
   /** What the broker keeps with the queue, as JSON. */
   readonly attributes: string;
   readonly cursors: ReadonlyMap<string, StoredCursor>;

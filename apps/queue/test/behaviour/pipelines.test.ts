@@ -108,3 +108,23 @@ test('ten thousand pipelined puts and gets', async () => {
   const reply = `${stored}${hit('q', 'x')}`;
   expect(await client.receive(reply.length * pairs)).toBe(reply.repeat(pairs));
 });
+
+test('of very many requests in one chunk leave others their turn, and are all answered in order', async () => {
+  const { connect, broker } = server();
+  const [greedy, other] = [connect(), connect()];
+  const count = 3500;
+  greedy.send(Array.from({ length: count }, (_, at) => set('q', String(at % 10))).join(''));
+  other.send(set('r', 'x'));
+  let seenAt = -1;
+  const { put } = broker;
+  broker.put = (...args) => {
+    if (args[0].queues[0] === 'r') seenAt = broker.registry.queues.get('q')!.items;
+    return put.apply(broker, args);
+  };
+  expect(await greedy.receive(stored.length * count)).toBe(stored.repeat(count));
+  expect(await other.ask('')).toBe(stored);
+  expect(seenAt).toBeLessThan(count);
+  const bodies = Array.from({ length: count }, (_, at) => hit('q', String(at % 10))).join('');
+  greedy.send('get q\r\n'.repeat(count));
+  expect(await greedy.receive(bodies.length)).toBe(bodies);
+});
