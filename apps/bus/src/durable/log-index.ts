@@ -3,7 +3,7 @@ import type { Kept, Stamp } from '@rookery/protocol/websocket';
 import { strandKey, Vector } from './vector.ts';
 
 /** Messages between two marks, at most. */
-export const MARK_MESSAGES = 1024;
+const MARK_MESSAGES = 1024;
 
 export interface Mark {
   /** Of the last message before it; 0 at the beginning. */

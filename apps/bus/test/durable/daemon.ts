@@ -17,7 +17,7 @@ import { Groups } from '../../src/groups/groups.ts';
 import { createRing, type Ring, type RingSettings } from '../../src/index.ts';
 import type { Configuration } from '../../src/ring/types.ts';
 
-export const GROUP = 'events';
+const GROUP = 'events';
 
 export interface DurableWorld {
   readonly clock: SimulatedClock;
