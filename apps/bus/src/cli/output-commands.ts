@@ -1,8 +1,11 @@
 /** The commands that carry events out: their flags, and what they call. */
+import { createHash } from 'node:crypto';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { parsePrivateGroup } from '@rookery/protocol/websocket';
 import { address, setExitCode } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { Bus, SessionEvent } from '../client/index.ts';
-import { forward } from '../forward/forward.ts';
+import { type Bus, BusError, type SessionEvent, type SubscriptionEvent } from '../client/index.ts';
+import { type ForwardedMessage, forward, type Place } from '../forward/forward.ts';
 import { monitor } from '../monitor/monitor.ts';
 import { fileName } from '../record/name.ts';
 import { record } from '../record/record.ts';
@@ -80,6 +83,7 @@ function addRecord(root: Command, environment: Environment): void {
 }
 
 interface ForwardFlags extends ConnectionFlags {
+  readonly cursor?: string;
   readonly queue: { readonly host: string; readonly port: number; readonly name: string };
 }
 
@@ -88,26 +92,68 @@ function addForward(root: Command, environment: Environment): void {
     .command('forward')
     .description('Put what comes to a group into a queue that speaks memcache, each message at least once.')
     .argument('<group>', 'the group')
-    .requiredOption('--queue <address>', 'HOST:PORT/NAME', queueAddress);
+    .requiredOption('--queue <address>', 'HOST:PORT/NAME', queueAddress)
+    .option('--cursor <file>', 'of a group that daemons keep: where it goes on after a restart');
   addConnection(command).action(async (group: string, flags: ForwardFlags) => {
     const { name: queue, ...at } = flags.queue;
     const tell = (text: string): void => void process.stderr.write(`rookery-bus: ${text}\n`);
     await onBus(root, flags, environment, async (bus, signal) => {
-      const events = await bus.join(group);
       signal.addEventListener('abort', () => void bus.close(), { once: true });
-      const counts = await forward(dataOf(events, tell), { address: at, queue, tell }, signal);
+      const { events, place } = await sourceOf(bus, group, flags.cursor, tell);
+      const messages = messagesOf(events, bus, group, tell);
+      const counts = await forward(messages, { address: at, queue, tell, place }, signal);
       tell(`${counts.stored} stored, ${counts.repeated} sent again, ${counts.refused} refused`);
     });
   });
 }
 
-async function* dataOf(
-  events: AsyncIterable<SessionEvent>,
+type ForwardEvent = SessionEvent | SubscriptionEvent;
+
+/** A kept group is read behind the cursor's place; one that nobody keeps, from now on. */
+async function sourceOf(
+  bus: Bus,
+  group: string,
+  file: string | undefined,
   tell: (text: string) => void,
-): AsyncGenerator<Uint8Array> {
+): Promise<{ readonly events: AsyncIterable<ForwardEvent>; readonly place: Place | undefined }> {
+  const stored = file === undefined ? '' : await readFile(file, 'utf8').catch(() => '');
+  const cursor = stored.trim();
+  try {
+    const events = await bus.subscribe(group, { from: cursor === '' ? 'now' : { cursor } });
+    if (file === undefined) return { events, place: undefined };
+    return {
+      events,
+      place: { cursor: () => events.cursor, store: (text) => replaceFile(file, `${text}\n`) },
+    };
+  } catch (error) {
+    if (!(error instanceof BusError && error.code === 'NOT_KEPT')) throw error;
+    if (file !== undefined) tell(`no daemon here keeps ${group}: forwarding what comes from now on`);
+    return { events: await bus.join(group), place: undefined };
+  }
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text, { flush: true });
+  await rename(`${path}.new`, path);
+}
+
+async function* messagesOf(
+  events: AsyncIterable<ForwardEvent>,
+  bus: Bus,
+  group: string,
+  tell: (text: string) => void,
+): AsyncGenerator<ForwardedMessage> {
+  const short = createHash('sha256').update(group).digest('base64url').slice(0, 8);
   for await (const event of events) {
-    if (event.kind === 'message') yield event.data;
-    else if (event.kind === 'dropped' || event.kind === 'lost') tell(eventLine(event).trim());
+    if (event.kind === 'message') {
+      // Each daemon that keeps the group has sequences of its own.
+      const daemon = parsePrivateGroup(bus.session)?.daemon;
+      // 0 for what nobody keeps.
+      const sequence = 'sequence' in event ? event.sequence : 0;
+      const known = sequence > 0 && daemon !== undefined;
+      yield { data: event.data, id: known ? `${daemon}/${short}/${sequence}` : undefined };
+    } else if (event.kind === 'dropped' || event.kind === 'lost') tell(eventLine(event).trim());
+    else if (event.kind === 'missed') tell(`${event.count} messages were let go of before they were read`);
   }
 }
 

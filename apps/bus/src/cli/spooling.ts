@@ -9,7 +9,7 @@ export interface SpoolFlags {
   readonly spoolBytes: number;
 }
 
-export const DEFAULT_SPOOL = 'rookery-bus-spool';
+const DEFAULT_SPOOL = 'rookery-bus-spool';
 
 export function addSpool(command: Command, bytes: (text: string) => number): Command {
   return command
@@ -25,7 +25,7 @@ export function addSpool(command: Command, bytes: (text: string) => number): Com
     );
 }
 
-export function spoolFolder({ spool }: SpoolFlags, environment: Environment): string {
+function spoolFolder({ spool }: SpoolFlags, environment: Environment): string {
   return spool ?? (environment.ROOKERY_BUS_SPOOL || DEFAULT_SPOOL);
 }
 

@@ -4,10 +4,24 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Address } from '@rookery/service';
 import { openQueueLink, type QueueLink } from './queue-link.ts';
 
+export interface ForwardedMessage {
+  readonly data: Uint8Array;
+  /** What a queue may know it by when it comes again, also after a restart; none: one of this run. */
+  readonly id: string | undefined;
+}
+
+/** Where the source goes on behind what was read, kept so that a restart goes on there. */
+export interface Place {
+  /** Behind the message that was read last; undefined where that isn't known. */
+  readonly cursor: () => string | undefined;
+  readonly store: (cursor: string) => Promise<void>;
+}
+
 export interface ForwardOptions {
   readonly address: Address;
   readonly queue: string;
   readonly tell: (text: string) => void;
+  readonly place?: Place | undefined;
 }
 
 export interface ForwardCounts {
@@ -22,6 +36,8 @@ const WINDOW_BYTES = 1024 * 1024;
 const WINDOW_MESSAGES = 1024;
 /** A full queue is asked again so often: it empties at its readers' pace. */
 const FULL_MS = 200;
+/** What a restart sends again at most, beside what is on its way. */
+const PLACE_MS = 200;
 const RETRY_MS = 100;
 const RETRY_MAX_MS = 5000;
 /** At the end the queue has so long to answer. */
@@ -29,23 +45,24 @@ const LAST_ANSWERS_MS = 2000;
 
 interface Item {
   readonly data: Uint8Array;
+  readonly number: number;
   readonly id: string;
   sent: boolean;
 }
 
 /** Carries messages until there are no more, or the signal is given. What it hasn't sent it doesn't read. */
 export async function forward(
-  messages: AsyncIterable<Uint8Array>,
+  messages: AsyncIterable<ForwardedMessage>,
   options: ForwardOptions,
   signal: AbortSignal,
 ): Promise<ForwardCounts> {
   const forwarder = new Forwarder(options, signal);
   void forwarder.connect();
   try {
-    for await (const data of messages) {
+    for await (const message of messages) {
       await forwarder.room();
       if (signal.aborted) break;
-      forwarder.add(data);
+      forwarder.add(message);
     }
     await forwarder.drained(AbortSignal.timeout(LAST_ANSWERS_MS));
   } finally {
@@ -63,6 +80,8 @@ class Forwarder {
   #bytes = 0;
   #link: QueueLink | undefined;
   #over = false;
+  #mark: { readonly through: number; readonly cursor: string; storing: boolean } | undefined;
+  #storedAt = Number.NEGATIVE_INFINITY;
   #number = 0;
   /** Of this run: what is sent twice is known by it. */
   readonly #run = randomBytes(12).toString('base64url');
@@ -82,13 +101,21 @@ class Forwarder {
 
   async drained(until: AbortSignal): Promise<void> {
     until.addEventListener('abort', () => this.#change(), { once: true });
-    while (this.#pending.size > 0 && !until.aborted) await this.#changed.promise;
+    while ((this.#pending.size > 0 || this.#mark !== undefined) && !until.aborted)
+      await this.#changed.promise;
   }
 
-  add(data: Uint8Array): void {
+  add({ data, id }: ForwardedMessage): void {
+    const number = ++this.#number;
     // A copy: it shares memory with what else arrived then.
-    const item: Item = { data: Uint8Array.from(data), id: `${this.#run}-${++this.#number}`, sent: false };
+    const item: Item = {
+      data: Uint8Array.from(data),
+      number,
+      id: id ?? `${this.#run}-${number}`,
+      sent: false,
+    };
     this.#pending.add(item);
+    this.#markPlace();
     this.#bytes += data.length;
     if (this.#link !== undefined) this.#send(item, this.#link);
   }
@@ -153,7 +180,38 @@ class Forwarder {
     void this.connect();
   }
 
+  /** Now and then, and not before the last place is stored: a cursor costs more than a message. */
+  #markPlace(): void {
+    const { place } = this.#options;
+    if (place === undefined || this.#mark !== undefined || performance.now() - this.#storedAt < PLACE_MS)
+      return;
+    const cursor = place.cursor();
+    if (cursor !== undefined) this.#mark = { through: this.#number, cursor, storing: false };
+  }
+
+  /** A place is stored when the queue has all that is before it. */
+  #storePlace(): void {
+    const mark = this.#mark;
+    const [first] = this.#pending;
+    if (mark === undefined || mark.storing || (first !== undefined && first.number <= mark.through)) return;
+    mark.storing = true;
+    this.#options.place!.store(mark.cursor).then(
+      () => this.#placeStored(),
+      (error: Error) => {
+        this.#options.tell(`the place can't be stored (${error.message}): after a restart more comes again`);
+        this.#placeStored();
+      },
+    );
+  }
+
+  #placeStored(): void {
+    this.#mark = undefined;
+    this.#storedAt = performance.now();
+    this.#change();
+  }
+
   #change(): void {
+    this.#storePlace();
     const { resolve } = this.#changed;
     this.#changed = Promise.withResolvers();
     resolve();

@@ -64,7 +64,7 @@ export function frame(
 }
 
 /** For logs and pipes: docs/run-the-bus.md. */
-export function lineOf(status: Status): string {
+function lineOf(status: Status): string {
   const { time, ring, groups, sessions } = status;
   const { received, delivered, outboxBytes } = totalOf(sessions);
   return `${time.toISOString()} ${ring.name} ${ring.state} daemons=${ring.members.length} groups=${groups.length} sessions=${sessions.length} in=${received}/s out=${delivered}/s waiting=${approximateBytes(outboxBytes).replace(' ', '')}\n`;

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type RunningProcess, startProcess, temporaryFolder, waitFor } from '@rookery/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../../src/client/index.ts';
-import { forward } from '../../src/forward/forward.ts';
+import { type ForwardedMessage, forward } from '../../src/forward/forward.ts';
 import { openQueueLink } from '../../src/forward/queue-link.ts';
 import { frame } from '../../src/monitor/monitor.ts';
 import { busCommand, untilMembers } from '../cli/bus-command.ts';
@@ -13,7 +14,7 @@ import { type DaemonProcess, startDaemon } from '../daemon-process.ts';
 
 let daemon: DaemonProcess;
 beforeAll(async () => {
-  daemon = await startDaemon();
+  daemon = await startDaemon({ flags: ['--keep', 'kept'] });
 }, 60_000);
 afterAll(async () => {
   expect(await daemon.stop()).toBe(0);
@@ -129,6 +130,52 @@ test('forward puts a group into a queue, in order, through a restart of the queu
   await bus.close();
 }, 90_000);
 
+test('a forwarder that is killed goes on behind its cursor: the queue has each message of a kept group once', async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await startQueue(join(folder.path, 'queue'));
+  const port = Number(queue.ready![1]);
+  const cursor = join(folder.path, 'cursor');
+  const start = () =>
+    startProcess(
+      busCommand(
+        ...['forward', 'kept', '--queue', `127.0.0.1:${port}/jobs`, '--cursor', cursor],
+        ...['--url', daemon.webSocketUrl],
+      ),
+    );
+  const bus = await connect(daemon.webSocketUrl);
+  const first = await start();
+  let sent = 0;
+  // It reads from now on: until it has stored a place, nobody knows whether it has begun.
+  await waitFor(
+    async () => {
+      await bus.multicast('kept', `job ${sent++}`);
+      return existsSync(cursor);
+    },
+    { what: 'the first place', withinMs: 30_000, everyMs: 50 },
+  );
+  for (let index = 0; index < 500; index++) bus.send('kept', `job ${sent++}`);
+  first.kill('SIGKILL');
+  await first.waitForExit();
+  await bus.multicast('kept', `job ${sent++}`);
+  await using _second = await start();
+  const found: string[] = [];
+  await waitFor(
+    async () => {
+      found.push(...(await taken(port, 'jobs')));
+      return found.at(-1) === `job ${sent - 1}`;
+    },
+    {
+      what: 'the last message',
+      withinMs: 30_000,
+      everyMs: 100,
+      detail: () => `${found.length}, ${found.at(-1)}`,
+    },
+  );
+  const numbers = found.map((text) => Number(text.slice(4)));
+  expect(numbers).toEqual(Array.from({ length: sent - numbers[0]! }, (_, index) => numbers[0]! + index));
+  await bus.close();
+}, 90_000);
+
 test('a queue that drops the connection before its answer has each message once, by its id', async () => {
   await using folder = await temporaryFolder();
   await using queue = await startQueue(folder.path);
@@ -176,8 +223,8 @@ test('a queue without the meta commands is put to by set; one that is full is as
   await new Promise<void>((resolve) => old.listen(0, '127.0.0.1', resolve));
   const { port } = old.address() as { port: number };
   const bodies = ['a', 'bb', 'ccc', 'dddd'];
-  async function* messages(): AsyncGenerator<Uint8Array> {
-    for (const body of bodies) yield Buffer.from(body);
+  async function* messages(): AsyncGenerator<ForwardedMessage> {
+    for (const body of bodies) yield { data: Buffer.from(body), id: undefined };
   }
   const options = { address: { host: '127.0.0.1', port }, queue: 'q', tell: () => undefined };
   const counts = await forward(messages(), options, new AbortController().signal);

@@ -25,7 +25,7 @@ export interface IngestOptions {
 }
 
 /** A batch of some thousand events; and several at a time fit into the spool's backlog. */
-export const BATCH_BYTES: number = 1024 * 1024;
+const BATCH_BYTES = 1024 * 1024;
 /** Programs of this host that post, and keep their connection. 64 MiB of batches at most. */
 const CONNECTIONS_MAX = 64;
 const REQUEST_MS = 10_000;
