@@ -3,7 +3,7 @@ import { ServiceError } from '@rookery/service';
 import type { HostError } from '../host/errors.ts';
 import type { ReleaseRef } from '../host/protocol.ts';
 import type { HostStatus } from '../host/status.ts';
-import { localTransport } from '../hosts/local.ts';
+import { createTransports } from '../hosts/transports.ts';
 import type { Host } from '../inventory/host.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { selectHosts } from '../inventory/select.ts';
@@ -170,7 +170,7 @@ function statusOf(host: Host, fleet: Fleet, signal: AbortSignal): Promise<HostSt
 
 function openFleet(): Fleet {
   return createFleet({
-    transports: { local: localTransport() },
+    transports: createTransports(),
     deployment: randomUUID(),
     owner: whoami(),
     trust: [],

@@ -1,5 +1,5 @@
 import type { HostStatus } from '../host/status.ts';
-import { localTransport } from '../hosts/local.ts';
+import { createTransports } from '../hosts/transports.ts';
 import type { Host } from '../inventory/host.ts';
 import { progressLines } from '../progress/lines.ts';
 import { onEachHost } from '../push/each.ts';
@@ -78,7 +78,7 @@ async function dryRun(
 ): Promise<number> {
   const waves = planWaves(wave, hosts.length);
   await using fleet = createFleet({
-    transports: { local: localTransport() },
+    transports: createTransports(),
     deployment: 'dry-run',
     owner: whoami(),
     trust: [],

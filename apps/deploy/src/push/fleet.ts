@@ -9,11 +9,9 @@ import {
   type StepResult,
 } from '../host/protocol.ts';
 import { type HostConnection, openConnection } from '../hosts/connection.ts';
-import type { Transport } from '../hosts/transport.ts';
-import type { Host, TransportName } from '../inventory/host.ts';
+import type { Transports } from '../hosts/transports.ts';
+import type { Host } from '../inventory/host.ts';
 import type { PublicKey } from '../release/keys.ts';
-
-export type Transports = { readonly [K in TransportName]?: Transport };
 
 /** Connections to hosts, opened when they are needed, and again when they were lost. */
 export interface Fleet extends AsyncDisposable {

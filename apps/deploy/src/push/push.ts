@@ -4,7 +4,7 @@ import { ServiceError } from '@rookery/service';
 import { asHostError } from '../host/errors.ts';
 import { RECEIVE_BYTES, type ReleaseRef, type StepEvent } from '../host/protocol.ts';
 import type { HostStatus } from '../host/status.ts';
-import { localTransport } from '../hosts/local.ts';
+import { createTransports, type Transports } from '../hosts/transports.ts';
 import type { Host } from '../inventory/host.ts';
 import { openRelease, type Release } from '../release/container.ts';
 import type { PublicKey } from '../release/keys.ts';
@@ -14,7 +14,7 @@ import { type Amount, amountText, MAX_FAILURES, planWaves, TIMEOUT_MS } from '..
 import { createRollout } from '../rollout/rollout.ts';
 import type { HostView, Outcome, RolloutCommand, RolloutEvent, Told } from '../rollout/types.ts';
 import type { PushEvent, PushedHost } from './events.ts';
-import { createFleet, type Transports } from './fleet.ts';
+import { createFleet } from './fleet.ts';
 import { startSwarm } from './swarm.ts';
 
 export interface PushOptions {
@@ -87,7 +87,7 @@ export async function push(options: PushOptions): Promise<Pushed> {
     advertise: options.advertise,
   });
   await using fleet = createFleet({
-    transports: { local: localTransport(), ...options.transports },
+    transports: { ...createTransports(), ...options.transports },
     deployment,
     owner: by,
     trust,
