@@ -1,5 +1,6 @@
 import { Random, SimulatedClock } from '@rookery/testkit';
 import { expect, test } from 'vitest';
+import type { Client, Held, Modelled, View } from '../../test/broker-model.ts';
 import { SlowStore } from '../../test/slow-store.ts';
 import { dialects } from '../dialect.ts';
 import { type Message, StoreError } from '../store/store.ts';
@@ -38,39 +39,6 @@ const configuration = {
   },
   aliases: {},
 };
-
-interface Modelled {
-  readonly id: number;
-  /** Where it stands in the queue. */
-  readonly order: number;
-  readonly expiresAt: number;
-  state: 'waiting' | 'open' | 'gone';
-}
-
-/** A queue, or a cursor, as its readers see it. */
-interface View {
-  readonly key: string;
-  readonly queue: string;
-  readonly cursor: string | undefined;
-  /** For a cursor: what it has consumed or holds open. */
-  readonly taken: Map<number, 'open' | 'gone'>;
-}
-
-interface Held {
-  readonly view: View;
-  readonly message: Modelled;
-  readonly deadline: number;
-  /** Flushed meanwhile: still held, and nothing comes back. */
-  void: boolean;
-}
-
-interface Client {
-  readonly name: string;
-  session: Session;
-  held: Held[];
-  /** The wait it is in. */
-  wait: { readonly view: View; readonly order: number } | undefined;
-}
 
 class Simulation {
   readonly trace: string[] = [];
