@@ -72,6 +72,9 @@ export function transportCompliance(name: string, transport: () => Transport | P
       expect(await preparing).toMatch(/^vanished/);
       await one_host.kill();
       expect((await one_host.run({ step: 'status' })).lock).toMatchObject({ alive: false });
+      // Takes the lock over, and ends the hook that was left behind.
+      await one_host.run({ step: 'undo', release: one.ref });
+      await expect(stat(join(one_host.root, '.rookery/hook.json'))).rejects.toThrow('ENOENT');
     });
 
     test('ends the host’s side when the connection is closed, and frees its lock', async () => {
