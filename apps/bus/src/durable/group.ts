@@ -330,7 +330,8 @@ export class KeptGroup implements Source {
     };
     for (const wants of configurations) {
       const { after, through } = this.#index.rangeOf(wants.values());
-      const held = this.#held.find(wants.values().next().value!)?.stream;
+      // What is wholly copied stands in the log, and its stream may go at any time.
+      const held = this.#held.findWaiting(wants.values().next().value!)?.stream;
       for (const [stream, from, to] of [
         [this.#main, after, through],
         [held, 0, (held?.nextSequence ?? 1) - 1],

@@ -52,13 +52,19 @@ export class Held {
     return first !== undefined && compareRings(first, ring) <= 0;
   }
 
-  find(ring: Ring): HeldStream | undefined {
+  /** That of a configuration, if not all of it stands in the log. */
+  findWaiting(ring: Ring): HeldStream | undefined {
+    const held = this.#find(ring);
+    return held !== undefined && isWaiting(held) ? held : undefined;
+  }
+
+  #find(ring: Ring): HeldStream | undefined {
     return this.#streams.find((held) => compareRings(held, ring) === 0);
   }
 
   /** The oldest of which not all stands in the log. */
   next(): HeldStream | undefined {
-    return this.#streams.find(({ stream, copiedThrough }) => copiedThrough < stream.nextSequence - 1);
+    return this.#streams.find(isWaiting);
   }
 
   /** Lets go of what stands in the log, when that is on the device. */
@@ -76,7 +82,7 @@ export class Held {
 
   #streamOf(ring: Ring): Stream {
     const last = this.#streams.at(-1);
-    const found = last !== undefined && compareRings(last, ring) === 0 ? last : this.find(ring);
+    const found = last !== undefined && compareRings(last, ring) === 0 ? last : this.#find(ring);
     if (found !== undefined) return found.stream;
     const { ringSequence, representative } = ring;
     const stream = this.#log.createStream(`h:${ringSequence}.${representative}:${this.#name}`);
@@ -84,4 +90,8 @@ export class Held {
     this.#streams.sort(compareRings);
     return stream;
   }
+}
+
+function isWaiting({ stream, copiedThrough }: HeldStream): boolean {
+  return copiedThrough < stream.nextSequence - 1;
 }
