@@ -76,28 +76,31 @@ async function listenUdp({ host, port }: Address, sink: SyslogSink): Promise<Sys
 
 async function listenStream({ host, port }: Address, sink: SyslogSink): Promise<SyslogListener> {
   const sockets = new Set<Socket>();
+  let closing = false;
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    serve(socket, sink);
+    serve(socket, sink, () => closing);
   });
   server.maxConnections = CONNECTIONS_MAX;
   await listenTcp(server, 'syslog', host, port);
   return {
     url: `tcp://${formatAddress({ host, port: (server.address() as { port: number }).port })}`,
     async close() {
+      closing = true;
       for (const socket of sockets) socket.destroy();
       await closeServer(server);
     },
   };
 }
 
-function serve(socket: Socket, sink: SyslogSink): void {
+function serve(socket: Socket, sink: SyslogSink, closing: () => boolean): void {
   const framing = new SyslogFraming();
   const peer = `${socket.remoteAddress}:${socket.remotePort}`;
   let busy = Promise.resolve();
   const takeAll = async (frames: readonly Frame[]): Promise<void> => {
-    for (const frame of frames) while (!sink.take(frame) && !socket.destroyed) await sink.room();
+    // Also when the sender has gone meanwhile: what was read is ours.
+    for (const frame of frames) while (!sink.take(frame) && !closing()) await sink.room();
   };
   socket.on('error', () => socket.destroy());
   socket.on('data', (chunk: Buffer) => {
