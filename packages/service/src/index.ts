@@ -7,6 +7,7 @@
 
 export { type AdminReply, reply } from './admin/answer.ts';
 export { ADMIN_STATUS, AdminError, type AdminErrorCode } from './admin/errors.ts';
+export type { Feed, FeedLimits } from './admin/feed.ts';
 export { isLoopback } from './admin/guard.ts';
 export type { ReadinessCheck } from './admin/health.ts';
 export { ADMIN_LIMITS, type AdminLimits } from './admin/limits.ts';
@@ -55,6 +56,7 @@ export {
   type Metrics,
   type MetricsOptions,
 } from './metrics/metrics.ts';
+export { type PageParts, page } from './page/page.ts';
 export { type CommonSettings, commonSettings } from './settings/common.ts';
 export {
   defineSettings,

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { type IncomingHttpHeaders, request } from 'node:http';
+import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   type Admin,
   AdminError,
@@ -11,6 +11,7 @@ import {
   createAdmin,
   createLogger,
   createMetrics,
+  type Feed,
   reply,
 } from '../src/index.ts';
 
@@ -289,6 +290,93 @@ describe('a page', () => {
     expect(policy).toContain("script-src 'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='");
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain("frame-ancestors 'none'");
+  });
+});
+
+/** A client of a feed, as a browser is one; it takes nothing until it is read. */
+async function watch(port: number, path: string) {
+  const sent = request({ host: '127.0.0.1', port, path, agent: false });
+  sent.end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  return {
+    response,
+    /** Reads until it has come; resolves to what was read. */
+    async until(text: string): Promise<string> {
+      response.setEncoding('utf8');
+      let seen = '';
+      while (!seen.includes(text)) {
+        const part = response.read() as string | null;
+        if (part === null) await once(response, 'readable');
+        else seen += part;
+      }
+      return seen;
+    },
+    leave: () => sent.destroy(),
+  };
+}
+
+describe('a feed', () => {
+  it('gives who comes a snapshot, and then every update; a stop ends it after the last one', async () => {
+    let feed: Feed | undefined;
+    let state = 1;
+    const { admin } = await serve({}, (admin) => {
+      feed = admin.feed('/feed', () => ({ state }));
+    });
+    feed!.publish({ lost: 'nobody watches' });
+    const watcher = await watch(admin.address!.port, '/feed');
+    expect(watcher.response.headers['content-type']).toBe('text/event-stream');
+    await watcher.until('"state":1');
+    expect(feed!.watchers).toBe(1);
+    state = 2;
+    feed!.publish({ state: 'a\nb' });
+    feed!.publish({ last: true });
+    const stopped = admin.stop();
+    expect(await text(watcher.response).then((rest) => `event: snapshot\ndata: {"state":1}\n\n${rest}`)).toBe(
+      'event: snapshot\ndata: {"state":1}\n\n' +
+        'event: update\ndata: {"state":"a\\nb"}\n\nevent: update\ndata: {"last":true}\n\n',
+    );
+    await stopped;
+  });
+
+  it('keeps little for a watcher that is slow: it misses updates, and gets a snapshot when it reads on', async () => {
+    let feed: Feed | undefined;
+    let number = 0;
+    const { admin } = await serve({ limits: { feedBytesMax: 100_000 } }, (admin) => {
+      feed = admin.feed('/feed', () => ({ at: number }));
+    });
+    const slow = await watch(admin.address!.port, '/feed');
+    const quick = await watch(admin.address!.port, '/feed');
+    const filling = 'x'.repeat(50_000);
+    // More than sockets' buffers hold: 20 MB.
+    for (; number < 400; number++) {
+      feed!.publish({ number, filling });
+      await quick.until(`"number":${number},`);
+    }
+    const seen = await slow.until('{"at":400}');
+    expect(seen.length).toBeLessThan(15_000_000);
+    expect(seen).not.toContain('"number":399,');
+    slow.leave();
+    quick.leave();
+    await vi.waitFor(() => expect(feed!.watchers).toBe(0));
+  });
+
+  it('cuts off who takes nothing at all, and has room for so many', async () => {
+    let feed: Feed | undefined;
+    const { admin, ask } = await serve(
+      { limits: { feedBytesMax: 1000, feedStallMs: 50, feedWatchersMax: 1 } },
+      (admin) => {
+        feed = admin.feed('/feed', () => 'x'.repeat(20_000_000));
+      },
+    );
+    const stuck = await watch(admin.address!.port, '/feed');
+    expect((await ask('/feed')).status).toBe(503);
+    await vi.waitFor(() => expect(feed!.watchers).toBe(0));
+    stuck.leave();
+  });
+
+  it('needs the token', async () => {
+    const { ask } = await serve({ token: 'hunter2' }, (admin) => void admin.feed('/feed', () => 1));
+    expect((await ask('/feed')).status).toBe(401);
   });
 });
 

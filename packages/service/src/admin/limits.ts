@@ -1,5 +1,7 @@
-/** What one client of the admin server may take. */
-export interface AdminLimits {
+import type { FeedLimits } from './feed.ts';
+
+/** What one client of the admin server may take. Of feeds: default 32 watchers, 1 MiB, 30 s. */
+export interface AdminLimits extends FeedLimits {
   /** Request line and headers; default 16 KiB, what Node and most proxies allow. */
   readonly headerBytesMax: number;
   /** Body of a request; default 1 MiB: settings and small lists, no uploads. */
@@ -24,4 +26,9 @@ export const ADMIN_LIMITS: AdminLimits = {
   checkTimeoutMs: 2000,
   connectionsMax: 64,
   keepAliveMs: 5000,
+  // Half of the connections, so that pages left open never keep a probe out.
+  feedWatchersMax: 32,
+  // A snapshot of a thousand hosts has some 200 KB.
+  feedBytesMax: 1024 * 1024,
+  feedStallMs: 30_000,
 };

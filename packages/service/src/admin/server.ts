@@ -8,6 +8,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { AdminReply, type Answer, errorAnswer, json, refuse } from './answer.ts';
 import { expectsContinue, hasBody, readJson } from './body.ts';
 import { AdminError } from './errors.ts';
+import { type Feed, LiveFeed } from './feed.ts';
 import { Guard, isLoopback } from './guard.ts';
 import { type ReadinessCheck, readiness } from './health.ts';
 import { ADMIN_LIMITS, type AdminLimits } from './limits.ts';
@@ -63,6 +64,8 @@ export interface Admin extends Part {
   route(method: AdminMethod, pattern: string, handler: AdminHandler): void;
   /** Adds a static page. It needs no token, because browsers send none when they open a page: keep secrets out of it. */
   page(path: string, html: string): void;
+  /** Adds server-sent events: a `snapshot` for who comes, and an `update` for each `publish`. @throws ServiceError ROUTE_INVALID. */
+  feed(path: string, snapshot: () => unknown): Feed;
   /** Adds a readiness check; `/readyz` is 503 while it gives a reason. */
   check(name: string, check: ReadinessCheck): void;
   /** Where it listens; undefined before the start. */
@@ -70,7 +73,7 @@ export interface Admin extends Part {
 }
 
 type Handler = (request: AdminRequest) => Promise<Answer>;
-type Entry = { readonly open: boolean; readonly handle: Handler };
+type Entry = { readonly open: boolean; readonly handle: Handler; readonly feed?: LiveFeed };
 
 /** Without a deadline of a lifecycle, a stop waits so long for requests. */
 const STOP_MS = 5000;
@@ -89,6 +92,7 @@ class HttpAdmin implements Admin {
   readonly #guard: Guard;
   readonly #router = new Router<Entry>();
   readonly #checks = new Map<string, ReadinessCheck>();
+  readonly #feeds: LiveFeed[] = [];
   readonly #server: Server;
   #stopping = false;
 
@@ -140,6 +144,18 @@ class HttpAdmin implements Admin {
     });
   }
 
+  feed(path: string, snapshot: () => unknown): Feed {
+    const feed = new LiveFeed(snapshot, this.#limits);
+    this.#feeds.push(feed);
+    const handle: Handler = async () => {
+      if (this.#stopping || feed.full)
+        throw new AdminError('unavailable', 'no more watchers: try again later');
+      return { status: 200, headers: { 'content-type': 'text/event-stream' }, body: undefined };
+    };
+    this.#router.add('GET', path, { open: false, handle, feed });
+    return feed;
+  }
+
   check(name: string, check: ReadinessCheck): void {
     if (this.#checks.has(name)) {
       throw new ServiceError('ROUTE_INVALID', `readiness check ${name} is registered twice`);
@@ -173,6 +189,7 @@ class HttpAdmin implements Admin {
     this.#stopping = true;
     const closed = Promise.withResolvers<void>();
     this.#server.close(() => closed.resolve());
+    for (const feed of this.#feeds) feed.close();
     this.#server.closeIdleConnections();
     const cut = (): void => this.#server.closeAllConnections();
     // A little before the deadline, so that cutting is still part of an orderly stop.
@@ -209,6 +226,7 @@ class HttpAdmin implements Admin {
     response.on('close', () => gone.abort());
     request.on('error', () => gone.abort());
     let answer: Answer;
+    let feed: LiveFeed | undefined;
     try {
       const url = parseTarget(request.url ?? '/');
       this.#guard.checkBrowser(request.headers);
@@ -233,11 +251,12 @@ class HttpAdmin implements Admin {
           body,
           signal: gone.signal,
         });
+        if (request.method === 'GET') feed = found.handler.feed;
       }
     } catch (error) {
       answer = this.#errorAnswer(error, request);
     }
-    this.#send(request, response, answer);
+    this.#send(request, response, answer, feed);
   }
 
   async #handled(handle: Handler, request: AdminRequest): Promise<Answer> {
@@ -265,7 +284,12 @@ class HttpAdmin implements Admin {
     return errorAnswer(new AdminError('internal', 'the request failed here; the log says why'));
   }
 
-  #send(request: IncomingMessage, response: ServerResponse, { status, headers, body }: Answer): void {
+  #send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { status, headers, body }: Answer,
+    feed?: LiveFeed,
+  ): void {
     if (response.destroyed) return;
     // Node reads and drops what is left of a refused body, for requestTimeoutMs at most: closing on a client that still
     // sends would reset the connection, and the client would never see why. One that waits for `100 Continue` may send
@@ -281,7 +305,8 @@ class HttpAdmin implements Admin {
       ...(body === undefined ? {} : { 'content-length': String(body.length) }),
       ...headers,
     });
-    response.end(request.method === 'HEAD' ? undefined : body);
+    if (feed !== undefined) feed.watch(response);
+    else response.end(request.method === 'HEAD' ? undefined : body);
   }
 
   async #readyz(): Promise<Answer> {

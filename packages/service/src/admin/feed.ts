@@ -1,0 +1,99 @@
+import type { ServerResponse } from 'node:http';
+
+/** What an app tells everybody who watches a feed. */
+export interface Feed {
+  /** Sends to all watchers; it costs nothing while there are none. */
+  publish(update: unknown): void;
+  /** How many watch. */
+  readonly watchers: number;
+}
+
+export interface FeedLimits {
+  /** At a time; more are answered with 503. */
+  readonly feedWatchersMax: number;
+  /** What may wait for one watcher; one that is slower misses updates, and gets a new snapshot when it has caught up. */
+  readonly feedBytesMax: number;
+  /** A watcher that takes nothing for so long is cut off. */
+  readonly feedStallMs: number;
+}
+
+/** Proxies cut what is silent; also how a watcher that is gone is noticed. */
+const HEARTBEAT_MS = 15_000;
+
+interface Watcher {
+  readonly response: ServerResponse;
+  /** Set while it misses updates. */
+  stalled: NodeJS.Timeout | undefined;
+}
+
+/**
+ * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): a `snapshot` first, then each
+ * `update`. Whatever a watcher does, it costs no more than one snapshot and `feedBytesMax`.
+ */
+export class LiveFeed implements Feed {
+  readonly #snapshot: () => unknown;
+  readonly #limits: FeedLimits;
+  readonly #watchers = new Set<Watcher>();
+  #heartbeat: NodeJS.Timeout | undefined;
+
+  constructor(snapshot: () => unknown, limits: FeedLimits) {
+    this.#snapshot = snapshot;
+    this.#limits = limits;
+  }
+
+  get watchers(): number {
+    return this.#watchers.size;
+  }
+
+  get full(): boolean {
+    return this.#watchers.size >= this.#limits.feedWatchersMax;
+  }
+
+  publish(update: unknown): void {
+    if (this.#watchers.size === 0) return;
+    const bytes = message('update', update);
+    for (const watcher of this.#watchers) if (watcher.stalled === undefined) this.#send(watcher, bytes);
+  }
+
+  /** Takes over a response whose head was sent. */
+  watch(response: ServerResponse): void {
+    const watcher: Watcher = { response, stalled: undefined };
+    this.#watchers.add(watcher);
+    this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS).unref();
+    response.on('drain', () => {
+      if (watcher.stalled === undefined) return;
+      clearTimeout(watcher.stalled);
+      watcher.stalled = undefined;
+      this.#send(watcher, message('snapshot', this.#snapshot()));
+    });
+    response.on('close', () => {
+      clearTimeout(watcher.stalled);
+      this.#watchers.delete(watcher);
+      if (this.#watchers.size > 0) return;
+      clearInterval(this.#heartbeat);
+      this.#heartbeat = undefined;
+    });
+    this.#send(watcher, message('snapshot', this.#snapshot()));
+  }
+
+  /** What was published goes out, and then the end. */
+  close(): void {
+    for (const { response } of this.#watchers) response.end();
+  }
+
+  #send(watcher: Watcher, bytes: Buffer): void {
+    const { response } = watcher;
+    response.write(bytes);
+    if (response.writableLength <= this.#limits.feedBytesMax) return;
+    watcher.stalled = setTimeout(() => response.destroy(), this.#limits.feedStallMs).unref();
+  }
+
+  #beat(): void {
+    for (const { response, stalled } of this.#watchers) if (stalled === undefined) response.write(':\n\n');
+  }
+}
+
+/** JSON has no line ends, so one `data` line holds it. */
+function message(event: 'snapshot' | 'update', value: unknown): Buffer {
+  return Buffer.from(`event: ${event}\ndata: ${JSON.stringify(value)}\n\n`);
+}
