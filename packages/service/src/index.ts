@@ -57,6 +57,7 @@ export {
   type MetricsOptions,
 } from './metrics/metrics.ts';
 export { type PageParts, page } from './page/page.ts';
+export { program, type Rookery } from './page/script.ts';
 export { type CommonSettings, commonSettings } from './settings/common.ts';
 export {
   defineSettings,

@@ -1,15 +1,18 @@
 import type { ServerResponse } from 'node:http';
+import type { AdminRequest } from './server.ts';
 
 /** What an app tells everybody who watches a feed. */
 export interface Feed {
   /** Sends to all watchers; it costs nothing while there are none. */
   publish(update: unknown): void;
+  /** Sends a new snapshot to all who have taken what was sent before; the others miss this one. */
+  refresh(): void;
   /** How many watch. */
   readonly watchers: number;
 }
 
 export interface FeedLimits {
-  /** At a time; more are answered with 503. */
+  /** At a time, of all feeds together; more are answered with 503. */
   readonly feedWatchersMax: number;
   /** What may wait for one watcher; one that is slower misses updates, and gets a new snapshot when it has caught up. */
   readonly feedBytesMax: number;
@@ -20,7 +23,11 @@ export interface FeedLimits {
 /** Proxies cut what is silent; also how a watcher that is gone is noticed. */
 const HEARTBEAT_MS = 15_000;
 
+/** What a watcher gets first: as it asked, so by its query. @throws AdminError for a query that can't be answered. */
+export type Snapshot = (request: AdminRequest) => unknown;
+
 interface Watcher {
+  readonly request: AdminRequest;
   readonly response: ServerResponse;
   /** Set while it misses updates. */
   stalled: NodeJS.Timeout | undefined;
@@ -31,22 +38,20 @@ interface Watcher {
  * `update`. Whatever a watcher does, it costs no more than one snapshot and `feedBytesMax`.
  */
 export class LiveFeed implements Feed {
-  readonly #snapshot: () => unknown;
+  readonly #snapshot: Snapshot;
   readonly #limits: FeedLimits;
+  readonly #onError: (error: unknown) => void;
   readonly #watchers = new Set<Watcher>();
   #heartbeat: NodeJS.Timeout | undefined;
 
-  constructor(snapshot: () => unknown, limits: FeedLimits) {
+  constructor(snapshot: Snapshot, limits: FeedLimits, onError: (error: unknown) => void) {
     this.#snapshot = snapshot;
     this.#limits = limits;
+    this.#onError = onError;
   }
 
   get watchers(): number {
     return this.#watchers.size;
-  }
-
-  get full(): boolean {
-    return this.#watchers.size >= this.#limits.feedWatchersMax;
   }
 
   publish(update: unknown): void {
@@ -55,16 +60,27 @@ export class LiveFeed implements Feed {
     for (const watcher of this.#watchers) if (watcher.stalled === undefined) this.#send(watcher, bytes);
   }
 
+  refresh(): void {
+    for (const watcher of this.#watchers) {
+      if (watcher.stalled === undefined && watcher.response.writableLength === 0) this.#sendSnapshot(watcher);
+    }
+  }
+
+  /** What `watch` sends first. @throws AdminError */
+  first(request: AdminRequest): Buffer {
+    return message('snapshot', this.#snapshot(request));
+  }
+
   /** Takes over a response whose head was sent. */
-  watch(response: ServerResponse): void {
-    const watcher: Watcher = { response, stalled: undefined };
+  watch(response: ServerResponse, request: AdminRequest, first: Buffer): void {
+    const watcher: Watcher = { request, response, stalled: undefined };
     this.#watchers.add(watcher);
     this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS).unref();
     response.on('drain', () => {
       if (watcher.stalled === undefined) return;
       clearTimeout(watcher.stalled);
       watcher.stalled = undefined;
-      this.#send(watcher, message('snapshot', this.#snapshot()));
+      this.#sendSnapshot(watcher);
     });
     response.on('close', () => {
       clearTimeout(watcher.stalled);
@@ -73,12 +89,21 @@ export class LiveFeed implements Feed {
       clearInterval(this.#heartbeat);
       this.#heartbeat = undefined;
     });
-    this.#send(watcher, message('snapshot', this.#snapshot()));
+    this.#send(watcher, first);
   }
 
   /** What was published goes out, and then the end. */
   close(): void {
     for (const { response } of this.#watchers) response.end();
+  }
+
+  #sendSnapshot(watcher: Watcher): void {
+    try {
+      this.#send(watcher, this.first(watcher.request));
+    } catch (error) {
+      this.#onError(error);
+      watcher.response.end();
+    }
   }
 
   #send(watcher: Watcher, bytes: Buffer): void {

@@ -22,6 +22,9 @@ export function makePage(html: string): Page {
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
+    // What comes from users can't become markup by a slip of the page's script: text is all that can be set.
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
   ];
   return {
     body: Buffer.from(html),

@@ -8,7 +8,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { AdminReply, type Answer, errorAnswer, json, refuse } from './answer.ts';
 import { expectsContinue, hasBody, readJson } from './body.ts';
 import { AdminError } from './errors.ts';
-import { type Feed, LiveFeed } from './feed.ts';
+import { type Feed, LiveFeed, type Snapshot } from './feed.ts';
 import { Guard, isLoopback } from './guard.ts';
 import { type ReadinessCheck, readiness } from './health.ts';
 import { ADMIN_LIMITS, type AdminLimits } from './limits.ts';
@@ -65,7 +65,7 @@ export interface Admin extends Part {
   /** Adds a static page. It needs no token, because browsers send none when they open a page: keep secrets out of it. */
   page(path: string, html: string): void;
   /** Adds server-sent events: a `snapshot` for who comes, and an `update` for each `publish`. @throws ServiceError ROUTE_INVALID. */
-  feed(path: string, snapshot: () => unknown): Feed;
+  feed(path: string, snapshot: Snapshot): Feed;
   /** Adds a readiness check; `/readyz` is 503 while it gives a reason. */
   check(name: string, check: ReadinessCheck): void;
   /** Where it listens; undefined before the start. */
@@ -144,13 +144,16 @@ class HttpAdmin implements Admin {
     });
   }
 
-  feed(path: string, snapshot: () => unknown): Feed {
-    const feed = new LiveFeed(snapshot, this.#limits);
+  feed(path: string, snapshot: Snapshot): Feed {
+    const feed = new LiveFeed(snapshot, this.#limits, (error) =>
+      this.#log.error({ err: error, path }, 'a feed failed'),
+    );
     this.#feeds.push(feed);
-    const handle: Handler = async () => {
-      if (this.#stopping || feed.full)
+    const handle: Handler = async (request) => {
+      const watchers = this.#feeds.reduce((sum, one) => sum + one.watchers, 0);
+      if (this.#stopping || watchers >= this.#limits.feedWatchersMax)
         throw new AdminError('unavailable', 'no more watchers: try again later');
-      return { status: 200, headers: { 'content-type': 'text/event-stream' }, body: undefined };
+      return { status: 200, headers: { 'content-type': 'text/event-stream' }, body: feed.first(request) };
     };
     this.#router.add('GET', path, { open: false, handle, feed });
     return feed;
@@ -226,7 +229,7 @@ class HttpAdmin implements Admin {
     response.on('close', () => gone.abort());
     request.on('error', () => gone.abort());
     let answer: Answer;
-    let feed: LiveFeed | undefined;
+    let watched: { readonly feed: LiveFeed; readonly request: AdminRequest } | undefined;
     try {
       const url = parseTarget(request.url ?? '/');
       this.#guard.checkBrowser(request.headers);
@@ -243,20 +246,22 @@ class HttpAdmin implements Admin {
         answer.headers.allow = found.allow.join(', ');
       } else {
         const body = await readJson(request, this.#limits.bodyBytesMax, () => response.writeContinue());
-        answer = await this.#handled(found.handler.handle, {
+        const asked: AdminRequest = {
           method: (request.method === 'HEAD' ? 'GET' : request.method) as AdminMethod,
           path: url.path,
           params: found.params,
           query: url.query,
           body,
           signal: gone.signal,
-        });
-        if (request.method === 'GET') feed = found.handler.feed;
+        };
+        const { handle, feed } = found.handler;
+        answer = await this.#handled(handle, asked);
+        if (feed !== undefined && request.method === 'GET') watched = { feed, request: asked };
       }
     } catch (error) {
       answer = this.#errorAnswer(error, request);
     }
-    this.#send(request, response, answer, feed);
+    this.#send(request, response, answer, watched);
   }
 
   async #handled(handle: Handler, request: AdminRequest): Promise<Answer> {
@@ -288,7 +293,7 @@ class HttpAdmin implements Admin {
     request: IncomingMessage,
     response: ServerResponse,
     { status, headers, body }: Answer,
-    feed?: LiveFeed,
+    watched?: { readonly feed: LiveFeed; readonly request: AdminRequest },
   ): void {
     if (response.destroyed) return;
     // Node reads and drops what is left of a refused body, for requestTimeoutMs at most: closing on a client that still
@@ -302,10 +307,10 @@ class HttpAdmin implements Admin {
       'cross-origin-resource-policy': 'same-origin',
       ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
       ...(close ? { connection: 'close' } : {}),
-      ...(body === undefined ? {} : { 'content-length': String(body.length) }),
+      ...(body === undefined || watched !== undefined ? {} : { 'content-length': String(body.length) }),
       ...headers,
     });
-    if (feed !== undefined) feed.watch(response);
+    if (watched !== undefined) watched.feed.watch(response, watched.request, body!);
     else response.end(request.method === 'HEAD' ? undefined : body);
   }
 

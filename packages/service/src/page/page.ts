@@ -8,7 +8,7 @@ export interface PageParts {
   readonly style?: string;
   /** HTML of `<main>`; what comes from users or hosts never stands here, but is set as text by the script. */
   readonly main: string;
-  /** A module, run when the page is there. `rookery` is what `script.ts` describes. */
+  /** A module, run when the page is there, which has `rookery`: see `program`. */
   readonly script: string;
 }
 
@@ -34,10 +34,15 @@ export function page({ app, style = '', main, script }: PageParts): string {
 <main id="main" tabindex="-1">
 ${main}
 </main>
-<script type="module">${PAGE_SCRIPT}${script}</script>
+<script type="module">${inElement(PAGE_SCRIPT + script)}</script>
 </body>
 </html>
 `;
+}
+
+/** No text of a script ends its element. */
+function inElement(script: string): string {
+  return script.replace(/<(?=\/script|!--)/gi, '\\x3c');
 }
 
 const ICON =

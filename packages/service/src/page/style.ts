@@ -12,6 +12,10 @@ export const PAGE_STYLE = `
   --busy: light-dark(#2563a8, #6cb0f5);
   --warn: light-dark(#8a5a00, #f0b44c);
   --bad: light-dark(#b3261e, #ff8a80);
+  --line-1: light-dark(#0068ad, #5fb4f0);
+  --line-2: light-dark(#c4560a, #f0a63c);
+  --line-3: light-dark(#007d5c, #38cfa2);
+  --line-4: light-dark(#8b3f84, #e29ad8);
   --mono: ui-monospace, "SFMono-Regular", "DejaVu Sans Mono", Menlo, Consolas, monospace;
 }
 * { box-sizing: border-box; }
@@ -42,9 +46,41 @@ th, td { text-align: left; padding: .35rem .9rem .35rem 0; border-bottom: 1px so
 th { color: var(--faint); font-weight: 600; font-size: .82rem; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 tr:last-child td { border-bottom: 0; }
-button, input { font: inherit; color: inherit; }
+button, input, select { font: inherit; color: inherit; }
+button, input, select, dialog { border: 1px solid var(--line); border-radius: .4rem; background: var(--card); color: var(--text); }
+button, input, select { padding: .3rem .65rem; }
+button { cursor: pointer; }
+button:hover:not(:disabled) { border-color: var(--accent); }
+button:disabled { opacity: .5; cursor: default; }
+button.primary { background: var(--accent); border-color: var(--accent); color: var(--card); }
+button.plain { border: 0; background: none; padding: 0; font-weight: inherit; text-align: inherit; }
+button.plain:hover { text-decoration: underline; }
+dialog { padding: 1.1rem 1.3rem; width: min(30rem, calc(100vw - 2rem)); }
+dialog::backdrop { background: rgb(0 0 0 / .45); }
+dialog label { display: block; margin: .7rem 0; }
+dialog input, dialog select { display: block; width: 100%; margin-top: .2rem; }
+.actions { display: flex; flex-wrap: wrap; gap: .6rem; justify-content: flex-end; margin: 1rem 0 0; }
+.scrolls { overflow-x: auto; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1rem; margin: 1rem 0; }
+.chart { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem .6rem; margin: 0; }
+.chart figcaption { display: flex; flex-wrap: wrap; gap: 0 1rem; font-size: .87rem; color: var(--faint); }
+.chart figcaption > :first-child { flex: 1; font-weight: 600; }
+.chart .key b { color: var(--text); font-variant-numeric: tabular-nums; }
+.chart .key::before { content: ""; display: inline-block; width: 1.1rem; margin-right: .4rem; vertical-align: middle; border-top: 3px solid var(--line-1); }
+.chart .key.line-2::before { border-top-style: dashed; border-color: var(--line-2); }
+.chart .key.line-3::before { border-top-style: dotted; border-color: var(--line-3); }
+.chart .key.line-4::before { border-top-style: double; border-color: var(--line-4); }
+.chart .plot { position: relative; height: 6.5rem; margin-top: .5rem; border: solid var(--line); border-width: 1px 0; }
+.chart svg { width: 100%; height: 100%; display: block; }
+.chart svg path { fill: none; stroke: var(--line-1); stroke-width: 2; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
+.chart svg .line-2 { stroke: var(--line-2); stroke-dasharray: 6 3; }
+.chart svg .line-3 { stroke: var(--line-3); stroke-dasharray: 2 3; }
+.chart svg .line-4 { stroke: var(--line-4); stroke-dasharray: 9 3 2 3; }
+.chart svg .pointer { stroke: var(--faint); stroke-width: 1; stroke-dasharray: none; }
+.chart .top { position: absolute; left: 0; top: 0; }
+.chart .top, .chart .axis { font-size: .75rem; color: var(--faint); }
+.chart .axis { display: flex; justify-content: space-between; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 #token-form { margin: 2rem 0; }
-#token-form input, #token-form button { padding: .4rem .7rem; border: 1px solid var(--line); border-radius: .4rem; background: var(--card); }
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
 `;
