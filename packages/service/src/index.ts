@@ -20,8 +20,12 @@ export {
   createAdmin,
 } from './admin/server.ts';
 export { useColor } from './cli/color.ts';
+export { linesOf, wholeOf } from './cli/input.ts';
+export { aborted, interruptible } from './cli/interruption.ts';
+export { createOutput, type Output } from './cli/output.ts';
 export { type CliOutput, EXIT, runCli, setExitCode } from './cli/run.ts';
 export { type Served, type ServeOptions, serve } from './cli/serve.ts';
+export { table } from './cli/table.ts';
 export { errorMessage, ServiceError, type ServiceErrorCode } from './errors.ts';
 export {
   createLifecycle,

@@ -1,6 +1,6 @@
 /** The commands that are clients of a daemon: their flags, and what they call. */
 import { KEY_BYTES, SERVICES, type Service } from '@rookery/protocol/websocket';
-import { setExitCode } from '@rookery/service';
+import { interruptible, setExitCode } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { From } from '../client/index.ts';
 import { createAdminClient, DEFAULT_ADMIN_URL } from './admin-client.ts';
@@ -10,7 +10,6 @@ import { type FloodOptions, flood } from './flood/flood.ts';
 import { STAMP_BYTES } from './flood/stamp.ts';
 import { listGroups, listMembers } from './groups.ts';
 import { addInputCommands } from './input-commands.ts';
-import { interruptible } from './interruption.ts';
 import { addOutputCommands } from './output-commands.ts';
 import { pub } from './pub.ts';
 import { pubSpooled } from './pub-spooled.ts';

@@ -1,7 +1,7 @@
 import { parsePrivateGroup } from '@rookery/protocol/websocket';
+import { table } from '@rookery/service';
 import type { Bus } from '../client/index.ts';
 import { explained, openBus, type Target } from './connection.ts';
-import { table } from './table.ts';
 
 /** All groups of the network: a table, or a line of JSON for each. */
 export async function listGroups(target: Target, json: boolean, signal: AbortSignal): Promise<string> {

@@ -1,7 +1,7 @@
 /** The commands that bring events in: their flags, and what they call. */
 import { readFile } from 'node:fs/promises';
 import { isGroupName } from '@rookery/protocol/websocket';
-import { address, ServiceError, setExitCode } from '@rookery/service';
+import { aborted, address, interruptible, ServiceError, setExitCode } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
 import { startIngest } from '../inputs/http/ingest.ts';
 import { publishPiped } from '../inputs/piped.ts';
@@ -12,7 +12,6 @@ import { Tally } from '../inputs/tally.ts';
 import type { Publisher } from '../spool/index.ts';
 import { type ConnectionFlags, type Environment, targetOf } from './connection.ts';
 import { addConnection, collect, size } from './flags.ts';
-import { aborted, interruptible } from './interruption.ts';
 import { addSpool, closeSpool, openSpool, type SpoolFlags } from './spooling.ts';
 
 type InputFlags = ConnectionFlags & SpoolFlags & { readonly group: readonly string[] };

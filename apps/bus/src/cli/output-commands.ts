@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { parsePrivateGroup } from '@rookery/protocol/websocket';
-import { address, setExitCode } from '@rookery/service';
+import { address, interruptible, setExitCode } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Bus, BusError, type SessionEvent, type SubscriptionEvent } from '../client/index.ts';
 import { type ForwardedMessage, forward, type Place } from '../forward/forward.ts';
@@ -13,7 +13,6 @@ import { createAdminClient, DEFAULT_ADMIN_URL } from './admin-client.ts';
 import { type ConnectionFlags, type Environment, explained, openBus, targetOf } from './connection.ts';
 import { eventJson, eventLine, messageLine } from './describe-event.ts';
 import { addConnection, duration, number, size } from './flags.ts';
-import { interruptible } from './interruption.ts';
 
 export function addOutputCommands(root: Command, environment: Environment): void {
   addRecord(root, environment);

@@ -1,9 +1,10 @@
 /** `pub --spool`: published is what is kept; it ends when a daemon has ordered it, however long that takes. */
+
 import { addAbortSignal } from 'node:stream';
+import { linesOf, wholeOf } from '@rookery/service';
 import { Tally } from '../inputs/tally.ts';
 import { PUBLISHER_DEFAULTS } from '../spool/index.ts';
 import type { Target } from './connection.ts';
-import { linesOf, wholeOf } from './input.ts';
 import type { PubOptions } from './pub.ts';
 import { openSpool } from './spooling.ts';
 

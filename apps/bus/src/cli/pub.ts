@@ -1,8 +1,7 @@
 import { addAbortSignal } from 'node:stream';
+import { aborted, linesOf, wholeOf } from '@rookery/service';
 import { type Bus, BusError, type SendOptions } from '../client/index.ts';
 import { explained, openBus, type Target } from './connection.ts';
-import { linesOf, wholeOf } from './input.ts';
-import { aborted } from './interruption.ts';
 
 export interface PubOptions extends SendOptions {
   readonly groups: readonly string[];

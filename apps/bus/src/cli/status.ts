@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { approximateBytes } from '@rookery/service';
+import { approximateBytes, table } from '@rookery/service';
 import type { AdminClient, GroupReport, RingReport, SessionReport } from './admin-client.ts';
-import { table } from './table.ts';
 
 /** Between the two looks that rates are made of. */
 const RATE_MS = 1000;

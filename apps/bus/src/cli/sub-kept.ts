@@ -1,8 +1,8 @@
 /** `sub --from`, `--filter`, `--last-value`: what daemons keep of groups, and then what comes. */
+import { createOutput, type Output } from '@rookery/service';
 import type { FieldValue, Filter, From, Subscription, SubscriptionEvent } from '../client/index.ts';
 import { explained, openBus, type Target } from './connection.ts';
 import { keptJson, messageLine } from './describe-event.ts';
-import { createOutput, type Output } from './output.ts';
 
 export interface SubKeptOptions {
   readonly from: From | undefined;

@@ -1,7 +1,7 @@
+import { createOutput, type Output } from '@rookery/service';
 import type { Bus, Group, SessionEvent, StateChange } from '../client/index.ts';
 import { explained, openBus, type Target } from './connection.ts';
 import { eventJson, eventLine, messageLine } from './describe-event.ts';
-import { createOutput, type Output } from './output.ts';
 
 export interface SubOptions {
   readonly members: boolean;

@@ -1,5 +1,5 @@
 /** The commands that are clients of a server: their flags, and what they call. */
-import { parseDuration, setExitCode } from '@rookery/service';
+import { interruptible, parseDuration, setExitCode } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
 import { type BenchOptions, bench } from './bench/bench.ts';
 import { exportQueue } from './export.ts';
@@ -7,7 +7,6 @@ import { listQueues, showStats } from './figures.ts';
 import { get } from './get.ts';
 import { importCommand } from './import/command.ts';
 import type { ImportKind } from './import/import.ts';
-import { interruptible } from './interruption.ts';
 import { deleteQueues, flush, pause, redrive, settings } from './manage.ts';
 import { peek } from './peek.ts';
 import { put } from './put.ts';

@@ -1,6 +1,6 @@
+import { createOutput } from '@rookery/service';
 import type { Message } from '../client/index.ts';
 import { messageJson } from './describe.ts';
-import { createOutput } from './output.ts';
 import { showProgress } from './progress.ts';
 import { withClient } from './target.ts';
 

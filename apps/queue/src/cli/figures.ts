@@ -1,8 +1,7 @@
 /** What `queues` and `stats` print. */
-import { approximateBytes } from '@rookery/service';
+import { approximateBytes, table } from '@rookery/service';
 import type { Figures, QueueStats } from '../client/index.ts';
 import { plain } from './describe.ts';
-import { table } from './table.ts';
 import { withClient } from './target.ts';
 
 export function listQueues(target: string, json: boolean, signal: AbortSignal): Promise<string> {

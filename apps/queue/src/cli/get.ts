@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createOutput, type Output } from '@rookery/service';
 import type { OpenMessage } from '../client/index.ts';
 import { messageJson, messageLine } from './describe.ts';
-import { createOutput, type Output } from './output.ts';
 import { withClient } from './target.ts';
 
 export interface GetOptions {

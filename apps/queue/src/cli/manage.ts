@@ -1,8 +1,7 @@
 /** Commands on whole queues. */
-import { ServiceError } from '@rookery/service';
+import { ServiceError, table } from '@rookery/service';
 import type { QueueClient } from '../client/index.ts';
 import { showProgress } from './progress.ts';
-import { table } from './table.ts';
 import { withClient } from './target.ts';
 
 /** Drops the messages of queues, or of all; tells what went. */

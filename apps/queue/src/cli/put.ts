@@ -1,6 +1,6 @@
 import { addAbortSignal } from 'node:stream';
+import { linesOf, wholeOf } from '@rookery/service';
 import { type PutOptions, QueueError } from '../client/index.ts';
-import { linesOf, wholeOf } from './input.ts';
 import { showProgress } from './progress.ts';
 import { withClient } from './target.ts';
 

@@ -1,11 +1,9 @@
 /** A live view of the queues. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { approximateBytes } from '@rookery/service';
+import { approximateBytes, createOutput, table } from '@rookery/service';
 import type { QueueStats } from '../client/index.ts';
 import { plain } from './describe.ts';
 import { ageOf, queueJson } from './figures.ts';
-import { createOutput } from './output.ts';
-import { table } from './table.ts';
 import { withClient } from './target.ts';
 
 export interface TopOptions {

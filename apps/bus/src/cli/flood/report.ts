@@ -1,5 +1,5 @@
 /** What a flood prints. Pure. */
-import { table } from '../table.ts';
+import { table } from '@rookery/service';
 import type { FloodOptions } from './flood.ts';
 
 export interface ReceiverReport {

@@ -1,5 +1,5 @@
 /** What a bench prints. Pure. */
-import { table } from '../table.ts';
+import { table } from '@rookery/service';
 import type { BenchOptions } from './bench.ts';
 
 export interface Measured {

@@ -1,7 +1,7 @@
 /** Standard input as messages. */
-import { ServiceError } from '@rookery/service';
+import { ServiceError } from '../errors.ts';
 
-/** The most that a server can be told to take as one message (`max_body_bytes`). */
+/** The most that any server can be told to take as one message. */
 const MESSAGE_BYTES_MAX = 1024 ** 3;
 const LINE_END = 0x0a;
 
