@@ -1,16 +1,13 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'tsdown';
+import { defineConfig, type UserConfig } from 'tsdown';
 
 /** What webtorrent imports and a server has no use for: WebRTC, µTP, DHT, UPnP. Each would bring native code or megabytes. */
 const absent: string = fileURLToPath(new URL('src/swarm/client/absent.ts', import.meta.url));
 
 // Everything is bundled in: a bare host needs Node and these files, and no node_modules.
-export default defineConfig({
-  // The host's side is a program of its own: see src/hosts/program.ts.
-  entry: { index: 'src/index.ts', cli: 'src/cli.ts', host: 'src/host/main.ts' },
+const bundled: UserConfig = {
   platform: 'node',
   target: 'node24',
-  dts: { oxc: true },
   deps: { alwaysBundle: [/.*/], onlyBundle: false },
   alias: Object.fromEntries(
     [
@@ -24,4 +21,18 @@ export default defineConfig({
   ),
   sourcemap: true,
   fixedExtension: false,
-});
+};
+
+/** The host's side is a program of its own, and one file: ssh hosts are sent it (src/hosts/ssh). */
+export const hostConfig: UserConfig = {
+  ...bundled,
+  entry: { host: 'src/host/main.ts' },
+  outputOptions: { codeSplitting: false },
+  dts: false,
+};
+
+const config: UserConfig[] = defineConfig([
+  { ...bundled, entry: { index: 'src/index.ts', cli: 'src/cli.ts' }, dts: { oxc: true } },
+  hostConfig,
+]);
+export default config;

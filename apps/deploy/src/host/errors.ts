@@ -6,6 +6,8 @@ export type HostErrorCode =
   | 'unreachable'
   /** It is not the host that was known by this name. */
   | 'host-key-changed'
+  /** Nobody here has said which key is its. */
+  | 'host-key-unknown'
   /** It doesn't take commands from this coordinator, or not this one. */
   | 'not-allowed'
   /** There is no Node on it, or no room for the host's side. */
@@ -16,7 +18,7 @@ export type HostErrorCode =
   | 'cancelled'
   /** Its lines are not those of this program, or of another version of it. */
   | 'protocol'
-  /** It was asked for a step while another one ran. */
+  /** It was asked for a step while another one ran, or its agent has as many coordinators as it takes. */
   | 'busy'
   /** Another deployment is under way on it. */
   | 'locked'

@@ -14,6 +14,10 @@ export const PING_EVERY_MS = 10_000;
 /** Six pings: a coordinator whose machine sleeps, or is cut off, is gone. */
 export const LEASE_MS = 60_000;
 
+const KILL = { kill: 1 } as const;
+/** What a transport says to end the host's side at once, where no signal of its reaches it. */
+export const KILL_LINE: string = JSON.stringify(KILL);
+
 export interface Hello {
   readonly hello: typeof PROTOCOL;
   readonly deployment: string;
@@ -154,7 +158,8 @@ export type ToHost =
   | Hello
   | ({ readonly id: number } & StepRequest)
   | { readonly cancel: number }
-  | { readonly ping: number };
+  | { readonly ping: number }
+  | typeof KILL;
 
 export type FromHost =
   | Ready

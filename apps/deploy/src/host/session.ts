@@ -47,6 +47,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
   try {
     for await (const line of readLines(input, LINE_BYTES_MAX)) {
       const message = parse(line);
+      if ('kill' in message) process.kill(process.pid, 'SIGKILL');
       if (session === undefined) {
         const hello = greeting(message);
         session = createSession(hello, options, write);

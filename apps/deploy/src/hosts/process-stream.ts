@@ -4,6 +4,13 @@ import type { Readable, Writable } from 'node:stream';
 import { HostError } from '../host/errors.ts';
 import type { HostStream } from './transport.ts';
 
+export interface ProcessStream extends HostStream {
+  /** The end of what it has written there. */
+  readonly stderr: () => string;
+  /** Once it has ended; null after a signal. */
+  readonly exitCode: () => number | null;
+}
+
 /** The end of stderr, for the reason. */
 const STDERR_BYTES_MAX = 4 * 1024;
 
@@ -13,7 +20,7 @@ const STDERR_BYTES_MAX = 4 * 1024;
  */
 export async function processStream(
   child: ChildProcessByStdio<Writable, Readable, Readable>,
-): Promise<HostStream> {
+): Promise<ProcessStream> {
   let stderr = Buffer.alloc(0);
   child.stderr.on('data', (part: Buffer) => {
     stderr = Buffer.concat([stderr, part]).subarray(-STDERR_BYTES_MAX);
@@ -33,6 +40,8 @@ export async function processStream(
     input: child.stdin,
     output: child.stdout,
     ended,
+    exitCode: () => child.exitCode,
+    stderr: () => stderr.toString('utf8'),
     async kill() {
       child.kill('SIGKILL');
       await ended;

@@ -12,6 +12,10 @@ export interface Host {
   readonly address: string;
   readonly user?: string;
   readonly port?: number;
+  /** Of `ssh`: the path of Node, where it isn't found by itself. */
+  readonly node?: string;
+  /** Of `agent`: its public key, in base64. */
+  readonly agentKey?: string;
   readonly groups: readonly string[];
   readonly tags: readonly string[];
   /** Hosts of one rack get more from each other. */

@@ -61,13 +61,26 @@ function merge(defaults: GivenHost, groups: Readonly<Record<string, GivenHost>>,
 }
 
 function hostOf(name: string, given: GivenHost, root: string): Host {
-  const { transport = 'local', address = name, user, port, rack, groups = [], tags = [], check } = given;
+  const {
+    transport = 'local',
+    address = name,
+    user,
+    port,
+    node,
+    agentKey,
+    rack,
+    groups = [],
+    tags = [],
+    check,
+  } = given;
   return {
     name,
     transport,
     address,
     ...(user === undefined ? {} : { user }),
     ...(port === undefined ? {} : { port }),
+    ...(node === undefined ? {} : { node }),
+    ...(agentKey === undefined ? {} : { agentKey }),
     ...(rack === undefined ? {} : { rack }),
     groups,
     tags,

@@ -23,15 +23,20 @@ export const hostName: z.ZodType<string> = z
   .string()
   .regex(NAME, { error: 'expected letters, digits and . _ : @ -, at most 128' });
 
-const absolutePath: z.ZodType<string> = text({ max: 1_024 }).refine(
+export const absolutePath: z.ZodType<string> = text({ max: 1_024 }).refine(
   (path) => path.startsWith('/') && path !== '/' && !path.split('/').includes('..'),
   { error: 'expected an absolute path other than /' },
 );
 
-const sharedPath: z.ZodType<string> = text({ max: 1_024 }).refine(
+export const sharedPath: z.ZodType<string> = text({ max: 1_024 }).refine(
   (path) => path.split('/').every((name) => name !== '' && name !== '.' && name !== '..'),
   { error: 'expected a path below shared/, without .. and without a slash at either end' },
 );
+
+/** Thirty-two bytes in base64. */
+export const publicKeyText: z.ZodType<string> = z
+  .string()
+  .regex(/^[A-Za-z0-9+/]{43}=$/, { error: 'expected a public key in base64, as keygen and agents say it' });
 
 const command: z.ZodType<string> = text({ max: 16_384 });
 
@@ -47,7 +52,7 @@ const hook: z.ZodType<Hook> = z.union(
   { error: 'expected a command, or { command = "…", timeout_ms = "1m" }' },
 );
 
-const hooks: z.ZodType<{ readonly [K in HookName]?: Hook }> = z.strictObject(
+export const hooks: z.ZodType<{ readonly [K in HookName]?: Hook }> = z.strictObject(
   Object.fromEntries(HOOK_NAMES.map((name) => [name, hook.optional()])),
 ) as unknown as z.ZodType<{ readonly [K in HookName]?: Hook }>;
 
@@ -67,7 +72,7 @@ const checkFields = {
 };
 export type GivenCheck = TableValues<typeof checkFields>;
 
-const check: z.ZodType<GivenCheck> = tableOf(checkFields).refine(
+export const check: z.ZodType<GivenCheck> = tableOf(checkFields).refine(
   ({ http, tcp, command: line }) => [http, tcp, line].filter((one) => one !== undefined).length === 1,
   { error: 'expected one of http, tcp and command' },
 );
@@ -80,6 +85,8 @@ const fields = {
     error: 'expected a user’s name',
   }),
   port: port(),
+  node: absolutePath,
+  agentKey: publicKeyText,
   rack: text({ max: 64 }),
   groups: list(hostName),
   tags: list(hostName),

@@ -93,7 +93,7 @@ export function settingsOf(
   };
 }
 
-function hostOf(name: string, settings: HostSettings): Host {
+export function hostOf(name: string, settings: HostSettings): Host {
   return { name, transport: 'local', address: name, groups: [], tags: [], settings };
 }
 
