@@ -1,8 +1,8 @@
 import type { HostStatus } from '../host/status.ts';
 import { createTransports } from '../hosts/transports.ts';
 import type { Host } from '../inventory/host.ts';
-import { progressLines } from '../progress/lines.ts';
 import { onEachHost } from '../push/each.ts';
+import type { PushEvent } from '../push/events.ts';
 import { createFleet } from '../push/fleet.ts';
 import { push, whoami } from '../push/push.ts';
 import { openRelease } from '../release/container.ts';
@@ -12,6 +12,7 @@ import { readPublicKeys, readReleaseFile } from './files.ts';
 import { type HostsFlags, hostsOf } from './hosts.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import type { Reporter } from './report.ts';
+import { watchPush } from './watch.ts';
 
 export interface PushCommand extends HostsFlags {
   readonly trust: readonly string[];
@@ -45,7 +46,12 @@ export async function pushCommand(path: string, command: PushCommand, reporter: 
   const hosts = await hostsOf(command);
   if (command.dryRun)
     return dryRun(openRelease(release, trust).id, hosts, command, reporter, interrupt.signal);
-  const lines = progressLines((text) => reporter.say(text));
+  using watching = watchPush(reporter);
+  const onEvent = (event: PushEvent): void => {
+    const { event: kind, ...fields } = event;
+    reporter.event(kind, fields);
+    watching.onEvent(event);
+  };
   const { outcome } = await push({
     release,
     trust,
@@ -59,11 +65,7 @@ export async function pushCommand(path: string, command: PushCommand, reporter: 
     ...(maxFailures === undefined ? {} : { maxFailures }),
     ...(advertise === undefined ? {} : { advertise }),
     signal: interrupt.signal,
-    onEvent(event) {
-      const { event: kind, ...fields } = event;
-      reporter.event(kind, fields);
-      lines(event);
-    },
+    onEvent,
   });
   return outcome === 'cancelled' ? (interrupt.exitCode ?? 1) : EXIT_CODES[outcome];
 }

@@ -14,12 +14,14 @@ export interface Reporter {
     totalBytes: number,
     fields?: Readonly<Record<string, unknown>>,
   ): void;
+  /** Where people watch; undefined with --json, and where stdout is no terminal. */
+  readonly terminal: NodeJS.WriteStream | undefined;
   /** Takes the bar away. Call before anything else is written. */
   endProgress(): void;
 }
 
 export interface Streams {
-  readonly stdout: { write(text: string): unknown };
+  readonly stdout: NodeJS.WriteStream | { write(text: string): unknown; readonly isTTY?: false };
   /** Bars are drawn on it when it is a terminal. */
   readonly stderr: NodeJS.WriteStream | { write(text: string): unknown; readonly isTTY?: false };
 }
@@ -31,6 +33,7 @@ export function createReporter(json: boolean, { stdout, stderr }: Streams): Repo
   const bar = !json && stderr.isTTY ? showBar(stderr) : undefined;
   let due = 0;
   return {
+    terminal: !json && stdout.isTTY ? stdout : undefined,
     event(name, fields = {}) {
       if (json) stdout.write(`${JSON.stringify({ event: name, ...fields })}\n`);
     },

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { approximateBytes } from '@rookery/service';
 import type { PushEvent } from '../push/events.ts';
 import type { HostState, Outcome } from '../rollout/types.ts';
@@ -22,7 +23,7 @@ const SAID: { readonly [K in HostState]?: string } = {
   stuck: 'STUCK: may run the one or the other',
 };
 
-const OUTCOME_SAID: Readonly<Record<Outcome, string>> = {
+export const OUTCOME_SAID: Readonly<Record<Outcome, string>> = {
   deployed: 'Deployed: every host runs it.',
   partial:
     'Deployed, but not everywhere: some hosts have failed, no more than were allowed. Push again to go on with them.',
@@ -42,7 +43,10 @@ function lineOf(event: PushEvent): string | undefined {
       const said = SAID[event.state];
       if (said === undefined) return undefined;
       const why = event.message === undefined ? '' : ` (${event.step}: ${event.code}) ${event.message}`;
-      return `${event.host}: ${said}${why}`;
+      // Its last words once, with the state that they brought about.
+      const words =
+        event.state === 'failed' || event.state === 'reverting' ? lastWords(event.output, event.message) : [];
+      return [`${event.host}: ${said}${why}`, ...words].join('\n');
     }
     case 'wave':
       return `Wave ${event.wave} of ${event.waves}: ${event.state}, ${event.hosts.length} hosts`;
@@ -50,18 +54,39 @@ function lineOf(event: PushEvent): string | undefined {
       return `${event.host}: ${event.message}`;
     case 'stopping':
       return `Stopping: ${event.message}`;
-    case 'done': {
-      const troubled = event.hosts.filter(({ code }) => code !== null);
-      const named = troubled.map(
-        ({ host, state, code, message }) => `  ${host} (${state}): ${code}: ${message}`,
-      );
-      const counts = Object.entries(event.counts).map(([state, count]) => `${count} ${state}`);
-      return [
-        `${OUTCOME_SAID[event.outcome]} ${counts.join(', ')}; ${event.seconds.toFixed(1)} s`,
-        ...named,
-      ].join('\n');
-    }
+    case 'done':
+      return doneText(event);
     default:
       return undefined;
   }
+}
+
+/** How it ended, and every host that had trouble, with the reason and, where `outputs` has them, its last words. */
+export function doneText(
+  event: Extract<PushEvent, { readonly event: 'done' }>,
+  outputs: ReadonlyMap<string, string | undefined> = new Map(),
+): string {
+  const named = event.hosts.flatMap(({ host, state, code, message }) =>
+    code === null
+      ? []
+      : [`  ${host} (${state}): ${code}: ${message}`, ...lastWords(outputs.get(host), message)],
+  );
+  const counts = Object.entries(event.counts).map(([state, count]) => `${count} ${state}`);
+  return [
+    `${OUTCOME_SAID[event.outcome]} ${counts.join(', ')}; ${event.seconds.toFixed(1)} s`,
+    ...named,
+  ].join('\n');
+}
+
+const LAST_WORDS_LINES = 5;
+
+/** The end of what a hook or a check has written, unless the message says it already. It may hold anything. */
+function lastWords(output = '', message: string | null = ''): string[] {
+  const lines = stripVTControlCharacters(output)
+    .split('\n')
+    .map((line) => line.replace(/[\p{Cc}\p{Cf}]+/gu, ' ').trimEnd());
+  return lines
+    .filter((line) => line !== '' && !message?.includes(line))
+    .slice(-LAST_WORDS_LINES)
+    .map((line) => `    ${line}`);
 }
