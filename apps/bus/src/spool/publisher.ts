@@ -74,11 +74,15 @@ export interface Publisher extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export const PUBLISHER_DEFAULTS = {
+export const PUBLISHER_DEFAULTS: {
+  readonly spoolBytes: number;
+  readonly messageBytes: number;
+  readonly sync: { readonly everyMs: number };
+} = {
   spoolBytes: 256 * 1024 * 1024,
   messageBytes: 1024 * 1024,
   sync: { everyMs: 50 },
-} as const satisfies Partial<PublisherOptions>;
+};
 
 /** The client's own window; and few enough promises. */
 const WINDOW = { bytes: 1024 * 1024, messages: 4096 };
