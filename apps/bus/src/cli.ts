@@ -38,7 +38,8 @@ function runDaemon(flags: Record<string, unknown>): Promise<number> {
   setFlagsFromString('--heap-growing-percent=1000');
   // Else 64 MiB of buffers since the last marking begin the next one, whatever the heap's own limit (13 markings in 7 s
   // at 10,000 such messages a second; with it 4). Newer V8 does so by itself and doesn't know the flag.
-  if (process.versions.v8.startsWith('14.')) setFlagsFromString('--external-memory-accounted-in-global-limit');
+  if (process.versions.v8.startsWith('14.'))
+    setFlagsFromString('--external-memory-accounted-in-global-limit');
   return serve({
     name: 'rookery-bus',
     version,
