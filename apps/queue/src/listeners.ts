@@ -1,5 +1,7 @@
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { closeServer, type Deadline, type Log, listenTcp, listenUnix, type Part } from '@rookery/service';
+import { readTls, type TlsFiles } from './access/tls.ts';
 import { Connection } from './connection/connection.ts';
 import type { Host } from './connection/host.ts';
 
@@ -9,6 +11,8 @@ export interface ListenersOptions {
   readonly port: number;
   readonly socketPath: string | undefined;
   readonly maxConnections: number;
+  /** The TCP port speaks TLS; the Unix socket does not. */
+  readonly tls: TlsFiles | undefined;
 }
 
 /** Where clients come in, and all that are in. */
@@ -23,6 +27,10 @@ export interface Listeners extends Part {
   cutOff(): void;
   awaitCommit(connection: Connection): void;
   ended(connection: Connection): void;
+  /** Cuts off whose line in the file of users does not stand any more. */
+  dismiss(): void;
+  /** Takes the certificates as they are now; who is connected stays. @throws ServiceError `SETTING_INVALID` */
+  reloadTls(): void;
 }
 
 /** What memcached answers who comes when it is full. */
@@ -34,7 +42,12 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
   const refused = new Set<Socket>();
   let awaiting = new Set<Connection>();
   let stopping = false;
-  const tcp = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, accept);
+  /** Those that have not shaken hands yet. */
+  const arriving = new Set<Socket>();
+  const socketOptions = { noDelay: true, keepAlive: true, allowHalfOpen: true };
+  const { tls } = options;
+  let secure: TlsServer | undefined;
+  const tcp: Server = tls === undefined ? createServer(socketOptions, accept) : acceptTls(tls);
   const unix = options.socketPath === undefined ? undefined : createServer({ allowHalfOpen: true }, accept);
 
   function accept(socket: Socket): void {
@@ -44,8 +57,33 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
       refuse(socket);
       return;
     }
-    connections.add(new Connection(socket, host()));
+    connections.add(new Connection(socket, host(), socket.remoteAddress));
     counters.currentConnections = connections.size;
+  }
+
+  function acceptTls(files: TlsFiles): Server {
+    secure = createTlsServer({
+      ...socketOptions,
+      ...readTls(files),
+      requestCert: files.clientCa !== undefined,
+      handshakeTimeout: handshakeMs,
+    });
+    secure.on('connection', (socket: Socket) => {
+      if (stopping || connections.size + arriving.size >= options.maxConnections) socket.destroy();
+      else {
+        arriving.add(socket);
+        socket.on('close', () => arriving.delete(socket));
+      }
+    });
+    secure.on('secureConnection', (socket: TLSSocket) => {
+      accept(socket);
+    });
+    secure.on('tlsClientError', (error, socket) => {
+      host().counters.failedHandshakes += 1;
+      log.debug({ err: error, from: socket.remoteAddress }, 'a client could not agree on TLS');
+      socket.destroy();
+    });
+    return secure;
   }
 
   /** Tells a client to come back later, and waits only a moment for it to go. */
@@ -100,6 +138,15 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
       return bound === null ? undefined : { host: bound.address, port: bound.port };
     },
     cutOff,
+    dismiss() {
+      const { access } = host();
+      for (const connection of [...connections]) {
+        if (connection.user !== undefined && access?.stands(connection.user) === false) connection.destroy();
+      }
+    },
+    reloadTls() {
+      if (tls !== undefined) secure?.setSecureContext(readTls(tls));
+    },
     committed() {
       if (awaiting.size === 0) return;
       const ready = awaiting;
@@ -119,6 +166,9 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
 
 /** One that is not let in must not hold a file descriptor for long: it came because there are too many. */
 const refusedLingerMs = 1000;
+
+/** A client far away needs less than a second. */
+const handshakeMs = 10_000;
 
 /** At a stop, clients get so long to take their last replies. */
 const drainMs = 5000;

@@ -10,13 +10,20 @@ import {
   type Log,
   type Metrics,
   resolveSettings,
+  ServiceError,
   type SettingChange,
   setLogLevel,
   settingsOver,
 } from '@rookery/service';
 import { type LogEvent, nodeDisk, systemClock } from '@rookery/storage';
 import packageJson from '../package.json' with { type: 'json' };
+import { type Access, createAccess } from './access/access.ts';
+import { type AuthFile, openAuthFile } from './access/auth-file.ts';
+import { allRights } from './access/rights.ts';
+import { exposureProblems } from './access/settings.ts';
+import type { TlsFiles } from './access/tls.ts';
 import { addMetrics } from './admin/metrics.ts';
+import { QUEUES_PAGE } from './admin/page/page.ts';
 import { addRoutes } from './admin/routes.ts';
 import { Broker } from './broker/broker.ts';
 import type { QueueConfiguration } from './broker/registry.ts';
@@ -60,10 +67,14 @@ export class QueueServer {
   #store: LogStore | undefined;
   #broker: Broker | undefined;
   #host: Host | undefined;
+  #authFile: AuthFile | undefined;
+  #access: Access | undefined;
 
   constructor(options: QueueServerOptions = {}) {
     const settings: ServerSettings =
       options.loaded?.values ?? settingsOver(settingsDefinition, options.settings);
+    const problems = exposureProblems(settings);
+    if (problems.length > 0) throw new ServiceError('SETTING_INVALID', problems.join('; '), { problems });
     this.settings = settings;
     this.#loaded = options.loaded;
     this.#log = options.log ?? createLogger({ name: 'rookery-queue', level: 'silent' });
@@ -74,6 +85,7 @@ export class QueueServer {
       totalConnections: 0,
       bytesRead: 0,
       bytesWritten: 0,
+      failedHandshakes: 0,
     };
     this.#metrics = createMetrics({ app: 'queue', version, process: options.loaded !== undefined });
     this.#admin = createAdmin({
@@ -81,6 +93,9 @@ export class QueueServer {
       host: settings.adminHost,
       port: settings.adminPort,
       token: settings.adminToken,
+      ...(settings.authFile === undefined
+        ? {}
+        : { authorize: (token: string) => this.#mayAdminister(token) }),
       allowedHosts: settings.adminAllowedHosts,
       metrics: this.#metrics,
     });
@@ -91,6 +106,7 @@ export class QueueServer {
         port: settings.port,
         socketPath: settings.socket,
         maxConnections: settings.maxConnections,
+        tls: tlsFilesOf(settings),
       },
       () => this.#host!,
     );
@@ -104,6 +120,7 @@ export class QueueServer {
       stop: () => this.#close(),
     });
     this.lifecycle.add(this.#listeners);
+    this.#admin.page('/', QUEUES_PAGE);
     this.#admin.check('lifecycle', () => this.lifecycle.notReady());
     this.#admin.check('status', () => (this.#broker?.status === 'draining' ? 'draining' : undefined));
   }
@@ -128,12 +145,17 @@ export class QueueServer {
   }
 
   /**
-   * Reads the settings file again and applies what can change while running; returns what differs.
-   * @throws ServiceError for a file that is wrong, and then nothing changes
+   * Reads the settings, the file of users and the certificates again, and applies what can change while running; returns
+   * the settings that differ.
+   * @throws ServiceError for a file that is wrong
    */
   reload(): readonly SettingChange[] {
-    if (this.#loaded === undefined) return [];
-    const { settings, changes } = this.#loaded.reload();
+    // First what may be wrong: then nothing changes.
+    const reloaded = this.#loaded?.reload();
+    if (this.#host !== undefined) this.#listeners.reloadTls();
+    this.#reloadUsers();
+    if (reloaded === undefined) return [];
+    const { settings, changes } = reloaded;
     this.#loaded = settings;
     if (this.#broker !== undefined) this.#broker.registry.configuration = configurationOf(settings.values);
     setLogLevel(this.#log, settings.values.logLevel);
@@ -147,6 +169,7 @@ export class QueueServer {
 
   async #open(): Promise<void> {
     const { settings } = this;
+    this.#openAccess();
     const maxPayloadBytes = settings.maxBodyBytes + 1024;
     const store = await openLogStore({
       disk: nodeDisk,
@@ -176,10 +199,11 @@ export class QueueServer {
     this.#broker = broker;
     this.#host = this.#makeHost(broker);
     addMetrics(this.#metrics, this.#host, store.log);
-    addRoutes(this.#admin, broker);
+    addRoutes(this.#admin, this.#host);
   }
 
   async #close(): Promise<void> {
+    this.#authFile?.close();
     this.#broker?.close();
     await this.#store?.close();
   }
@@ -189,6 +213,7 @@ export class QueueServer {
     return {
       broker,
       version,
+      access: this.#access,
       protocolLimits: { body: settings.maxBodyBytes },
       replyBytesMax: settings.replyBufferBytes,
       counters: this.#counters,
@@ -207,6 +232,46 @@ export class QueueServer {
       configurationLines: () => this.#configurationLines(),
       shutdown: () => void this.lifecycle.stop(),
     };
+  }
+
+  /** @throws ServiceError `SETTING_INVALID` */
+  #openAccess(): void {
+    const { authFile, authTries, authTimeoutMs } = this.settings;
+    if (authFile === undefined) return;
+    const file = whole(() => openAuthFile(authFile));
+    this.#authFile = file;
+    this.#access = createAccess({
+      file,
+      log: this.#log.child({ part: 'access' }),
+      triesMax: authTries,
+      timeoutMs: authTimeoutMs,
+      now: () => systemClock.now(),
+    });
+    file.watch(() => {
+      try {
+        this.#reloadUsers();
+      } catch (error) {
+        this.#log.error(
+          { err: error },
+          'the file of users has changed and is wrong, the users stay as they were',
+        );
+      }
+    });
+  }
+
+  /** @throws ServiceError `SETTING_INVALID`, and then everybody stays as he was */
+  #reloadUsers(): void {
+    if (this.#authFile === undefined) return;
+    const file = this.#authFile;
+    whole(() => file.reload());
+    this.#listeners.dismiss();
+    this.#log.info({ tokens: file.users.all.length }, 'users read again');
+  }
+
+  /** The admin port shows and changes everything, so it is for who may do everything. */
+  #mayAdminister(token: string): boolean {
+    const rights = this.#access?.authenticateByToken(token)?.rights;
+    return rights !== undefined && allRights.every((right) => rights.everywhere(right));
   }
 
   #configurationLines(): string[] {
@@ -241,6 +306,20 @@ export class QueueServer {
         log.info(details, type);
     }
   }
+}
+
+/** What is wrong with a file is a mistake in the settings. */
+function whole<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new ServiceError('SETTING_INVALID', `auth_file ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function tlsFilesOf({ tlsCertificate, tlsKey, tlsClientCa }: ServerSettings): TlsFiles | undefined {
+  if (tlsCertificate === undefined || tlsKey === undefined) return undefined;
+  return { certificate: tlsCertificate, key: tlsKey, clientCa: tlsClientCa };
 }
 
 function configurationOf(settings: ServerSettings): QueueConfiguration {

@@ -20,6 +20,7 @@ import {
 } from '@rookery/service';
 import type { SyncMode } from '@rookery/storage';
 import { z } from 'zod';
+import { type AccessSettings, accessSettings, exposureProblems } from './access/settings.ts';
 import { queueFields, writtenName } from './broker/queue-settings.ts';
 import type { Dialect } from './dialect.ts';
 import { wireName } from './names.ts';
@@ -58,7 +59,7 @@ const aliasesTable: z.ZodType<Record<string, string[]>> = z
 /** An interface is not assignable to a record; what is mapped from it is. */
 type Mapped<T> = { readonly [name in keyof T]: T[name] };
 
-interface Own {
+interface Own extends AccessSettings {
   readonly host: Setting<string>;
   readonly port: Setting<number>;
   readonly socket: Setting<string | undefined>;
@@ -91,7 +92,7 @@ const own: Own = {
     schema: text({ max: 255 }),
     default: '127.0.0.1',
     description: 'Address to listen on',
-    reason: 'The protocol has no password: nobody but this machine gets in until somebody says so.',
+    reason: 'Nobody but this machine gets in until there are tokens and a certificate, or insecure_listen.',
   }),
   port: setting({
     schema: port(),
@@ -106,6 +107,7 @@ const own: Own = {
     description: 'Unix socket to listen on as well',
     reason: 'Most have no use for one.',
   }),
+  ...accessSettings,
   data: setting({
     schema: text(),
     default: 'rookery-queue-data',
@@ -241,6 +243,7 @@ export const settingsDefinition: SettingsDefinition<
   prefix: 'ROOKERY_QUEUE',
   settings: { ...own, ...commonSettings({ adminPort: 22_123 }) },
   tables,
+  check: exposureProblems,
 });
 
 /** The settings of a server, checked. */

@@ -1,6 +1,7 @@
 import { duplexPair } from 'node:stream';
 import { type Clock, systemClock } from '@rookery/storage';
 import { SimulatedClock } from '@rookery/testkit';
+import type { Access } from '../src/access/access.ts';
 import { Broker } from '../src/broker/broker.ts';
 import type { QueueConfiguration } from '../src/broker/registry.ts';
 import { Connection } from '../src/connection/connection.ts';
@@ -23,6 +24,7 @@ export interface InMemoryOptions {
   readonly maxDelayMs?: number;
   readonly maxBodyBytes?: number;
   readonly replyBytesMax?: number;
+  readonly access?: Access;
 }
 
 /** A client's end of a connection, in bytes as latin1 strings. */
@@ -74,6 +76,7 @@ export function inMemory(options: InMemoryOptions = {}) {
   const host: Host = {
     broker,
     version: '1.2.3',
+    access: options.access,
     protocolLimits: { body: options.maxBodyBytes ?? 1024 * 1024 },
     replyBytesMax: options.replyBytesMax ?? 1024 * 1024,
     counters: {
@@ -83,6 +86,7 @@ export function inMemory(options: InMemoryOptions = {}) {
       totalConnections: 0,
       bytesRead: 0,
       bytesWritten: 0,
+      failedHandshakes: 0,
     },
     awaitCommit: (connection) => awaiting.add(connection),
     ended: (connection) => awaiting.delete(connection),

@@ -78,6 +78,16 @@ export function addMetrics(metrics: Metrics, host: Host, log: Log): void {
   counter('get_misses_total', 'Reads that found none', () => broker.counters.misses);
   gauge('connections', 'Clients connected', () => counters.currentConnections);
   counter('connections_total', 'Clients that came', () => counters.totalConnections);
+  counter('authentications_total', 'Tokens shown, by what came of it', () => [
+    { labels: { result: 'succeeded' }, value: host.access?.counters.succeeded ?? 0 },
+    { labels: { result: 'failed' }, value: host.access?.counters.failed ?? 0 },
+  ]);
+  counter(
+    'forbidden_total',
+    'Requests refused for want of a right',
+    () => host.access?.counters.forbidden ?? 0,
+  );
+  counter('tls_failures_total', 'Clients that could not agree on TLS', () => counters.failedHandshakes);
   counter('received_bytes_total', 'Bytes read from clients', () => counters.bytesRead);
   counter('sent_bytes_total', 'Bytes written to clients', () => counters.bytesWritten);
   gauge(

@@ -8,9 +8,14 @@ import type { Registry } from './registry.ts';
 export interface Redriver {
   /**
    * Moves up to `max` messages from the head of the queue, each by a change of its own; resolves with how many. What
-   * does not say where it came from stays, unless `to` is given. @throws BrokerError, StoreError: those before have moved
+   * does not say where it came from stays, unless `to` is given, and so does what `mayGoTo` refuses. @throws BrokerError, StoreError: those before have moved
    */
-  redrive(from: string, max: number, to: string | undefined): Promise<number>;
+  redrive(
+    from: string,
+    max: number,
+    to: string | undefined,
+    mayGoTo?: (name: string) => boolean,
+  ): Promise<number>;
 }
 
 /** Messages looked at that stay where they are: a step has an end, whatever it finds. */
@@ -22,7 +27,12 @@ export function createRedriver(
   clock: Clock,
   onMoved: (queue: Queue) => void,
 ): Redriver {
-  async function redrive(from: string, max: number, to: string | undefined): Promise<number> {
+  async function redrive(
+    from: string,
+    max: number,
+    to: string | undefined,
+    mayGoTo: (name: string) => boolean = () => true,
+  ): Promise<number> {
     const queue = registry.queues.get(from);
     if (queue === undefined || to === from) return 0;
     const staying: Message[] = [];
@@ -39,7 +49,7 @@ export function createRedriver(
           continue;
         }
         const name = to ?? message.carried?.origin;
-        if (name === undefined || name === from) {
+        if (name === undefined || name === from || !mayGoTo(name)) {
           staying.push(message);
           continue;
         }

@@ -23,11 +23,14 @@ import {
   afterSync,
   bitByBit,
   changes,
+  countRefusal,
   replyPosition,
   storeRefusal,
   whenDone,
   wireVersion,
 } from './replies.ts';
+import { demandServer, manageable, readable, readableItems, visibleQueues, writable } from './rights.ts';
+import { handleSasl } from './stranger.ts';
 
 export function handleBinary(connection: Connection, request: BinaryRequest | BadRequest): void {
   if (request.kind === 'bad') {
@@ -65,11 +68,12 @@ function dispatch(connection: Connection, request: BinaryRequest): void {
       writeBinaryError(out, request, 'not_stored');
       return;
     case Opcode.delete: {
+      const name = manageable(connection, request.key);
       if (request.cas !== 0) {
-        refuseCas(connection, request, request.key);
+        refuseCas(connection, request, name);
         return;
       }
-      const deleted = broker.delete(request.key);
+      const deleted = broker.delete(name);
       if (!deleted && broker.dialect.deletedNothing !== 'DELETED')
         writeBinaryError(out, request, 'not_found');
       else done(connection, request);
@@ -77,17 +81,18 @@ function dispatch(connection: Connection, request: BinaryRequest): void {
     }
     case Opcode.increment:
     case Opcode.decrement: {
-      const items = broker.registry.queues.get(request.key)?.items ?? 0;
+      const items = readableItems(connection, request.key);
       writeBinaryError(out, request, items === 0 ? 'not_found' : 'non_numeric');
       return;
     }
     case Opcode.touch: {
-      const touched = broker.held.touch(connection.session, broker.readTarget(request.key), 0);
+      const touched = broker.held.touch(connection.session, readable(connection, request.key), 0);
       if (touched) writeBinaryOk(out, request);
       else writeBinaryError(out, request, 'not_found');
       return;
     }
     case Opcode.flush:
+      demandServer(connection);
       whenDone(
         connection,
         broker.flusher.flushAllAt(expiresAt(request.exptime ?? 0, broker.clock.now(), broker.dialect)),
@@ -109,6 +114,14 @@ function dispatch(connection: Connection, request: BinaryRequest): void {
       if (!isQuietOpcode(request.opcode)) writeBinaryOk(out, request);
       connection.close();
       return;
+    case Opcode.saslList:
+    case Opcode.saslAuth:
+    case Opcode.saslStep: {
+      const { access } = connection.host;
+      if (access === undefined) writeBinaryError(out, request, 'unknown_command');
+      else handleSasl(connection, request, access);
+      return;
+    }
     default:
       writeBinaryError(out, request, 'unknown_command');
   }
@@ -122,13 +135,14 @@ function done(connection: Connection, request: BinaryRequest, cas = 0): void {
 
 function refuse(connection: Connection, request: BinaryRequest, error: unknown): void {
   const failure = failureOf(error, connection.broker.dialect);
+  countRefusal(connection, failure);
   writeBinaryError(connection.out, request, failure.code);
   if (failure.close) connection.close();
 }
 
 function get(connection: Connection, request: BinaryRequest): void {
   const { broker, session } = connection;
-  const target = broker.readTarget(request.key);
+  const target = readable(connection, request.key);
   if (target.batch > 1) throw new BrokerError('bad-options', 'a binary get has one answer, and no batch');
   const message = broker.read(session, target, (found, error) => {
     if (error !== undefined) refuse(connection, request, error);
@@ -172,7 +186,7 @@ function refuseCas(connection: Connection, request: BinaryRequest, name: string)
 
 function store(connection: Connection, request: BinaryRequest, verb: 'set' | 'add' | 'replace'): void {
   const { broker, out } = connection;
-  const target = broker.writeTarget(request.key);
+  const target = writable(connection, request.key);
   const [name] = target.queues;
   if (storeRefusal(connection, verb, name!) !== undefined) {
     writeBinaryError(out, request, refusalCodes[verb]!);
@@ -208,7 +222,7 @@ function stat(connection: Connection, request: BinaryRequest): void {
   }
   bitByBit(
     connection,
-    [...broker.registry.queues.values()],
+    visibleQueues(connection),
     (queue) => {
       for (const [name, value] of queueStats(broker, queue)) {
         writeBinaryStat(out, request.opaque, `queue_${queue.name}_${name}`, String(value));

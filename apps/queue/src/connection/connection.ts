@@ -1,11 +1,20 @@
 import type { Duplex } from 'node:stream';
-import { createRequestDecoder, Output, type Request, type RequestDecoder } from '@rookery/protocol/memcache';
+import {
+  createRequestDecoder,
+  DEFAULT_LIMITS,
+  Output,
+  type Request,
+  type RequestDecoder,
+} from '@rookery/protocol/memcache';
 import type { Timer } from '@rookery/storage';
+import { Rights } from '../access/rights.ts';
+import type { User } from '../access/users.ts';
 import type { Broker } from '../broker/broker.ts';
 import { Session } from '../broker/session.ts';
 import { handleBinary } from './binary.ts';
 import type { Host } from './host.ts';
 import { handleMeta } from './meta.ts';
+import { handleStranger, strangerLimits } from './stranger.ts';
 import { handleText } from './text.ts';
 
 /** Replies that wait for the log to commit `position`. */
@@ -23,6 +32,15 @@ interface Parcel {
  */
 export class Connection {
   readonly session: Session = new Session();
+  /** Where the client comes from, for the log. */
+  readonly from: string;
+  /** What it may do; undefined where nobody is asked who he is. */
+  rights: Rights | undefined;
+  /** Wrong tokens that it has shown. */
+  failures = 0;
+  #user: User | undefined;
+  /** It has not said who it is, and must. */
+  #isStranger: boolean;
   readonly out: Output = new Output(replySlabBytes);
   readonly host: Host;
   readonly broker: Broker;
@@ -44,20 +62,45 @@ export class Connection {
   #finished = false;
   #closed = false;
   #lingering: Timer;
+  #authenticating: Timer;
   /** Not less than what the socket takes before it says that it is full: only after that it says when it is not. */
   readonly #replyBytesMax: number;
 
-  constructor(socket: Duplex, host: Host) {
+  constructor(socket: Duplex, host: Host, from = 'local') {
+    this.from = from;
     this.#socket = socket;
     this.host = host;
     this.broker = host.broker;
-    this.#decoder = createRequestDecoder(host.protocolLimits);
+    const { access } = host;
+    this.#isStranger = access !== undefined;
+    this.#decoder = createRequestDecoder(
+      access === undefined ? host.protocolLimits : { ...host.protocolLimits, ...strangerLimits },
+    );
+    if (access !== undefined) {
+      this.rights = noRights;
+      this.#authenticating = host.broker.clock.setTimeout(() => this.shut(), access.timeoutMs);
+    }
     this.#replyBytesMax = Math.max(host.replyBytesMax, socket.writableHighWaterMark);
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('end', () => this.#receiveEnd());
     socket.on('drain', () => this.#pump());
     socket.on('error', () => this.#end());
     socket.on('close', () => this.#end());
+  }
+
+  /** Who it is, once it has said so. */
+  get user(): User | undefined {
+    return this.#user;
+  }
+
+  /** It has said who it is. Undefined when it may come in, else the line that says why not. */
+  welcome(user: User): string | undefined {
+    this.#user = user;
+    this.rights = user.rights;
+    this.#isStranger = false;
+    this.broker.clock.clearTimeout(this.#authenticating);
+    this.#decoder.changeLimits({ ...DEFAULT_LIMITS, ...this.host.protocolLimits });
+    return undefined;
   }
 
   /** Replies written from here on wait until the store has committed the position. */
@@ -219,7 +262,8 @@ export class Connection {
 
   #handle(request: Request): void {
     try {
-      if (request.wire === 'text') handleText(this, request);
+      if (this.#isStranger) handleStranger(this, request, this.host.access!);
+      else if (request.wire === 'text') handleText(this, request);
       else if (request.wire === 'binary') handleBinary(this, request);
       else handleMeta(this, request);
     } catch (error) {
@@ -285,10 +329,13 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.broker.clock.clearTimeout(this.#lingering);
+    this.broker.clock.clearTimeout(this.#authenticating);
     this.broker.end(this.session);
     this.host.ended(this);
   }
 }
+
+const noRights = new Rights([]);
 
 /** Small requests that are carried out before others get their turn: some 2 ms. One chunk may hold ten times as many. */
 const requestsPerTurn = 1000;

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@rookery/protocol/memcache';
+import { AccessError } from '../access/errors.ts';
 import { BrokerError, type BrokerErrorCode } from '../broker/errors.ts';
 import type { Dialect } from '../dialect.ts';
 import { StoreError, type StoreErrorCode } from '../store/store.ts';
@@ -51,6 +52,13 @@ const brokerFailures: Record<BrokerErrorCode, { readonly word: string; readonly 
 /** Anything else is a bug of ours, and is thrown on. */
 export function failureOf(error: unknown, dialect: Dialect): Failure {
   if (error instanceof StoreError) return storeFailures[error.code];
+  if (error instanceof AccessError) {
+    return {
+      line: `CLIENT_ERROR forbidden: ${error.message}`,
+      code: 'forbidden',
+      close: dialect.errorsClose,
+    };
+  }
   if (!(error instanceof BrokerError)) throw error;
   const { word, code } = brokerFailures[error.code];
   // Kestrel says no more than this when a connection holds too much open.

@@ -1,4 +1,5 @@
 import type { Limits } from '@rookery/protocol/memcache';
+import type { Access } from '../access/access.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { Connection } from './connection.ts';
 
@@ -7,6 +8,8 @@ export interface Host {
   readonly broker: Broker;
   readonly version: string;
   readonly protocolLimits: Partial<Limits>;
+  /** Who may come in; undefined: nobody is asked. */
+  readonly access: Access | undefined;
   /** Replies that a client may leave unread before its requests are left unread too. */
   readonly replyBytesMax: number;
   readonly counters: ServerCounters;
@@ -29,4 +32,6 @@ export interface ServerCounters {
   totalConnections: number;
   bytesRead: number;
   bytesWritten: number;
+  /** Of TLS. */
+  failedHandshakes: number;
 }

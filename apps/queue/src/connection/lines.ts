@@ -6,6 +6,7 @@ import {
   writeTextStat,
   writeTextStatus,
 } from '@rookery/protocol/memcache';
+import { AccessError } from '../access/errors.ts';
 import { BrokerError } from '../broker/errors.ts';
 import { type SettingChanges, shownSettings } from '../broker/queue-settings.ts';
 import { type ServerStatus, serverStatuses } from '../broker/status.ts';
@@ -15,6 +16,15 @@ import { queueStats, serverStats } from '../stats.ts';
 import type { Connection } from './connection.ts';
 import { handleConfirm, handleMonitor } from './monitor.ts';
 import { bitByBit, redrive, refuse, refuseLine, whenDone, wireVersion } from './replies.ts';
+import {
+  checkSettings,
+  demandServer,
+  manageable,
+  readable,
+  readableItems,
+  visibleQueue,
+  visibleQueues,
+} from './rights.ts';
 
 type LineHandler = (connection: Connection, request: TextLine) => void;
 
@@ -24,7 +34,7 @@ const handlers: Readonly<Record<string, LineHandler>> = {
     const [name] = request.args;
     // Old clients send a time of 0 behind the name; with yet more it isn't known what is meant.
     if (name === undefined || request.args.length > 2) return refuseLine(connection, 'missing_arguments');
-    const deleted = connection.broker.delete(name);
+    const deleted = connection.broker.delete(manageable(connection, name));
     if (deleted) connection.needs(connection.broker.store.position);
     if (!request.noreply) {
       writeTextLine(connection.out, deleted ? 'DELETED' : connection.broker.dialect.deletedNothing);
@@ -35,12 +45,13 @@ const handlers: Readonly<Record<string, LineHandler>> = {
     if (key === undefined || exptime === undefined) return refuseLine(connection, 'missing_arguments');
     const { broker, session } = connection;
     const seconds = Number(exptime);
-    const touched = broker.held.touch(session, broker.readTarget(key), seconds > 0 ? seconds * 1000 : 0);
+    const touched = broker.held.touch(session, readable(connection, key), seconds > 0 ? seconds * 1000 : 0);
     if (!request.noreply) writeTextStatus(connection.out, touched ? 'TOUCHED' : 'NOT_FOUND');
   },
   incr: arithmetic,
   decr: arithmetic,
   flush_all: (connection, request) => {
+    demandServer(connection);
     const { broker, out } = connection;
     const delay = Number(request.args[0] ?? 0);
     if (!Number.isSafeInteger(delay) || delay < 0) return refuseLine(connection, 'bad_exptime');
@@ -69,7 +80,7 @@ const handlers: Readonly<Record<string, LineHandler>> = {
     for (const [name, value] of serverStats(connection.host)) writeTextStat(out, name, value);
     bitByBit(
       connection,
-      [...broker.registry.queues.values()],
+      visibleQueues(connection),
       (queue) => {
         for (const [name, value] of queueStats(broker, queue)) {
           writeTextStat(out, `queue_${queue.name}_${name}`, value);
@@ -83,6 +94,7 @@ const handlers: Readonly<Record<string, LineHandler>> = {
     if (!connection.broker.dialect.shutdownCommand) {
       return writeTextLine(connection.out, 'ERROR: shutdown not enabled');
     }
+    demandServer(connection);
     connection.host.shutdown();
     connection.close();
   },
@@ -102,9 +114,14 @@ const handlers: Readonly<Record<string, LineHandler>> = {
     const [name, ...changes] = request.args;
     if (name === undefined) return refuseLine(connection, 'missing_arguments');
     if (changes.length > 0) {
-      broker.changeSettings(name, changesOf(changes));
+      const wanted = changesOf(changes);
+      checkSettings(connection, name, wanted);
+      broker.changeSettings(name, wanted);
       connection.needs(broker.store.position);
     } else {
+      if (connection.rights?.sees(name) === false) {
+        throw new AccessError('forbidden', 'no right to this queue');
+      }
       const settings = broker.registry.queues.get(name)?.settings ?? broker.registry.settingsOf(name);
       for (const [key, value] of Object.entries(shownSettings(settings))) {
         writeTextLine(out, `${key}=${Buffer.from(String(value ?? '')).toString('latin1')}`);
@@ -118,23 +135,27 @@ const handlers: Readonly<Record<string, LineHandler>> = {
   flush: (connection, request) => {
     const [name] = request.args;
     if (name === undefined) return refuseLine(connection, 'missing_arguments');
-    connection.broker.flusher.flush(name);
+    connection.broker.flusher.flush(manageable(connection, name));
     connection.needs(connection.broker.store.position);
     writeTextStatus(connection.out, 'END');
   },
   flush_expired: (connection, request) => {
     const [name] = request.args;
     if (name === undefined) return refuseLine(connection, 'missing_arguments');
-    countLater(connection, connection.broker.flusher.flushExpired(name));
+    countLater(connection, connection.broker.flusher.flushExpired(manageable(connection, name)));
   },
-  flush_all_expired: (connection) => countLater(connection, connection.broker.flusher.flushAllExpired()),
+  flush_all_expired: (connection) => {
+    demandServer(connection);
+    countLater(connection, connection.broker.flusher.flushAllExpired());
+  },
   dump_stats: (connection, request) => {
     const { out, broker } = connection;
-    const { queues } = broker.registry;
-    const named = request.args.map((name) => queues.get(name)).filter((queue) => queue !== undefined);
+    const named = request.args
+      .map((name) => visibleQueue(connection, name))
+      .filter((queue) => queue !== undefined);
     bitByBit(
       connection,
-      request.args.length === 0 ? [...queues.values()] : named,
+      request.args.length === 0 ? visibleQueues(connection) : named,
       (queue) => {
         writeTextLine(out, `queue '${queue.name}' {`);
         for (const [name, value] of queueStats(broker, queue)) writeTextLine(out, `  ${name}=${value}`);
@@ -144,10 +165,12 @@ const handlers: Readonly<Record<string, LineHandler>> = {
     );
   },
   dump_config: (connection) => {
+    demandServer(connection);
     for (const line of connection.host.configurationLines()) writeTextLine(connection.out, line);
     writeTextStatus(connection.out, 'END');
   },
   reload: (connection) => {
+    demandServer(connection);
     connection.block();
     void connection.host.reload().then((line) => {
       writeTextLine(connection.out, line);
@@ -158,6 +181,7 @@ const handlers: Readonly<Record<string, LineHandler>> = {
     const { broker, out } = connection;
     const [wanted] = request.args;
     if (wanted === undefined) return writeTextLine(out, broker.status.toUpperCase());
+    demandServer(connection);
     const lower = wanted.toLowerCase();
     const status = lower === 'drain' ? 'draining' : (lower as ServerStatus);
     if (!serverStatuses.includes(status)) {
@@ -189,6 +213,7 @@ function pause(connection: Connection, request: TextLine, paused: boolean): void
     refuseLine(connection, 'missing_arguments');
     return;
   }
+  checkSettings(connection, name, {});
   connection.broker.changeSettings(name, { paused });
   connection.needs(connection.broker.store.position);
   writeTextStatus(connection.out, 'END');
@@ -207,7 +232,7 @@ function changesOf(words: readonly string[]): SettingChanges {
 }
 
 function arithmetic(connection: Connection, request: TextLine): void {
-  const items = connection.broker.registry.queues.get(request.args[0] ?? '')?.items ?? 0;
+  const items = readableItems(connection, request.args[0] ?? '');
   if (!request.noreply) writeTextError(connection.out, items === 0 ? 'not_found' : 'non_numeric');
 }
 

@@ -15,6 +15,7 @@ import { parseChanges, shownSettings } from '../broker/queue-settings.ts';
 import type { Connection } from './connection.ts';
 import { answer, refusalCodes } from './meta.ts';
 import { redrive, refuse, storeRefusal } from './replies.ts';
+import { checkSettings, manageable, readable, readableItems, visibleQueue } from './rights.ts';
 
 // The meta commands on queues and on messages that are held: docs/protocol-messages.md.
 
@@ -24,7 +25,7 @@ export function remove(connection: Connection, request: MetaDelete): void {
   try {
     const selection = selectionOf(request.cas, request.batch);
     if (selection !== undefined) {
-      const closed = broker.held.close(session, broker.readTarget(request.key), selection);
+      const closed = broker.held.close(session, readable(connection, request.key), selection);
       if (closed) {
         connection.needs(broker.store.position);
         answer(connection, request, 'HD');
@@ -33,7 +34,7 @@ export function remove(connection: Connection, request: MetaDelete): void {
       else answer(connection, request, refusalCodes[storeRefusal(connection, 'cas', request.key)!]!);
       return;
     }
-    const deleted = broker.delete(request.key);
+    const deleted = broker.delete(manageable(connection, request.key));
     if (deleted) connection.needs(broker.store.position);
     answer(connection, request, deleted ? 'HD' : 'NF');
   } catch (error) {
@@ -42,7 +43,7 @@ export function remove(connection: Connection, request: MetaDelete): void {
 }
 
 export function debug(connection: Connection, request: MetaDebug): void {
-  const queue = connection.broker.registry.queues.get(request.key);
+  const queue = visibleQueue(connection, request.key);
   if (queue === undefined) answer(connection, request, 'EN');
   else {
     writeMetaDebug(connection.out, request, {
@@ -59,17 +60,18 @@ export function debug(connection: Connection, request: MetaDebug): void {
 export function configure(connection: Connection, request: MetaSet): void {
   const { broker } = connection;
   const json = request.buffer.toString('utf8', request.start, request.end);
-  broker.changeSettings(request.key, parseChanges(json));
+  const changes = parseChanges(json);
+  checkSettings(connection, request.key, changes);
+  broker.changeSettings(request.key, changes);
   connection.needs(broker.store.position);
   answer(connection, request, 'HD');
 }
 
 /** `ma`: for what is held A, B and T, for queues P, R, V and C; and memcached's own, which queues have no use for. */
 export function act(connection: Connection, request: MetaArithmetic): void {
-  const { broker } = connection;
   try {
     if (request.mode === 'incr' || request.mode === 'decr') {
-      const items = broker.registry.queues.get(request.key)?.items ?? 0;
+      const items = readableItems(connection, request.key);
       if (items === 0) answer(connection, request, 'NF');
       else writeTextError(connection.out, 'non_numeric');
     } else actions[request.mode](connection, request);
@@ -82,18 +84,18 @@ const actions: Readonly<Record<MetaQueueMode, (connection: Connection, request: 
   abort: (connection, request) => {
     const { broker, session } = connection;
     const selection = selectionOf(request.cas, request.batch) ?? { oldest: 1 };
-    const target = broker.readTarget(request.key);
+    const target = readable(connection, request.key);
     done(connection, request, broker.held.abort(session, target, selection, request.delayMs));
   },
   bury: (connection, request) => {
     const { broker, session } = connection;
     const selection = selectionOf(request.cas, request.batch) ?? { oldest: 1 };
-    done(connection, request, broker.held.bury(session, broker.readTarget(request.key), selection));
+    done(connection, request, broker.held.bury(session, readable(connection, request.key), selection));
   },
   touch: (connection, request) => {
     const { broker, session } = connection;
     const selection = selectionOf(request.cas, request.batch);
-    const target = broker.readTarget(request.key);
+    const target = readable(connection, request.key);
     done(connection, request, broker.held.touch(session, target, request.delayMs, selection));
   },
   pause: (connection, request) => pause(connection, request, true),
@@ -117,7 +119,7 @@ const actions: Readonly<Record<MetaQueueMode, (connection: Connection, request: 
     );
   },
   configure: (connection, request) => {
-    const queue = connection.broker.registry.queues.get(request.key);
+    const queue = visibleQueue(connection, request.key);
     if (queue === undefined) answer(connection, request, 'NF');
     else if (request.value) {
       const body = Buffer.from(JSON.stringify(shownSettings(queue.settings)));
@@ -127,6 +129,7 @@ const actions: Readonly<Record<MetaQueueMode, (connection: Connection, request: 
 };
 
 function pause(connection: Connection, request: MetaArithmetic, paused: boolean): void {
+  checkSettings(connection, request.key, {});
   connection.broker.changeSettings(request.key, { paused });
   done(connection, request, true);
 }

@@ -20,6 +20,7 @@ import { handleOf, type Message, ordinaryPriority } from '../store/store.ts';
 import type { Connection } from './connection.ts';
 import { act, configure, debug, remove } from './meta-queue.ts';
 import { afterSync, changes, refuse, refuseBadRequest, replyPosition, storeRefusal } from './replies.ts';
+import { readable, writable } from './rights.ts';
 
 export function handleMeta(connection: Connection, request: MetaRequest | BadRequest): void {
   switch (request.kind) {
@@ -60,7 +61,7 @@ export function answer(
 function get(connection: Connection, request: MetaGet): void {
   const { broker, session } = connection;
   try {
-    const asked = broker.readTarget(request.key);
+    const asked = readable(connection, request.key);
     const target: ReadTarget =
       request.value || asked.open || asked.close || asked.abort ? asked : { ...asked, peek: true };
     const batch = request.batch ?? asked.batch;
@@ -160,7 +161,7 @@ function set(connection: Connection, request: MetaSet): void {
       configure(connection, request);
       return;
     }
-    const target = withOptions(broker.writeTarget(request.key), request);
+    const target = withOptions(writable(connection, request.key), request);
     const verb = request.cas === undefined ? request.mode : 'cas';
     const refusal = storeRefusal(connection, verb, target.queues[0]!);
     if (refusal !== undefined) {

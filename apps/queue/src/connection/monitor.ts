@@ -5,6 +5,7 @@ import type { ReadTarget } from '../broker/targets.ts';
 import type { Message } from '../store/store.ts';
 import type { Connection } from './connection.ts';
 import { refuse, refuseLine } from './replies.ts';
+import { readable } from './rights.ts';
 
 /**
  * `monitor QUEUE SECONDS [MAX]`: hands over messages as they come, each an open read and a `VALUE … END` block of its
@@ -19,7 +20,7 @@ export function handleMonitor(connection: Connection, request: TextLine): void {
     refuseLine(connection, 'bad_line');
     return;
   }
-  const target = broker.readTarget(name);
+  const target = readable(connection, name);
   if (target.close || target.abort || target.peek || target.bury) {
     // It would hand over the same message for ever, or close what the client has not yet seen.
     throw new BrokerError('bad-options', 'monitor opens: close, abort, bury and peek do not go with it');
@@ -96,7 +97,7 @@ export function handleConfirm(connection: Connection, request: TextLine): void {
     refuseLine(connection, 'bad_line');
     return;
   }
-  if (!broker.confirm(session, broker.readTarget(name), many)) {
+  if (!broker.confirm(session, readable(connection, name), many)) {
     writeTextStatus(out, 'ERROR');
     return;
   }

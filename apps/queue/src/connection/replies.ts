@@ -2,7 +2,7 @@ import { type BadRequest, ERRORS, type ErrorCode, writeTextLine } from '@rookery
 import type { ReadTarget } from '../broker/targets.ts';
 import type { Message } from '../store/store.ts';
 import type { Connection } from './connection.ts';
-import { failureOf } from './failures.ts';
+import { type Failure, failureOf } from './failures.ts';
 
 // What the three wires have in common when they answer.
 
@@ -32,8 +32,13 @@ export function wireVersion(version: string): string {
 /** A refusal of the broker or the store. */
 export function refuse(connection: Connection, error: unknown, noreply: boolean): void {
   const failure = failureOf(error, connection.broker.dialect);
+  countRefusal(connection, failure);
   if (!noreply) writeTextLine(connection.out, failure.line);
   if (failure.close) connection.close();
+}
+
+export function countRefusal({ host }: Connection, { code }: Failure): void {
+  if (code === 'forbidden' && host.access !== undefined) host.access.counters.forbidden += 1;
 }
 
 /**
@@ -102,7 +107,11 @@ export async function redrive(
   const { broker } = connection;
   broker.checkBatch(max);
   broker.checkWrites();
-  return broker.redriver.redrive(from, max, to);
+  const { rights } = connection;
+  if (rights === undefined) return broker.redriver.redrive(from, max, to);
+  rights.demand('manage', from);
+  if (to !== undefined) rights.demand('write', to);
+  return broker.redriver.redrive(from, max, to, (name) => rights.has('write', name));
 }
 
 /** Blocks the connection until all that was changed is on the device, whatever the mode. */

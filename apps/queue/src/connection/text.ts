@@ -15,6 +15,7 @@ import { handleOf, type Message } from '../store/store.ts';
 import type { Connection } from './connection.ts';
 import { handleLine } from './lines.ts';
 import { afterSync, changes, refuse, refuseBadRequest, replyPosition, storeRefusal } from './replies.ts';
+import { readable, writable } from './rights.ts';
 
 export function handleText(connection: Connection, request: TextRequest | BadRequest): void {
   switch (request.kind) {
@@ -46,7 +47,7 @@ function readKeys(connection: Connection, request: TextGet, index: number): void
     let target: ReadTarget;
     let message: Message | undefined | typeof later;
     try {
-      target = broker.readTarget(key);
+      target = readable(connection, key);
       message = broker.read(session, target, (found, error) => {
         // First, because the next key may block anew.
         connection.unblock();
@@ -113,7 +114,7 @@ function store(connection: Connection, request: TextStore): void {
   const { broker, out } = connection;
   const { noreply } = request;
   try {
-    const target = broker.writeTarget(request.key);
+    const target = writable(connection, request.key);
     if (request.verb !== 'set') {
       const refusal = storeRefusal(connection, request.verb, target.queues[0]!);
       if (refusal !== undefined) {

@@ -19,12 +19,13 @@ interface WireDecoder {
  */
 export class RequestDecoder {
   readonly #source: ByteSource = new ByteSource();
-  readonly #limits: Limits;
+  /** Its own: the decoders of the wires read it as it is at the time. */
+  readonly #limits: { -readonly [name in keyof Limits]: Limits[name] };
   #decoder: WireDecoder | undefined;
   #wire: 'unknown' | 'text' | 'binary' = 'unknown';
 
   constructor(limits?: Partial<Limits>) {
-    this.#limits = withDefaults(limits);
+    this.#limits = { ...withDefaults(limits) };
   }
 
   /** Text stands for meta too: they share a connection. Decided by the first byte, for good, as in memcached. */
@@ -35,6 +36,11 @@ export class RequestDecoder {
   /** Bytes held: at most `limits.getLine + limits.body`, and what was pushed and not yet asked for. */
   get bufferedBytes(): number {
     return this.#source.bufferedBytes + (this.#decoder?.bufferedBytes ?? 0);
+  }
+
+  /** From the next request on. */
+  changeLimits(limits: Partial<Limits>): void {
+    Object.assign(this.#limits, limits);
   }
 
   push(chunk: Uint8Array): void {

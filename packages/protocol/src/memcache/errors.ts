@@ -67,6 +67,9 @@ export type ErrorCode =
   | 'non_numeric'
   | 'wrong_vbucket'
   | 'auth_error'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'rate_limited'
   | 'out_of_memory'
   | 'not_supported'
   | 'internal'
@@ -107,6 +110,10 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorReply>> = {
   },
   wrong_vbucket: { text: 'SERVER_ERROR wrong vbucket', status: Status.wrongVbucket },
   auth_error: { text: 'CLIENT_ERROR authentication failure', status: Status.authError },
+  // memcached's words to who has not said yet who it is.
+  unauthenticated: { text: 'CLIENT_ERROR unauthenticated', status: Status.authError },
+  forbidden: { text: 'CLIENT_ERROR forbidden', status: Status.authError },
+  rate_limited: { text: 'SERVER_ERROR rate limited', status: Status.busy },
   out_of_memory: { text: 'SERVER_ERROR out of memory storing object', status: Status.outOfMemory },
   not_supported: { text: 'SERVER_ERROR not supported', status: Status.notSupported },
   internal: { text: 'SERVER_ERROR internal error', status: Status.internal },

@@ -43,6 +43,8 @@ export interface AdminOptions {
   readonly port: number;
   /** When given, every request but the probes and pages must carry it, also on loopback. */
   readonly token?: string | undefined;
+  /** Whether another token is as good as `token`. When given, requests must carry one, with and without `token`. */
+  readonly authorize?: ((token: string) => boolean) | undefined;
   /** Host names besides localhost and loopback addresses by which browsers may ask. */
   readonly allowedHosts?: readonly string[] | undefined;
   /** Shown under `/metrics`. */
@@ -87,7 +89,7 @@ class HttpAdmin implements Admin {
   readonly #log: Log;
   readonly #host: string;
   readonly #port: number;
-  readonly #token: string | undefined;
+  readonly #isProtected: boolean;
   readonly #limits: AdminLimits;
   readonly #guard: Guard;
   readonly #router = new Router<Entry>();
@@ -100,11 +102,12 @@ class HttpAdmin implements Admin {
     this.#log = options.log.child({ part: 'admin' });
     this.#host = options.host ?? '127.0.0.1';
     this.#port = options.port;
-    this.#token = options.token;
+    this.#isProtected = options.token !== undefined || options.authorize !== undefined;
     this.#limits = { ...ADMIN_LIMITS, ...options.limits };
     this.#guard = new Guard({
       host: this.#host,
       token: options.token,
+      authorize: options.authorize,
       allowedHosts: options.allowedHosts ?? [],
     });
     this.#server = this.#makeServer();
@@ -167,7 +170,7 @@ class HttpAdmin implements Admin {
   }
 
   async start(): Promise<void> {
-    if (!isLoopback(this.#host) && this.#token === undefined) {
+    if (!isLoopback(this.#host) && !this.#isProtected) {
       throw new ServiceError(
         'ADMIN_UNPROTECTED',
         `admin_host ${this.#host} is open to the network: set admin_token, or listen on 127.0.0.1`,
