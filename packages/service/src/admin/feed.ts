@@ -22,6 +22,7 @@ export interface FeedLimits {
 
 /** Proxies cut what is silent; also how a watcher that is gone is noticed. */
 const HEARTBEAT_MS = 15_000;
+const HEARTBEAT = Buffer.from(':\n\n');
 
 /** What a watcher gets first: as it asked, so by its query. @throws AdminError for a query that can't be answered. */
 export type Snapshot = (request: AdminRequest) => unknown;
@@ -108,13 +109,15 @@ export class LiveFeed implements Feed {
 
   #send(watcher: Watcher, bytes: Buffer): void {
     const { response } = watcher;
+    // It has its end, or is gone, and that it closed is still to be told.
+    if (response.writableEnded || response.destroyed) return;
     response.write(bytes);
     if (response.writableLength <= this.#limits.feedBytesMax) return;
     watcher.stalled = setTimeout(() => response.destroy(), this.#limits.feedStallMs).unref();
   }
 
   #beat(): void {
-    for (const { response, stalled } of this.#watchers) if (stalled === undefined) response.write(':\n\n');
+    for (const watcher of this.#watchers) if (watcher.stalled === undefined) this.#send(watcher, HEARTBEAT);
   }
 }
 

@@ -15,7 +15,17 @@ export const PAGE_SCRIPT: string = `
 const rookery = ((kit) => ({ ...kit, chart: (${makeCharts})(kit) }))((${makeKit})());
 `;
 
-/** The script of a page whose program is a function: it may use nothing but what it is given and the browser's own. */
-export function program(run: (rookery: Rookery) => void): string {
-  return `(${run})(rookery);\n`;
+/** Functions of a page, by name. */
+type Parts = Readonly<Record<string, (...given: never[]) => unknown>>;
+
+/**
+ * The script of a page whose program is a function: it may use nothing but what it is given and the browser's own.
+ * `parts` are further functions for it, so that a page needn't be one of them.
+ */
+export function program<Given extends Parts>(
+  run: (rookery: Rookery, parts: Given) => void,
+  parts: Given = {} as Given,
+): string {
+  const sources = Object.entries(parts).map(([name, part]) => `${name}: ${part}`);
+  return `(${run})(rookery, {${sources.join(',\n')}});\n`;
 }

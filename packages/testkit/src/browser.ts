@@ -1,0 +1,22 @@
+import { existsSync } from 'node:fs';
+import { type Browser, chromium } from 'playwright-core';
+
+const CHROMIUM = '/usr/bin/chromium';
+
+/**
+ * Whether Debian's chromium is here, for `describe.skipIf(!browserAvailable())`. When it isn't, that goes to stderr; with
+ * `ROOKERY_TEST_REQUIRE_CLIENTS=1`, as CI has it, it is thrown and the test file fails.
+ */
+export function browserAvailable(): boolean {
+  if (existsSync(CHROMIUM)) return true;
+  const whyNot = `no browser: Debian's package chromium has ${CHROMIUM}`;
+  if (process.env.ROOKERY_TEST_REQUIRE_CLIENTS === '1') throw new Error(whyNot);
+  process.stderr.write(`${whyNot}\n`);
+  return false;
+}
+
+/** A real browser without a screen; close it, or it outlives the test. */
+export function launchBrowser(): Promise<Browser> {
+  // Root of a container may not make the namespaces that the sandbox is made of.
+  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
+}
