@@ -41,10 +41,10 @@ export function addFeed(admin: Admin, host: Host): void {
   const { broker } = host;
   const { queues } = broker.registry;
   const rates = createRates();
-  let timer: NodeJS.Timeout | undefined;
+  let looking = false;
 
   const feed = admin.feed('/feed/queues', ({ query }): QueuesSnapshot => {
-    if (timer === undefined) look();
+    if (!looking) look();
     const { sum } = rates;
     const choice = parseChoice(query);
     const { rows, matching } = choose(rates.samples, choice);
@@ -77,18 +77,21 @@ export function addFeed(admin: Admin, host: Host): void {
   }
 
   function look(): void {
+    looking = true;
     const began = performance.now();
     rates.look(queues.values(), began);
     feed.refresh();
     const tookMs = performance.now() - began;
-    timer = setTimeout(
-      () => {
-        timer = undefined;
-        if (feed.watchers > 0) look();
-        else rates.forget();
-      },
-      Math.max(lookMs - tookMs, tookMs * restPerWork),
-    ).unref();
+    setTimeout(again, Math.max(lookMs - tookMs, tookMs * restPerWork)).unref();
+  }
+
+  function again(): void {
+    if (feed.watchers > 0) {
+      look();
+      return;
+    }
+    looking = false;
+    rates.forget();
   }
 }
 

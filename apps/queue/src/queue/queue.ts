@@ -47,7 +47,6 @@ export class Queue implements Source {
   discardedTotal = 0;
   refusedTotal = 0;
   flushedTotal = 0;
-  deliveredTotal = 0;
   duplicateTotal = 0;
   deadTotal = 0;
   #settings: QueueSettings;
@@ -119,6 +118,14 @@ export class Queue implements Source {
 
   get delayedItems(): number {
     return this.#delays?.count ?? 0;
+  }
+
+  /** When the message that waits longest came, as far as is known without reading the store; 0 if it isn't. */
+  get oldestAddedAt(): number {
+    const { reader } = this;
+    if (reader.windowSize > 0 || this.stored.count === 0) return reader.oldestAddedAt;
+    const head = this.#evictedHead;
+    return head?.windowEnd === reader.windowEnd ? head.message.addedAt : 0;
   }
 
   /** Undefined while there never were any. */

@@ -54,7 +54,7 @@ export function makeCharts({ el, say }: PageKit): MakeChart {
       el('span', { class: `key line-${index + 1}` }, name === '' ? '' : `${name} `, values[index]),
     );
     const top = el('span', { class: 'top' });
-    const since = el('span', {}, `${Math.round(points / 60)} min ago`);
+    const since = el('span');
     const until = el('span', {}, 'now');
     const element = el(
       'figure',
@@ -64,8 +64,12 @@ export function makeCharts({ el, say }: PageKit): MakeChart {
       el('div', { class: 'axis', 'aria-hidden': 'true' }, since, until),
     );
 
-    const xOf = (index: number): number => ((index + points - rows.length) / (points - 1)) * WIDTH;
+    /** While there is little to see, less of the past is shown. */
+    const spanOf = (): number =>
+      [points / 4, points / 2].map(Math.round).find((span) => rows.length <= span) ?? points;
+    const xOf = (index: number): number => ((index + spanOf() - rows.length) / (spanOf() - 1)) * WIDTH;
     const draw = (): void => {
+      say(since, spanOf() % 60 === 0 ? `${spanOf() / 60} min ago` : `${spanOf()} s ago`);
       const most = roundUp(Math.max(0, ...rows.flat().map((value) => value ?? 0)));
       for (const [line, path] of paths.entries()) {
         let d = '';
@@ -97,7 +101,7 @@ export function makeCharts({ el, say }: PageKit): MakeChart {
     };
     svg.addEventListener('pointermove', (event) => {
       const { left, width } = svg.getBoundingClientRect();
-      const index = Math.round(((event.clientX - left) / width) * (points - 1)) - (points - rows.length);
+      const index = Math.round(((event.clientX - left) / width) * (spanOf() - 1)) - (spanOf() - rows.length);
       pointed = rows[index] === undefined ? undefined : index;
       draw();
     });

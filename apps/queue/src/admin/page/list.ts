@@ -25,14 +25,14 @@ export function makeList(rookery: Rookery, histories: Histories, changed: () => 
     { sort: 'dead', title: 'Dead', says: 'Messages that became dead letters' },
     { sort: 'bytes', title: 'Size', says: 'Bytes of the bodies' },
   ];
-  const state = { sort: 'name', descending: false, from: 0, matching: 0 };
+  const state = { sort: 'messages', descending: true, from: 0, matching: 0 };
   const search = by<HTMLInputElement>('search');
   const limit = by<HTMLSelectElement>('limit');
 
   const charts = {
     depth: chart({ title: 'Messages', lines: ['all', 'open', 'delayed'], format: short }),
-    rates: chart({ title: 'A second', lines: ['in', 'out'], format: short }),
-    readers: chart({ title: 'Readers', lines: ['waiting reads', 'connections'], format: short }),
+    rates: chart({ title: 'Messages a second', lines: ['in', 'out'], format: short }),
+    readers: chart({ title: 'Clients', lines: ['connected', 'waiting reads'], format: short }),
   };
   by('totals').append(...Object.values(charts).map(({ element }) => element));
 
@@ -143,7 +143,7 @@ export function makeList(rookery: Rookery, histories: Histories, changed: () => 
     show(snapshot) {
       charts.depth.push([snapshot.messages, snapshot.open_reads, snapshot.delayed_messages]);
       charts.rates.push([snapshot.puts_per_second, snapshot.leaves_per_second]);
-      charts.readers.push([snapshot.waiting_reads, snapshot.connections]);
+      charts.readers.push([snapshot.connections, snapshot.waiting_reads]);
       keyed(by('rows'), snapshot.queues, ({ name }) => name, makeRow);
       const { matching, queues_total, queues } = snapshot;
       const shown =

@@ -56,7 +56,9 @@ export function makeMessages(rookery: Rookery, tell: (error: unknown) => void): 
       case 'json':
         return jsonOf(text) ?? text ?? hexOf(body);
       default:
-        return (/^\s*[[{]/.test(text ?? '') ? jsonOf(text) : undefined) ?? text ?? hexOf(body);
+        // What fits on a line is read as it is.
+        if (text === undefined) return hexOf(body);
+        return (/^\s*[[{]/.test(text) && text.length > 120 ? jsonOf(text) : undefined) ?? text;
     }
   }
 

@@ -23,9 +23,9 @@ export function makeOne(
   const done = by('done');
   const charts = {
     depth: chart({ title: 'Messages', lines: [''], format: short }),
-    rates: chart({ title: 'A second', lines: ['in', 'out'], format: short }),
+    rates: chart({ title: 'Messages a second', lines: ['in', 'out'], format: short }),
     age: chart({ title: 'Oldest', lines: [''], format: seconds }),
-    readers: chart({ title: 'Readers', lines: ['open reads', 'waiting reads'], format: short }),
+    readers: chart({ title: 'Reads', lines: ['open', 'waiting'], format: short }),
   };
   by('one-charts').append(...Object.values(charts).map(({ element }) => element));
 

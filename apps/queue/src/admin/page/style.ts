@@ -8,6 +8,7 @@ export const STYLE = `
 #queues td:first-child a { color: var(--accent); }
 #queues .zero { color: var(--faint); }
 #queues svg { width: 5.5rem; height: 1.2rem; margin-right: .7rem; vertical-align: middle; }
+#queues svg + span { display: inline-block; min-width: 6ch; }
 #queues svg path { fill: none; stroke: var(--line-1); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 .badge { border: 1px solid currentColor; border-radius: 1rem; padding: 0 .55rem; font-size: .75rem; color: var(--warn); white-space: nowrap; }
 #queues .badge { margin-left: .5rem; }
