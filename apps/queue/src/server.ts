@@ -15,7 +15,7 @@ import {
   setLogLevel,
   settingsOver,
 } from '@rookery/service';
-import { type LogEvent, nodeDisk, systemClock } from '@rookery/storage';
+import { createTurnClock, type LogEvent, nodeDisk, systemClock } from '@rookery/storage';
 import packageJson from '../package.json' with { type: 'json' };
 import { type Access, createAccess } from './access/access.ts';
 import { type AuthFile, openAuthFile } from './access/auth-file.ts';
@@ -171,9 +171,10 @@ export class QueueServer {
     const { settings } = this;
     this.#openAccess();
     const maxPayloadBytes = settings.maxBodyBytes + 1024;
+    const clock = createTurnClock();
     const store = await openLogStore({
       disk: nodeDisk,
-      clock: systemClock,
+      clock,
       directory: logDirectory(settings.data),
       sync: settings.sync,
       segmentBytes: settings.segmentBytes,
@@ -183,7 +184,7 @@ export class QueueServer {
     });
     const broker = new Broker({
       store,
-      clock: systemClock,
+      clock,
       dialect: dialects[settings.dialect],
       limits: settings,
       configuration: configurationOf(settings),

@@ -17,3 +17,24 @@ export const systemClock: Clock = {
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
   defer: (callback) => void setImmediate(callback),
 };
+
+/**
+ * `systemClock`, but time stands still within a turn of the event loop: asking costs a comparison, for whoever asks at
+ * every request (30 to 50 ns, 5 % of a put in a burst).
+ */
+export function createTurnClock(): Clock {
+  let now = 0;
+  const forget = (): void => {
+    now = 0;
+  };
+  return {
+    ...systemClock,
+    now() {
+      if (now === 0) {
+        now = Date.now();
+        setImmediate(forget);
+      }
+      return now;
+    },
+  };
+}

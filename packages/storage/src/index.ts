@@ -1,5 +1,5 @@
 /** The log of Rookery: append-only, segmented, checksummed, with group commit. See README.md for an example. */
-export { type Clock, systemClock, type Timer } from './clock.ts';
+export { type Clock, createTurnClock, systemClock, type Timer } from './clock.ts';
 export { type Disk, DiskError, type DiskFile } from './disk/disk.ts';
 export { nodeDisk } from './disk/node-disk.ts';
 export { LogError, type LogErrorCode } from './errors.ts';

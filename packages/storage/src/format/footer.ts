@@ -23,10 +23,11 @@ const TRAILER_MAGIC: Uint8Array = Buffer.from('ROOKEND\n', 'latin1');
 
 /** Where messages lie: parallel lists, in the order of their sequences (which is that of their offsets). */
 export interface RecordIndex {
-  readonly sequences: { readonly [index: number]: number; readonly length: number };
-  readonly offsets: { readonly [index: number]: number; readonly length: number };
+  readonly count: number;
+  readonly sequences: { readonly [index: number]: number };
+  readonly offsets: { readonly [index: number]: number };
   /** Of the payloads. */
-  readonly sizes: { readonly [index: number]: number; readonly length: number };
+  readonly sizes: { readonly [index: number]: number };
 }
 
 export interface BlockSummary {
@@ -96,7 +97,7 @@ export function decodeBlock(
     sizes[index] = size;
     end += overhead + size;
   }
-  return { sequences, offsets, sizes };
+  return { count: block.count, sequences, offsets, sizes };
 }
 
 export function encodeDirectory(parts: readonly PartSummary[]): Buffer {

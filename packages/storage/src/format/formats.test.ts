@@ -196,7 +196,12 @@ describe('footer', () => {
   test('index blocks come back; each flipped bit is found', () => {
     fc.assert(
       fc.property(messages, fc.constantFrom(25, 33, 37), (list, overhead) => {
-        const index = { sequences: [] as number[], offsets: [] as number[], sizes: [] as number[] };
+        const index = {
+          count: list.length,
+          sequences: [] as number[],
+          offsets: [] as number[],
+          sizes: [] as number[],
+        };
         let last = 0;
         let end = SEGMENT_HEADER;
         for (const { skip, gap, size } of list) {

@@ -80,7 +80,7 @@ async function carryPart(core: Core, stream: LogStream, part: Part, pace: Pace):
 function planSlice(stream: LogStream, part: Part, index: RecordIndex, from: number, maxBytes: number): Plan {
   const plan: Plan = { parts: [], sequences: [], offsets: [], sizes: [] };
   let bytes = 0;
-  for (let at = lowerBound(index, from); at < index.sequences.length; at++) {
+  for (let at = lowerBound(index, from); at < index.count; at++) {
     const sequence = index.sequences[at]!;
     if (stream.acknowledged.has(sequence)) continue;
     if (bytes >= maxBytes || plan.sequences.length >= SLICE_RECORDS) break;

@@ -47,7 +47,7 @@ export function planRead(
       return { part, block };
     }
     let at = lowerBound(index, lane.next);
-    const { length } = index.sequences;
+    const length = index.count;
     for (; at < length; at++) {
       const sequence = index.sequences[at]!;
       // Where another lane may begin with the same one this lane has it: no sequence is in two.
@@ -107,7 +107,7 @@ export function blockFrom(part: Part, sequence: number): BlockSummary | undefine
 export function lowerBound(index: RecordIndex, sequence: number): number {
   const { sequences } = index;
   let low = 0;
-  let high = sequences.length;
+  let high = index.count;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if (sequences[middle]! < sequence) low = middle + 1;

@@ -87,7 +87,7 @@ function countIndex(
   acknowledged: RangeSet,
   live: Live,
 ): void {
-  for (let at = 0; at < index.sequences.length; at++) {
+  for (let at = 0; at < index.count; at++) {
     const sequence = index.sequences[at]!;
     if (sequence < from || acknowledged.has(sequence)) continue;
     live.count++;

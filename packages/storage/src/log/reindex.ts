@@ -11,7 +11,7 @@ import { quarantine } from './damage.ts';
 import { lowerBound } from './plan.ts';
 import { indexMessage, makeReplay } from './replay.ts';
 import { scanFrames } from './scan.ts';
-import { type GrowingIndex, type Part, type Segment, withFile } from './segment.ts';
+import { makeIndex, type Part, pushRecord, type Segment, withFile } from './segment.ts';
 import type { LogStream } from './stream.ts';
 
 export async function reindex(
@@ -80,25 +80,23 @@ function leaveOutCarried(part: Part, before: readonly Part[]): void {
   const carried = before.filter((old) => old.carriedThrough > 0);
   if (carried.length === 0) return;
   const all = part.index!;
-  const rest: GrowingIndex = { sequences: [], offsets: [], sizes: [] };
-  for (let at = 0; at < all.sequences.length; at++) {
+  const rest = makeIndex();
+  for (let at = 0; at < all.count; at++) {
     const sequence = all.sequences[at]!;
     if (carried.some((old) => old.first <= sequence && sequence <= old.carriedThrough)) continue;
-    rest.sequences.push(sequence);
-    rest.offsets.push(all.offsets[at]!);
-    rest.sizes.push(all.sizes[at]!);
+    pushRecord(rest, sequence, all.offsets[at]!, all.sizes[at]!);
   }
   part.index = rest;
-  part.count = rest.sequences.length;
+  part.count = rest.count;
   part.first = rest.sequences[0] ?? 0;
-  part.last = rest.sequences.at(-1) ?? 0;
+  part.last = rest.sequences[rest.count - 1] ?? 0;
 }
 
 function enterAll(core: Core, stream: LogStream, part: Part): void {
-  const { sequences, sizes } = part.index!;
+  const { count: records, sequences, sizes } = part.index!;
   let count = 0;
   let bytes = 0;
-  for (let at = 0; at < sequences.length; at++) {
+  for (let at = 0; at < records; at++) {
     if (stream.acknowledged.has(sequences[at]!)) continue;
     count++;
     bytes += part.overhead + sizes[at]!;
@@ -110,7 +108,8 @@ function enterAll(core: Core, stream: LogStream, part: Part): void {
 /** The part that has the message now; `undefined` if the damage took it. */
 export function replacement(part: Part, sequence: number): Part | undefined {
   return part.replacedBy?.find((fresh) => {
-    const { sequences } = fresh.index!;
-    return sequences[lowerBound(fresh.index!, sequence)] === sequence;
+    const index = fresh.index!;
+    const at = lowerBound(index, sequence);
+    return at < index.count && index.sequences[at] === sequence;
   });
 }

@@ -56,7 +56,7 @@ async function writeFooter(core: Core, segment: Segment, file: DiskFile): Promis
   let waitingBytes = 0;
   for (const part of segment.parts) {
     const blocks: BlockSummary[] = [];
-    const { length } = part.index!.sequences;
+    const length = part.index!.count;
     for (let from = 0; from < length; from += BLOCK_RECORDS) {
       const to = Math.min(length, from + BLOCK_RECORDS);
       const bytes = encodeBlock(part.index!, from, to, part.overhead);
