@@ -1,6 +1,7 @@
 import { errorMessage, runCli, ServiceError, setExitCode } from '@rookery/service';
 import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import { addAgent } from './cli/agent.ts';
 import { fetchCommand } from './cli/fetch.ts';
 import { keygen } from './cli/keygen.ts';
 import { packCommand } from './cli/pack.ts';
@@ -8,7 +9,8 @@ import { createReporter, reported, type Streams } from './cli/report.ts';
 import { addRolloutCommands } from './cli/rollout.ts';
 import { seedCommand } from './cli/seed.ts';
 import { show } from './cli/show.ts';
-import { trackerCommand } from './cli/tracker.ts';
+import { type TrackerCommand, trackerCommand } from './cli/tracker.ts';
+import { type ListenAddress, UI_DEFAULT } from './cli/ui.ts';
 import { verifyCommand } from './cli/verify.ts';
 import { checkName } from './release/rules.ts';
 
@@ -38,9 +40,11 @@ function program(streams: Streams): Command {
   addTracker(root, streams);
   addSeed(root, streams);
   addFetch(root, streams);
+  addAgent(root);
   addRolloutCommands(root, streams, {
     collect,
     collectTracker,
+    parseAddress,
     parseSeconds,
     parseVersion: nameParser('version'),
   });
@@ -128,10 +132,12 @@ function addTracker(root: Command, streams: Streams): void {
     .command('tracker')
     .description('Run the tracker, which tells the hosts of a swarm of each other.')
     .requiredOption('--listen <host:port>', 'where; port 0 is any that is free', parseAddress)
+    .option('--ui [host:port]', `a page that shows the swarms (default: ${UI_DEFAULT})`, parseAddress)
+    .option('--ui-token-file <file>', 'holds what the page asks for; needed beyond loopback')
     .option('--json', 'events for programs, one a line', false)
-    .action(async ({ listen, json }: { listen: ListenAddress; json: boolean }) => {
+    .action(async ({ json, ...flags }: TrackerCommand & { json: boolean }) => {
       const reporter = createReporter(json, streams);
-      setExitCode(root, await reported(reporter, () => trackerCommand(listen, reporter)));
+      setExitCode(root, await reported(reporter, () => trackerCommand(flags, reporter)));
     });
 }
 
@@ -203,11 +209,6 @@ function addFetch(root: Command, streams: Streams): void {
       const command = { ...flags, waitSeconds: wait, ...seeding };
       setExitCode(root, await reported(reporter, () => fetchCommand(path, command, reporter)));
     });
-}
-
-interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
 }
 
 function parseAddress(value: string): ListenAddress {

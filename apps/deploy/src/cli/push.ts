@@ -1,6 +1,8 @@
 import type { HostStatus } from '../host/status.ts';
 import { createTransports } from '../hosts/transports.ts';
 import type { Host } from '../inventory/host.ts';
+import { boardOfPush } from '../page/board.ts';
+import { createDeployment } from '../progress/deployment.ts';
 import { onEachHost } from '../push/each.ts';
 import type { PushEvent } from '../push/events.ts';
 import { createFleet } from '../push/fleet.ts';
@@ -8,13 +10,15 @@ import { push, whoami } from '../push/push.ts';
 import { openRelease } from '../release/container.ts';
 import { type Amount, planWaves, TIMEOUT_MS } from '../rollout/plan.ts';
 import type { Outcome } from '../rollout/types.ts';
+import type { TrackerPeer } from '../swarm/tracker/tracker.ts';
 import { readPublicKeys, readReleaseFile } from './files.ts';
 import { type HostsFlags, hostsOf } from './hosts.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import type { Reporter } from './report.ts';
+import { serveUi, type UiFlags } from './ui.ts';
 import { watchPush } from './watch.ts';
 
-export interface PushCommand extends HostsFlags {
+export interface PushCommand extends HostsFlags, UiFlags {
   readonly trust: readonly string[];
   readonly tree?: string;
   readonly tracker: readonly string[];
@@ -46,11 +50,19 @@ export async function pushCommand(path: string, command: PushCommand, reporter: 
   const hosts = await hostsOf(command);
   if (command.dryRun)
     return dryRun(openRelease(release, trust).id, hosts, command, reporter, interrupt.signal);
+  const deployment = createDeployment();
+  let peers: () => readonly TrackerPeer[] = () => [];
+  await using ui = await serveUi(command, reporter, () => {
+    const board = boardOfPush(deployment, peers(), performance.now());
+    return board === undefined ? [] : [board];
+  });
   using watching = watchPush(reporter);
   const onEvent = (event: PushEvent): void => {
     const { event: kind, ...fields } = event;
     reporter.event(kind, fields);
     watching.onEvent(event);
+    deployment.handle(event, performance.now());
+    ui.changed();
   };
   const { outcome } = await push({
     release,
@@ -66,6 +78,9 @@ export async function pushCommand(path: string, command: PushCommand, reporter: 
     ...(advertise === undefined ? {} : { advertise }),
     signal: interrupt.signal,
     onEvent,
+    onSwarm: (tell) => {
+      peers = tell;
+    },
   });
   return outcome === 'cancelled' ? (interrupt.exitCode ?? 1) : EXIT_CODES[outcome];
 }

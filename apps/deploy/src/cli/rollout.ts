@@ -13,18 +13,20 @@ import {
 } from './hosts.ts';
 import { type PushCommand, pushCommand } from './push.ts';
 import { createReporter, type Reporter, reported, type Streams } from './report.ts';
+import { type ListenAddress, UI_DEFAULT } from './ui.ts';
 
 /** How the options of other commands are read. */
 export interface Parsers {
   readonly collect: (value: string, before?: readonly string[]) => readonly string[];
   readonly collectTracker: (value: string, before?: readonly string[]) => readonly string[];
+  readonly parseAddress: (value: string) => ListenAddress;
   readonly parseSeconds: (value: string) => number;
   readonly parseVersion: (value: string) => string;
 }
 
 /** The commands that work on hosts. */
 export function addRolloutCommands(root: Command, streams: Streams, parsers: Parsers): void {
-  const { collect, collectTracker, parseSeconds, parseVersion } = parsers;
+  const { collect, collectTracker, parseAddress, parseSeconds, parseVersion } = parsers;
   const onHosts = (command: Command): Command =>
     command
       .option('--hosts <file>', 'the inventory, in TOML')
@@ -61,6 +63,8 @@ export function addRolloutCommands(root: Command, streams: Streams, parsers: Par
     )
     .option('--settle <seconds>', 'look at a healthy wave once more after so long', parseSeconds, 0)
     .option('--advertise <address>', 'this machine’s address, as the hosts reach it')
+    .option('--ui [host:port]', `a page that shows how it goes (default: ${UI_DEFAULT})`, parseAddress)
+    .option('--ui-token-file <file>', 'holds what the page asks for; needed beyond loopback')
     .option('--dry-run', 'say what would be done, and change nothing', false)
     .addHelpText('after', PUSH_HELP)
     .action(async (path: string, { json, ...flags }: PushCommand & { json: boolean }) => {

@@ -175,8 +175,14 @@ export function createDeployment(): Deployment {
       } else if (event.event === 'warning') {
         warnings.push({ host: event.host, message: event.message });
         if (warnings.length > WARNINGS_MAX) warnings.shift();
-      } else if (event.event === 'stopping') stopping = event;
-      else if (event.event === 'done') done = event;
+      } else if (event.event === 'stopping') {
+        stopping = event;
+        // A wave in which too many have failed is not judged any more.
+        if (event.reason !== 'cancelled') {
+          for (const wave of waves) if (wave.state === 'started') wave.state = 'failed';
+        }
+      }
+      if (event.event === 'done') done = event;
     },
     get push() {
       return push;

@@ -13,6 +13,7 @@ import { payloadBytes } from '../release/torrent.ts';
 import { type Amount, amountText, MAX_FAILURES, planWaves, TIMEOUT_MS } from '../rollout/plan.ts';
 import { createRollout } from '../rollout/rollout.ts';
 import type { HostView, Outcome, RolloutCommand, RolloutEvent, Told } from '../rollout/types.ts';
+import type { TrackerPeer } from '../swarm/tracker/tracker.ts';
 import type { PushEvent, PushedHost } from './events.ts';
 import { createFleet } from './fleet.ts';
 import { startSwarm } from './swarm.ts';
@@ -44,6 +45,8 @@ export interface PushOptions {
   /** Aborted: nothing new is begun, and the push ends when switches under way have. */
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: PushEvent) => void;
+  /** Called once, before the first event; what it is given tells who is in the swarm, for as long as the push runs. */
+  readonly onSwarm?: (peers: () => readonly TrackerPeer[]) => void;
   readonly transports?: Transports;
 }
 
@@ -86,6 +89,7 @@ export async function push(options: PushOptions): Promise<Pushed> {
     hosts,
     advertise: options.advertise,
   });
+  options.onSwarm?.(() => swarm.peers());
   await using fleet = createFleet({
     transports: { ...createTransports(), ...options.transports },
     deployment,

@@ -4,13 +4,15 @@ import type { Host } from '../inventory/host.ts';
 import type { Release } from '../release/container.ts';
 import { payloadBytes } from '../release/torrent.ts';
 import { type Seeding, seed } from '../swarm/seed.ts';
-import { createTracker, type Tracker } from '../swarm/tracker/tracker.ts';
+import { createTracker, type Tracker, type TrackerPeer } from '../swarm/tracker/tracker.ts';
 
 /** The swarm of a push: its tracker and its origin, or those that run elsewhere. */
 export interface PushSwarm extends AsyncDisposable {
   /** Where a host announces itself: the coordinator has another address for each of them. */
   trackersFor(host: Host, ready: Ready): readonly string[];
   figures(): { readonly peers: number; readonly complete: number; readonly sentBytes: number };
+  /** Of this process's tracker; without one, nobody. */
+  peers(): readonly TrackerPeer[];
   /** Nobody needs to stay for others any more. */
   letGo(): void;
 }
@@ -47,14 +49,16 @@ export async function startSwarm(options: PushSwarmOptions): Promise<PushSwarm> 
   }
   return {
     trackersFor(host, { coordinatorAddress }) {
-      if (tracker === undefined) return trackers;
+      const named = (url: string): string => announceUrlOf(url, host.name);
+      if (tracker === undefined) return trackers.map(named);
       const address =
         advertise ?? (host.transport === 'local' ? '127.0.0.1' : (coordinatorAddress ?? outwardAddress()));
       return [
         `http://${address.includes(':') ? `[${address}]` : address}:${tracker.port}/announce`,
         ...trackers,
-      ];
+      ].map(named);
     },
+    peers: () => tracker?.peers(infoHash) ?? [],
     figures() {
       const { peers = 0, complete = 0 } =
         tracker?.swarms().find((swarm) => swarm.infoHash === infoHash) ?? {};
@@ -66,6 +70,13 @@ export async function startSwarm(options: PushSwarmOptions): Promise<PushSwarm> 
       await tracker?.close();
     },
   };
+}
+
+/** With the host's name, which trackers of this program show; others ignore it. */
+function announceUrlOf(tracker: string, name: string): string {
+  const url = new URL(tracker);
+  url.searchParams.set('host', name);
+  return url.href;
 }
 
 /** A guess for hosts that don't say by which address they see the coordinator. */

@@ -4,7 +4,18 @@ import { type Announced, createMesh, FULL_MESH, type Mesh } from '../../src/swar
 
 function host(number: number, more: Partial<Announced> = {}): Announced {
   const ip = `10.0.${number >> 8}.${number & 255}`;
-  return { key: `${ip}:1`, peerId: `peer-${number}`, ip, port: 1, complete: false, origin: false, ...more };
+  return {
+    key: `${ip}:1`,
+    peerId: `peer-${number}`,
+    ip,
+    port: 1,
+    complete: false,
+    origin: false,
+    left: 1,
+    fetchedBytes: 0,
+    sentBytes: 0,
+    ...more,
+  };
 }
 
 function edges(mesh: Mesh): Map<string, ReadonlySet<string>> {

@@ -24,6 +24,12 @@ export interface Announced {
   /** Has the tree from the start, and need not be joined with others that have. */
   readonly origin: boolean;
   readonly rack?: string;
+  /** What it calls itself, for people. */
+  readonly name?: string;
+  /** Bytes that are missing there, and those that it has got and given. */
+  readonly left: number;
+  readonly fetchedBytes: number;
+  readonly sentBytes: number;
   /** Where an origin serves the payload by HTTP. */
   readonly webSeedPort?: number;
 }

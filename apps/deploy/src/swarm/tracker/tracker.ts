@@ -19,9 +19,28 @@ export interface TrackerSwarm {
   readonly complete: number;
 }
 
+/** As a peer has said of itself when it last announced: every few seconds. */
+export interface TrackerPeer {
+  /** `?host=NAME` of the URL that it was given; undefined without. */
+  readonly name: string | undefined;
+  /** `host:port` */
+  readonly address: string;
+  readonly rack: string | undefined;
+  readonly origin: boolean;
+  readonly complete: boolean;
+  /** Of the payload. */
+  readonly missingBytes: number;
+  readonly fetchedBytes: number;
+  readonly sentBytes: number;
+  /** Its neighbours: places in the list that holds it. */
+  readonly links: readonly number[];
+}
+
 export interface Tracker extends AsyncDisposable {
   readonly port: number;
   swarms(): TrackerSwarm[];
+  /** Who is in a swarm, and who is joined with whom. */
+  peers(infoHash: string): TrackerPeer[];
   /** Peers stay and go on seeding until they are let go; without it, until nobody is known to be fetching. */
   hold(infoHash: string): void;
   letGo(infoHash: string): void;
@@ -33,6 +52,7 @@ const SWARMS_MAX = 1_000;
 const PEERS_MAX = 20_000;
 const REQUEST_BYTES_MAX = 8 * 1024;
 const RACK_CHARACTERS_MAX = 64;
+const NAME_CHARACTERS_MAX = 255;
 /** How often peers announce: soon enough to notice a loss, and for 5,000 of them still fewer than 100 a second. */
 const INTERVAL_SECONDS_MIN = 10;
 const PEERS_PER_SECOND = 100;
@@ -114,11 +134,33 @@ export async function createTracker(options: TrackerOptions): Promise<Tracker> {
     port: (server.http.address() as AddressInfo).port,
     swarms: () =>
       [...swarms].map(([infoHash, { mesh }]) => ({ infoHash, peers: mesh.size, complete: mesh.complete })),
+    peers: (infoHash) => {
+      const known = swarms.get(infoHash);
+      return known === undefined ? [] : peersOf(known.mesh);
+    },
     hold: (infoHash) => setHeld(infoHash, true),
     letGo: (infoHash) => setHeld(infoHash, false),
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function peersOf(mesh: Mesh): TrackerPeer[] {
+  const members = [...mesh.members()];
+  const places = new Map(members.map(({ key }, place) => [key, place]));
+  return members.map(
+    ({ name, ip, port, rack, origin, complete, left, fetchedBytes, sentBytes, neighbours }) => ({
+      name,
+      address: hostPort(ip, port),
+      rack,
+      origin,
+      complete,
+      missingBytes: left,
+      fetchedBytes,
+      sentBytes,
+      links: [...neighbours].flatMap((key) => places.get(key) ?? []),
+    }),
+  );
 }
 
 function answering(known: Known): Swarm {
@@ -138,7 +180,8 @@ function answering(known: Known): Swarm {
 function answer({ mesh, held }: Known, params: AnnounceParams): AnnounceReply {
   const stopped = params.event === 'stopped';
   if (stopped) mesh.leave(params.addr);
-  const rack = text(params.rack);
+  const rack = text(params.rack, RACK_CHARACTERS_MAX);
+  const name = text(params.host, NAME_CHARACTERS_MAX);
   const webSeedPort = portOf(params.web_seed);
   const dials = stopped
     ? []
@@ -150,6 +193,10 @@ function answer({ mesh, held }: Known, params: AnnounceParams): AnnounceReply {
           port: params.port,
           complete: params.left === 0,
           origin: params.origin === '1',
+          left: bytesOf(params.left),
+          fetchedBytes: bytesOf(params.downloaded),
+          sentBytes: bytesOf(params.uploaded),
+          ...(name === undefined ? {} : { name }),
           ...(rack === undefined ? {} : { rack }),
           ...(webSeedPort === undefined ? {} : { webSeedPort }),
         },
@@ -188,8 +235,14 @@ function intervalSeconds({ size }: Mesh): number {
   return INTERVAL_SECONDS_MIN + Math.ceil(size / PEERS_PER_SECOND);
 }
 
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' && value.length <= RACK_CHARACTERS_MAX ? value : undefined;
+function text(value: unknown, charactersMax: number): string | undefined {
+  return typeof value === 'string' && value !== '' && value.length <= charactersMax ? value : undefined;
+}
+
+/** 0 for what is no number: it is only shown. */
+function bytesOf(value: unknown): number {
+  const bytes = Number(value);
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : 0;
 }
 
 function portOf(value: unknown): number | undefined {
