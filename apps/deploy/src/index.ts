@@ -16,6 +16,8 @@
  * @module
  */
 
+export { type Agent, type AgentOptions, createAgent } from './agent/agent.ts';
+export type { AgentSettings } from './agent/settings.ts';
 export { ReleaseError, type ReleaseErrorCode } from './errors.ts';
 export type { Host } from './inventory/host.ts';
 export { type InventorySource, loadInventory } from './inventory/load.ts';

@@ -8,12 +8,16 @@ process.on('SIGTERM', stop).on('SIGINT', stop);
 // The end of an ssh connection; stdin's end follows, and lets a step come to its own.
 process.on('SIGHUP', () => undefined);
 
-const { ROOKERY_HOST_SETTINGS: own, SSH_CLIENT: client } = process.env;
+const { ROOKERY_HOST_SETTINGS: own, ROOKERY_COORDINATOR: address, SSH_CLIENT: client } = process.env;
+// Hooks have no use for them.
+delete process.env.ROOKERY_HOST_SETTINGS;
+delete process.env.ROOKERY_COORDINATOR;
+const coordinatorAddress = address ?? client?.split(' ')[0];
 await runSession({
   input: process.stdin,
   output: process.stdout,
   signal: controller.signal,
   ...(own === undefined ? {} : { own: JSON.parse(own) as NonNullable<SessionOptions['own']> }),
-  ...(client === undefined ? {} : { coordinatorAddress: client.split(' ')[0]! }),
+  ...(coordinatorAddress === undefined ? {} : { coordinatorAddress }),
 });
 process.exit(0);

@@ -50,7 +50,7 @@ export function parseSigningKey(pem: string): SigningKey {
     );
   }
   if (key.asymmetricKeyType !== 'ed25519') throw notEd25519();
-  return { key, publicKey: textOf(createPublicKey(key)) };
+  return { key, publicKey: publicKeyOf(createPublicKey(key)) };
 }
 
 /** @throws ReleaseError `key-invalid` */
@@ -70,8 +70,7 @@ export function parsePublicKey(pem: string): PublicKey {
       cause,
     });
   }
-  if (key.asymmetricKeyType !== 'ed25519') throw notEd25519();
-  return textOf(key);
+  return publicKeyOf(key);
 }
 
 export function publicKeyBytes(key: PublicKey): Buffer {
@@ -105,7 +104,9 @@ function message(id: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(DOMAIN), id]);
 }
 
-function textOf(key: KeyObject): PublicKey {
+/** @throws ReleaseError `key-invalid`: it is no Ed25519 key */
+export function publicKeyOf(key: KeyObject): PublicKey {
+  if (key.asymmetricKeyType !== 'ed25519') throw notEd25519();
   return publicKeyFromBytes(key.export({ type: 'spki', format: 'der' }).subarray(SPKI_PREFIX.length));
 }
 

@@ -11,7 +11,10 @@ import { createWorld, settingsOf, type TestHost, type TestRelease, testHost, typ
  * What every transport must do, whatever it goes through.
  * @param transport made once for all tests; it must lead to this machine, since the tests look at the host's files
  */
-export function transportCompliance(name: string, transport: () => Transport | Promise<Transport>): void {
+export function transportCompliance(
+  name: string,
+  transport: (world: World) => Transport | Promise<Transport>,
+): void {
   describe(`transport ${name}`, () => {
     let world: World;
     let one: TestRelease;
@@ -22,7 +25,7 @@ export function transportCompliance(name: string, transport: () => Transport | P
       world = await createWorld();
       // More than one piece of the release file, so that back pressure and chunks are met.
       one = await world.release('1.0', { large: Buffer.alloc(3 * 2 ** 20, 'rookery') });
-      used = await transport();
+      used = await transport(world);
       return () => world[Symbol.asyncDispose]();
     });
     const host = (hooks: Parameters<typeof settingsOf>[1] = {}): TestHost & { settings: HostSettings } => {

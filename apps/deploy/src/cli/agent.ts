@@ -1,0 +1,33 @@
+import { addSettingsOptions, serve, setExitCode } from '@rookery/service';
+import type { Command } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { createAgent } from '../agent/agent.ts';
+import { agentSettings } from '../agent/settings.ts';
+
+/** The daemon of a host. */
+export function addAgent(root: Command): void {
+  const command = addSettingsOptions(
+    root
+      .command('agent')
+      .description(
+        'Run this host’s agent until SIGTERM: coordinators whose keys it knows deploy through it.',
+      ),
+    agentSettings,
+  );
+  command.action(async () => {
+    const exitCode = await serve({
+      name: 'rookery-deploy-agent',
+      version: packageJson.version,
+      definition: agentSettings,
+      input: { flags: command.opts(), environment: process.env },
+      create(loaded, log) {
+        const agent = createAgent({ loaded, log });
+        return {
+          lifecycle: agent.lifecycle,
+          announce: () => ({ ...agent.address!, public_key: agent.publicKey, admin: agent.adminUrl }),
+        };
+      },
+    });
+    setExitCode(root, exitCode);
+  });
+}
