@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { From } from '../client/index.ts';
 import { createAdminClient, DEFAULT_ADMIN_URL } from './admin-client.ts';
 import { type ConnectionFlags, type Environment, targetOf } from './connection.ts';
-import { addConnection, collect, number } from './flags.ts';
+import { addConnection, collect, number, place } from './flags.ts';
 import { type FloodOptions, flood } from './flood/flood.ts';
 import { STAMP_BYTES } from './flood/stamp.ts';
 import { listGroups, listMembers } from './groups.ts';
@@ -15,7 +15,7 @@ import { pub } from './pub.ts';
 import { pubSpooled } from './pub-spooled.ts';
 import { status } from './status.ts';
 import { sub } from './sub.ts';
-import { parseFilters, parseFrom, subKept } from './sub-kept.ts';
+import { parseFilters, subKept } from './sub-kept.ts';
 
 /** Messages larger than this are none, whatever a daemon's `message_bytes` says. */
 const SIZE_MAX = 1024 ** 3;
@@ -179,14 +179,6 @@ function addFlood(root: Command, environment: Environment): void {
 function addService(command: Command): Command {
   return command.addOption(
     command.createOption('--service <service>', 'what is promised').choices(SERVICES).default('agreed'),
-  );
-}
-
-function place(text: string): From {
-  const from = parseFrom(text);
-  if (from !== undefined) return from;
-  throw new InvalidArgumentError(
-    'It is start, now, a sequence, -N, a time such as 2026-11-22T10:00Z, or a cursor.',
   );
 }
 

@@ -41,9 +41,9 @@ export function keptJson(event: SubscriptionEvent, group: string): string {
   if (event.kind === 'caught_up')
     return `${JSON.stringify({ event: 'caught_up', group, sequence: event.sequence })}\n`;
   if (event.kind === 'missed') return `${JSON.stringify({ event: 'missed', group, count: event.count })}\n`;
-  const { sequence, timeMs } = event;
+  const { sequence, id, timeMs } = event;
   const fields = fieldsOf(event, new Set([group]));
-  return `${JSON.stringify({ event: 'message', time: new Date(timeMs).toISOString(), sequence, ...fields })}\n`;
+  return `${JSON.stringify({ event: 'message', time: new Date(timeMs).toISOString(), sequence, id, ...fields })}\n`;
 }
 
 function dataOf(data: Uint8Array): { readonly text: string } | { readonly base64: string } {

@@ -1,6 +1,7 @@
 /** Flags that several commands have. */
 import { parseBytes, parseDuration } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { From } from '../client/index.ts';
 import { DEFAULT_URL } from './connection.ts';
 
 export function addConnection(command: Command): Command {
@@ -27,6 +28,24 @@ export function number(min: number, max: number = Number.MAX_SAFE_INTEGER): (tex
     const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} up` : `from ${min} to ${max}`;
     throw new InvalidArgumentError(`It must be a whole number ${range}.`);
   };
+}
+
+/** Where in a kept group to begin: `start`, `now`, a sequence, `-N`, a time, a cursor. */
+export function place(text: string): From {
+  const from = parseFrom(text);
+  if (from !== undefined) return from;
+  throw new InvalidArgumentError(
+    'It is start, now, a sequence, -N, a time such as 2026-11-22T10:00Z, or a cursor.',
+  );
+}
+
+function parseFrom(text: string): From | undefined {
+  if (text === 'start' || text === 'now') return text;
+  if (/^\d{1,15}$/.test(text)) return { sequence: Number(text) };
+  if (/^-\d{1,15}$/.test(text)) return { last: -Number(text) };
+  if (text.startsWith('1_')) return { cursor: text };
+  const timeMs = Date.parse(text);
+  return Number.isNaN(timeMs) || timeMs < 0 ? undefined : { timeMs };
 }
 
 export function size(text: string): number {

@@ -1,18 +1,18 @@
 /** The commands that carry events out: their flags, and what they call. */
 import { createHash } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
-import { parsePrivateGroup } from '@rookery/protocol/websocket';
+import { readFile } from 'node:fs/promises';
 import { address, interruptible, setExitCode } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Bus, BusError, type SessionEvent, type SubscriptionEvent } from '../client/index.ts';
+import { type Bus, BusError, type From, type SessionEvent, type SubscriptionEvent } from '../client/index.ts';
 import { type ForwardedMessage, forward, type Place } from '../forward/forward.ts';
 import { monitor } from '../monitor/monitor.ts';
 import { fileName } from '../record/name.ts';
-import { record } from '../record/record.ts';
+import { type RecordLines, record } from '../record/record.ts';
+import { replaceFile } from '../replace-file.ts';
 import { createAdminClient, DEFAULT_ADMIN_URL } from './admin-client.ts';
 import { type ConnectionFlags, type Environment, explained, openBus, targetOf } from './connection.ts';
-import { eventJson, eventLine, messageLine } from './describe-event.ts';
-import { addConnection, duration, number, size } from './flags.ts';
+import { eventJson, eventLine, keptJson, messageLine } from './describe-event.ts';
+import { addConnection, duration, number, place, size } from './flags.ts';
 
 export function addOutputCommands(root: Command, environment: Environment): void {
   addRecord(root, environment);
@@ -30,6 +30,7 @@ interface RecordFlags extends ConnectionFlags {
   readonly sync: number;
   readonly compress: boolean;
   readonly keep: number;
+  readonly from: From;
   readonly json: boolean;
 }
 
@@ -55,34 +56,60 @@ function addRecord(root: Command, environment: Environment): void {
     .option('--sync <duration>', 'what was written is on the device after this', duration, 1000)
     .option('--compress', 'finished files with gzip', false)
     .option('--keep <number>', 'finished files of a group that stay; 0 for all', number(0), 0)
+    .option(
+      '--from <place>',
+      'of kept groups, where to begin the first time, as of sub; later behind what is recorded',
+      place,
+      'now',
+    )
     .option('--json', 'an object a line, as of sub --json; else the messages', false);
   addConnection(command).action(async (groups: readonly string[], flags: RecordFlags) => {
-    const { directory, fileName: name, maxBytes, every: everyMs, sync: syncMs, compress, keep, json } = flags;
-    const joined = new Set(groups);
-    const lineOf = (event: SessionEvent): Uint8Array | undefined => {
-      if (event.kind === 'left') return undefined;
-      if (json) return Buffer.from(eventJson(event, joined, new Date()));
-      if (event.kind === 'message') return Buffer.from(messageLine(event.data, false));
-      if (event.kind === 'dropped' || event.kind === 'lost') process.stderr.write(eventLine(event));
-      return undefined;
+    const { directory, fileName: name, maxBytes, every: everyMs, sync: syncMs, compress, keep } = flags;
+    const options = { directory, name, maxBytes, everyMs, syncMs, compress, keep };
+    const lines = recordLines(new Set(groups), flags.json);
+    const tellReady = (joined: readonly string[]): void => {
+      if (joined.length > 0) {
+        tell(
+          `no daemon here keeps ${joined.join(' ')}: what comes while this isn't running won't be recorded`,
+        );
+      }
+      tell(`recording ${[...new Set(groups)].join(' ')} in ${directory}`);
     };
-    const tellReady = (): void =>
-      void process.stderr.write(`rookery-bus: recording ${[...joined].join(' ')} in ${directory}\n`);
     await onBus(root, flags, environment, (bus, signal) =>
-      record(
-        bus,
-        groups,
-        { directory, name, maxBytes, everyMs, syncMs, compress, keep },
-        lineOf,
-        tellReady,
-        signal,
-      ),
+      record(bus, groups, options, flags.from, lines, tellReady, signal),
     );
   });
 }
 
+function recordLines(groups: ReadonlySet<string>, json: boolean): RecordLines {
+  return {
+    ofJoined(event) {
+      if (event.kind === 'left') return undefined;
+      if (json) return Buffer.from(eventJson(event, groups, new Date()));
+      if (event.kind === 'message') return Buffer.from(messageLine(event.data, false));
+      if (event.kind === 'dropped' || event.kind === 'lost') process.stderr.write(eventLine(event));
+      return undefined;
+    },
+    ofKept(event, group) {
+      if (event.kind === 'caught_up') return undefined;
+      if (event.kind === 'missed') tell(missedText(group, event.count));
+      if (json) return Buffer.from(keptJson(event, group));
+      return event.kind === 'message' ? Buffer.from(messageLine(event.data, false)) : undefined;
+    },
+  };
+}
+
+function tell(text: string): void {
+  process.stderr.write(`rookery-bus: ${text}\n`);
+}
+
+function missedText(group: string, count: number): string {
+  return `${group}: up to ${count} messages are no longer kept and were not read`;
+}
+
 interface ForwardFlags extends ConnectionFlags {
   readonly cursor?: string;
+  readonly from: From;
   readonly queue: { readonly host: string; readonly port: number; readonly name: string };
 }
 
@@ -92,14 +119,20 @@ function addForward(root: Command, environment: Environment): void {
     .description('Put what comes to a group into a queue that speaks memcache, each message at least once.')
     .argument('<group>', 'the group')
     .requiredOption('--queue <address>', 'HOST:PORT/NAME', queueAddress)
-    .option('--cursor <file>', 'of a group that daemons keep: where it goes on after a restart');
+    .option('--cursor <file>', 'of a group that daemons keep: where it goes on after a restart')
+    .option(
+      '--from <place>',
+      'of a group that daemons keep, where to begin while the cursor’s file isn’t there, as of sub',
+      place,
+      'now',
+    );
   addConnection(command).action(async (group: string, flags: ForwardFlags) => {
     const { name: queue, ...at } = flags.queue;
-    const tell = (text: string): void => void process.stderr.write(`rookery-bus: ${text}\n`);
     await onBus(root, flags, environment, async (bus, signal) => {
       signal.addEventListener('abort', () => void bus.close(), { once: true });
-      const { events, place } = await sourceOf(bus, group, flags.cursor, tell);
-      const messages = messagesOf(events, bus, group, tell);
+      const { events, place } = await sourceOf(bus, group, flags.from, flags.cursor);
+      const messages = messagesOf(events, group);
+      tell(`forwarding ${group} to ${queue}`);
       const counts = await forward(messages, { address: at, queue, tell, place }, signal);
       tell(`${counts.stored} stored, ${counts.repeated} sent again, ${counts.refused} refused`);
     });
@@ -112,18 +145,17 @@ type ForwardEvent = SessionEvent | SubscriptionEvent;
 async function sourceOf(
   bus: Bus,
   group: string,
+  from: From,
   file: string | undefined,
-  tell: (text: string) => void,
 ): Promise<{ readonly events: AsyncIterable<ForwardEvent>; readonly place: Place | undefined }> {
-  const stored = file === undefined ? '' : await readFile(file, 'utf8').catch(() => '');
-  const cursor = stored.trim();
+  const stored = file === undefined ? '' : await storedCursor(file);
   try {
-    const events = await bus.subscribe(group, { from: cursor === '' ? 'now' : { cursor } });
+    const events = await bus.subscribe(group, { from: stored === '' ? from : { cursor: stored } });
     if (file === undefined) return { events, place: undefined };
-    return {
-      events,
-      place: { cursor: () => events.cursor, store: (text) => replaceFile(file, `${text}\n`) },
-    };
+    const store = (text: string): Promise<void> => replaceFile(file, `${text}\n`);
+    // Also before anything comes: a restart then begins where this one did.
+    if (stored === '' && events.cursor !== undefined) await store(events.cursor);
+    return { events, place: { cursor: () => events.cursor, store } };
   } catch (error) {
     if (!(error instanceof BusError && error.code === 'NOT_KEPT')) throw error;
     if (file !== undefined) tell(`no daemon here keeps ${group}: forwarding what comes from now on`);
@@ -131,28 +163,28 @@ async function sourceOf(
   }
 }
 
-async function replaceFile(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.new`, text, { flush: true });
-  await rename(`${path}.new`, path);
+/** Empty where there is no such file. */
+async function storedCursor(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  return text.trim();
 }
 
 async function* messagesOf(
   events: AsyncIterable<ForwardEvent>,
-  bus: Bus,
   group: string,
-  tell: (text: string) => void,
 ): AsyncGenerator<ForwardedMessage> {
+  // Of two groups that go to one queue each has its own.
   const short = createHash('sha256').update(group).digest('base64url').slice(0, 8);
   for await (const event of events) {
     if (event.kind === 'message') {
-      // Each daemon that keeps the group has sequences of its own.
-      const daemon = parsePrivateGroup(bus.session)?.daemon;
-      // 0 for what nobody keeps.
-      const sequence = 'sequence' in event ? event.sequence : 0;
-      const known = sequence > 0 && daemon !== undefined;
-      yield { data: event.data, id: known ? `${daemon}/${short}/${sequence}` : undefined };
+      // Empty for what nobody keeps.
+      const id = 'id' in event ? event.id : '';
+      yield { data: event.data, id: id === '' ? undefined : `${id}-${short}` };
     } else if (event.kind === 'dropped' || event.kind === 'lost') tell(eventLine(event).trim());
-    else if (event.kind === 'missed') tell(`${event.count} messages were let go of before they were read`);
+    else if (event.kind === 'missed') tell(missedText(group, event.count));
   }
 }
 

@@ -71,16 +71,6 @@ function write(
   return undefined;
 }
 
-/** `undefined` for what says no beginning. */
-export function parseFrom(text: string): From | undefined {
-  if (text === 'start' || text === 'now') return text;
-  if (/^\d{1,15}$/.test(text)) return { sequence: Number(text) };
-  if (/^-\d{1,15}$/.test(text)) return { last: -Number(text) };
-  if (text.startsWith('1_')) return { cursor: text };
-  const timeMs = Date.parse(text);
-  return Number.isNaN(timeMs) || timeMs < 0 ? undefined : { timeMs };
-}
-
 /** `key=web.*`, `word=error`, `.status=404`; several of one kind are alternatives. `undefined` for what is none. */
 export function parseFilters(texts: readonly string[]): Filter | undefined {
   const keys: string[] = [];

@@ -26,6 +26,8 @@ export interface KeptMessage extends Message {
   readonly sequence: number;
   /** When a daemon that keeps the group was given it, ms since 1970. */
   readonly timeMs: number;
+  /** What it is called at all daemons: up to 45 characters of 0-9, a-z and point, never used again. */
+  readonly id: string;
 }
 
 /** All that was kept when the reader came to the end has been read; what follows is live. Once. */
@@ -124,6 +126,16 @@ export class ReceivedMessage implements Message {
 
   get timeMs(): number {
     return this.kept?.timeMs ?? 0;
+  }
+
+  /** By its origin, if it has one: what is repeated on the other side of a cut has another stamp. Empty if nobody keeps it. */
+  get id(): string {
+    const { kept, origin } = this;
+    if (kept === undefined) return '';
+    if (origin !== undefined) return `${origin.publisher}.${origin.sequence.toString(36)}`;
+    return [kept.ringSequence, kept.representative, kept.sender, kept.order]
+      .map((number) => number.toString(36))
+      .join('.');
   }
 
   get text(): string {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Address } from '@rookery/service';
-import { openQueueLink, type QueueLink } from './queue-link.ts';
+import { openQueueLink, type PutOutcome, type QueueLink } from './queue-link.ts';
 
 export interface ForwardedMessage {
   readonly data: Uint8Array;
@@ -36,6 +36,8 @@ const WINDOW_BYTES = 1024 * 1024;
 const WINDOW_MESSAGES = 1024;
 /** A full queue is asked again so often: it empties at its readers' pace. */
 const FULL_MS = 200;
+/** So long after a refusal messages go one by one: what is behind one that is refused may be taken, and comes before it. */
+const CALM_MS = 1000;
 /** What a restart sends again at most, beside what is on its way. */
 const PLACE_MS = 200;
 const RETRY_MS = 100;
@@ -48,6 +50,10 @@ interface Item {
   readonly number: number;
   readonly id: string;
   sent: boolean;
+}
+
+function byNumber(a: Item, b: Item): number {
+  return a.number - b.number;
 }
 
 /** Carries messages until there are no more, or the signal is given. What it hasn't sent it doesn't read. */
@@ -77,6 +83,11 @@ class Forwarder {
   readonly #signal: AbortSignal;
   /** Without an answer, in order. */
   readonly #pending = new Set<Item>();
+  /** Those of them that are to be sent, in order. */
+  #waiting: Item[] = [];
+  #onWay = 0;
+  #fullAt = Number.NEGATIVE_INFINITY;
+  #toldFull = false;
   #bytes = 0;
   #link: QueueLink | undefined;
   #over = false;
@@ -117,7 +128,8 @@ class Forwarder {
     this.#pending.add(item);
     this.#markPlace();
     this.#bytes += data.length;
-    if (this.#link !== undefined) this.#send(item, this.#link);
+    this.#waiting.push(item);
+    this.#sendSome();
   }
 
   async connect(): Promise<void> {
@@ -133,7 +145,9 @@ class Forwarder {
       }
       if (this.#over) break;
       if (told) tell('the queue is there again');
-      for (const item of this.#pending) this.#send(item, this.#link);
+      this.#onWay = 0;
+      this.#waiting = [...this.#pending];
+      this.#sendSome();
       return;
     }
     this.#link?.close();
@@ -144,32 +158,51 @@ class Forwarder {
     this.#link?.close();
   }
 
+  #sendSome(): void {
+    const sinceFullMs = performance.now() - this.#fullAt;
+    if (this.#link === undefined || this.#over || sinceFullMs < FULL_MS) return;
+    const most = sinceFullMs < CALM_MS ? 1 : WINDOW_MESSAGES;
+    while (this.#onWay < most && this.#waiting.length > 0) this.#send(this.#waiting.shift()!, this.#link);
+  }
+
   #send(item: Item, link: QueueLink): void {
     if (item.sent) this.counts.repeated++;
     item.sent = true;
+    this.#onWay++;
     link.put(item.data, item.id).then(
       (outcome) => {
-        if (!this.#pending.has(item)) return;
-        if (outcome === 'full') {
-          setTimeout(() => this.#sendAgain(item), FULL_MS);
-          return;
-        }
-        this.#pending.delete(item);
-        this.#bytes -= item.data.length;
-        if (outcome === 'stored') this.counts.stored++;
-        else {
-          this.counts.refused++;
-          this.#options.tell(`the queue refused a message of ${item.data.length} bytes: ${outcome.refused}`);
-        }
-        this.#change();
+        if (this.#link === link) this.#onAnswer(item, outcome);
       },
       () => this.#onBroken(link),
     );
   }
 
-  #sendAgain(item: Item): void {
-    if (this.#link === undefined || this.#over || !this.#pending.has(item)) return;
-    this.#send(item, this.#link);
+  #onAnswer(item: Item, outcome: PutOutcome): void {
+    const { tell } = this.#options;
+    this.#onWay--;
+    if (outcome === 'full') {
+      this.#fullAt = performance.now();
+      this.#waiting.push(item);
+      this.#waiting.sort(byNumber);
+      if (!this.#toldFull) tell('the queue is full; what comes waits');
+      this.#toldFull = true;
+      // Not before all that was on its way has its answer: `sendSome` lets one go at a time.
+      setTimeout(() => this.#sendSome(), FULL_MS + 1);
+      return;
+    }
+    this.#pending.delete(item);
+    this.#bytes -= item.data.length;
+    if (outcome === 'stored') this.counts.stored++;
+    else {
+      this.counts.refused++;
+      tell(`the queue refused a message of ${item.data.length} bytes: ${outcome.refused}`);
+    }
+    if (this.#toldFull && performance.now() - this.#fullAt >= CALM_MS) {
+      this.#toldFull = false;
+      tell('the queue has room again');
+    }
+    this.#sendSome();
+    this.#change();
   }
 
   /** All that had no answer goes out again, in order. */

@@ -1,13 +1,16 @@
 /**
  * A group's recorded files: one is written, as `NAME.part`; a finished one has its name, and is on the device. What was
- * begun and finished stands in `GROUP.files`, a name a line, so that a restart knows what to go on with and what is old.
+ * begun and finished stands in `GROUP.files`, a name a line, so that a restart knows what to go on with and what is old;
+ * of a group that daemons keep, `GROUP.position` says how far it is recorded.
  */
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import { replaceFile, syncFolder } from '../replace-file.ts';
 import { endOf, fileName } from './name.ts';
+import { type Position, readPosition, storePosition } from './position.ts';
 
 export interface RecordOptions {
   readonly directory: string;
@@ -32,6 +35,9 @@ export class RecordedFiles {
   readonly #group: string;
   readonly #options: RecordOptions;
   readonly #index: string;
+  readonly #position: string;
+  /** Behind all that is written; none for a group that nobody keeps. */
+  #cursor: string | undefined;
   #finished: string[] = [];
   #name = '';
   #file: FileHandle | undefined;
@@ -45,23 +51,42 @@ export class RecordedFiles {
     this.#group = group;
     this.#options = options;
     this.#index = join(options.directory, `${fileName('%g', group, new Date(0))}.files`);
+    this.#position = positionPath(group, options);
   }
 
-  /** Goes on with what a crash left, cut at its last whole line. */
-  static async open(group: string, options: RecordOptions, now: number): Promise<RecordedFiles> {
+  /** Behind what is recorded; undefined where that was never known. */
+  static async cursor(group: string, options: RecordOptions): Promise<string | undefined> {
+    return (await readPosition(positionPath(group, options)))?.cursor;
+  }
+
+  /**
+   * Goes on with what a crash left. With a cursor, what comes is behind `RecordedFiles.cursor` or, where there is none,
+   * behind this one: the file is cut where that is. Without one it is cut at its last whole line.
+   */
+  static async open(
+    group: string,
+    options: RecordOptions,
+    now: number,
+    cursor?: string,
+  ): Promise<RecordedFiles> {
     const files = new RecordedFiles(group, options);
     await mkdir(options.directory, { recursive: true });
+    if (cursor === undefined) await rm(files.#position, { force: true });
+    const position = await readPosition(files.#position);
     const lines = (await readFile(files.#index, 'utf8').catch(() => ''))
       .split('\n')
       .filter((line) => line !== '');
     const last = lines.at(-1);
-    const begun = last?.startsWith('part ') ? last.slice(5) : undefined;
+    const begun = last?.startsWith('part ') ? last.slice(5) : position?.file;
     files.#finished = lines.filter((line) => !line.startsWith('part '));
-    if (begun !== undefined && !(await files.#resume(begun, now))) {
+    if (begun && !(await files.#resume(begun, now, position))) {
       // Killed between the rename and the index.
       if (!files.#finished.includes(begun) && (await exists(join(options.directory, begun))))
         files.#finished.push(begun);
     }
+    files.#cursor = position?.cursor ?? cursor;
+    if (position === undefined) await files.#storePosition();
+    await files.#finishCompressing();
     return files;
   }
 
@@ -70,8 +95,8 @@ export class RecordedFiles {
     return this.#finished;
   }
 
-  /** Whole lines. Resolves when the system has them. */
-  async write(bytes: Buffer, now: number): Promise<void> {
+  /** Whole lines, and the cursor behind them. Resolves when the system has them. */
+  async write(bytes: Buffer, now: number, cursor?: string): Promise<void> {
     const { maxBytes } = this.#options;
     if (this.#file !== undefined && (now >= this.#endsMs || (maxBytes > 0 && this.#bytes >= maxBytes))) {
       await this.finish();
@@ -79,6 +104,7 @@ export class RecordedFiles {
     this.#file ??= await this.#begin(now);
     await this.#file.appendFile(bytes);
     this.#bytes += bytes.length;
+    this.#cursor = cursor;
     this.#dirty = true;
     if (now - this.#syncedMs >= this.#options.syncMs) await this.sync(now);
   }
@@ -90,7 +116,10 @@ export class RecordedFiles {
   }
 
   async sync(now: number): Promise<void> {
-    if (this.#dirty) await this.#file?.datasync();
+    if (this.#dirty) {
+      await this.#file?.datasync();
+      await this.#storePosition();
+    }
     this.#dirty = false;
     this.#syncedMs = now;
   }
@@ -101,16 +130,23 @@ export class RecordedFiles {
     if (file === undefined) return;
     const { directory, compress } = this.#options;
     const path = join(directory, this.#name);
-    this.#file = undefined;
-    // On the device before it has its name: whoever sees the name may rely on the file.
+    // On the device before it has its name: whoever sees the name may rely on the file. And recorded as it is: a finished
+    // file can't be cut.
     await file.sync();
+    await this.#storePosition();
+    this.#dirty = false;
+    this.#file = undefined;
     await file.close();
     await rename(`${path}.part`, path);
     await syncFolder(dirname(path));
     this.#finished.push(this.#name);
     await this.#storeIndex(undefined);
     const name = this.#name;
-    if (compress) this.#compressing = this.#compressing.then(() => this.#compress(name));
+    if (compress) {
+      // One at a time: what can't be compressed as fast as it comes must not pile up.
+      await this.#compressing;
+      this.#startCompressing([name]);
+    }
     await this.#removeOld();
   }
 
@@ -133,12 +169,13 @@ export class RecordedFiles {
   }
 
   /** False if there is nothing to go on with. */
-  async #resume(name: string, now: number): Promise<boolean> {
+  async #resume(name: string, now: number, position: Position | undefined): Promise<boolean> {
     const path = join(this.#options.directory, `${name}.part`);
     if (!(await exists(path))) return false;
     const file = await open(path, 'r+');
     const { size, birthtimeMs } = await file.stat();
-    const whole = await wholeLines(file, size);
+    const known = position?.file === name ? position.bytes : 0;
+    const whole = position === undefined ? await wholeLines(file, size) : Math.min(known, size);
     await file.truncate(whole);
     await file.close();
     this.#name = name;
@@ -156,6 +193,26 @@ export class RecordedFiles {
       const taken = await Promise.all([path, `${path}.part`, `${path}.gz`].map(exists));
       if (!taken.includes(true) && !this.#finished.includes(name)) return name;
     }
+  }
+
+  /** What a crash left: a compressed file has its name when it is whole, and then the other one is too much. */
+  async #finishCompressing(): Promise<void> {
+    const left: string[] = [];
+    for (const name of this.#finished) {
+      const path = join(this.#options.directory, name);
+      if (!(await exists(path))) continue;
+      if (await exists(`${path}.gz`)) await rm(path);
+      else left.push(name);
+    }
+    if (this.#options.compress) this.#startCompressing(left);
+  }
+
+  #startCompressing(names: readonly string[]): void {
+    this.#compressing = (async () => {
+      for (const name of names) await this.#compress(name);
+    })();
+    // Thrown where it is waited for.
+    this.#compressing.catch(() => undefined);
   }
 
   async #compress(name: string): Promise<void> {
@@ -181,9 +238,18 @@ export class RecordedFiles {
 
   async #storeIndex(part: string | undefined): Promise<void> {
     const lines = [...this.#finished, ...(part === undefined ? [] : [`part ${part}`])];
-    await writeFile(`${this.#index}.new`, lines.map((line) => `${line}\n`).join(''), { flush: true });
-    await rename(`${this.#index}.new`, this.#index);
+    await replaceFile(this.#index, lines.map((line) => `${line}\n`).join(''));
   }
+
+  async #storePosition(): Promise<void> {
+    if (this.#cursor === undefined) return;
+    const file = this.#file === undefined ? '' : this.#name;
+    await storePosition(this.#position, { file, bytes: this.#bytes, cursor: this.#cursor });
+  }
+}
+
+function positionPath(group: string, { directory }: RecordOptions): string {
+  return join(directory, `${fileName('%g', group, new Date(0))}.position`);
 }
 
 async function wholeLines(file: FileHandle, size: number): Promise<number> {
@@ -203,10 +269,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path);
-  await folder.sync();
-  await folder.close();
 }

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { parseFilters, parseFrom } from '../../src/cli/sub-kept.ts';
+import { place } from '../../src/cli/flags.ts';
+import { parseFilters } from '../../src/cli/sub-kept.ts';
 import { connect } from '../../src/client/index.ts';
 import { startInProcess } from '../in-process.ts';
 import { runBus } from './bus-command.ts';
@@ -22,10 +23,10 @@ it('sub --from and --filter print what was kept, and say where to go on', { time
 });
 
 it('a beginning and a filter are told from what is none', () => {
-  expect(parseFrom('17')).toEqual({ sequence: 17 });
-  expect(parseFrom('-5')).toEqual({ last: 5 });
-  expect(parseFrom('2026-11-22T10:00Z')).toEqual({ timeMs: Date.UTC(2026, 10, 22, 10) });
-  expect(parseFrom('yesterday')).toBeUndefined();
+  expect(place('17')).toEqual({ sequence: 17 });
+  expect(place('-5')).toEqual({ last: 5 });
+  expect(place('2026-11-22T10:00Z')).toEqual({ timeMs: Date.UTC(2026, 10, 22, 10) });
+  expect(() => place('yesterday')).toThrow('It is start, now');
   expect(parseFilters(['key=a*', 'word=disk full', '.a.b=1', '.a.b=x'])).toEqual({
     keys: ['a*'],
     words: ['disk full'],
