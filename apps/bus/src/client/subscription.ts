@@ -11,7 +11,10 @@ export interface SubscribeOptions {
   readonly from?: From;
   /** Default: all. */
   readonly filter?: Filter;
-  /** First the last value of each key, as of now, and then what comes; without `from`. */
+  /**
+   * First the last value of each key, as of now, and then what becomes one. With `from`, a cursor: again, and with the
+   * keys that have ended, for who has read a view before. When the session is lost, that is what it goes on with.
+   */
   readonly lastValue?: boolean;
 }
 
@@ -54,9 +57,12 @@ export class SubscriptionState {
   /** What to ask of a session that doesn't know it. */
   request(): Exclude<Asked, Uint8Array> {
     const { from = 'now', filter = {}, lastValue = false } = this.#options;
-    const { cursor, group } = this;
-    if (cursor !== undefined) return { kind: 'subscribe', group, from: { cursor }, filter, lastValue: false };
-    this.#given = undefined;
+    const { group } = this;
+    const given = this.#given;
+    if (given !== undefined) {
+      const cursor = encodeCursor({ floor: given.floor, strands: given });
+      return { kind: 'subscribe', group, from: { cursor }, filter, lastValue };
+    }
     return { kind: 'subscribe', group, from, filter, lastValue };
   }
 
@@ -64,7 +70,12 @@ export class SubscriptionState {
   begin(cursor: string): void {
     const given = decodeCursor(cursor);
     this.begun = true;
-    if (given !== undefined) this.#given ??= new Vector(given.strands, given.floor);
+    if (given === undefined) return;
+    if (this.#options.lastValue !== true) this.#given ??= new Vector(given.strands, given.floor);
+    else {
+      this.#given = new Vector(given.strands, given.floor);
+      this.#viewed = false;
+    }
   }
 
   get cursor(): string | undefined {
@@ -79,8 +90,9 @@ export class SubscriptionState {
     if (event.kind === 'caught_up') this.#viewed = true;
     if (event.kind !== 'message' || event.kept === undefined) return true;
     this.#given?.raise(event.kept);
-    // A view says the last value of a key, whoever has heard it before.
-    return event.origin === undefined || !this.#viewed || this.#origins.add(event.origin, true);
+    // What follows last values is told one again when it turns out to be the last one after all.
+    if (event.origin === undefined || this.#options.lastValue === true) return true;
+    return this.#origins.add(event.origin, true);
   }
 }
 

@@ -20,8 +20,9 @@ import type { Matches } from './filter.ts';
 import { Held } from './held.ts';
 import { LogIndex, type Mark } from './log-index.ts';
 import type { Turn } from './plan.ts';
+import { lastAmong } from './restating.ts';
 import type { DurableSettings } from './settings.ts';
-import { readSome, records, type Stored, unbroken } from './stored.ts';
+import { type Note, readSome, records, type Stored, unbroken, withNote } from './stored.ts';
 import { type Listener, type Source, Subscription } from './subscription.ts';
 import { strandKey, Vector } from './vector.ts';
 import { View } from './view.ts';
@@ -79,14 +80,10 @@ export class KeptGroup implements Source {
   #life = 0;
   #ring: RingId = { representative: 0, sequence: 0 };
   #trimmedThrough: number;
-  readonly #uncommitted: {
-    readonly position: number;
-    readonly sequence: number;
-    readonly record: Uint8Array;
-  }[] = [];
+  readonly #uncommitted: { readonly position: number; readonly stored: Stored }[] = [];
   /** The last one that is committed. */
   #tail: number;
-  readonly counters = { stored: 0, repeated: 0, filled: 0, given: 0, undeliverable: 0 };
+  readonly counters = { stored: 0, repeated: 0, filled: 0, given: 0, undeliverable: 0, restated: 0 };
 
   private constructor(name: string, settings: DurableSettings, host: GroupHost) {
     const { log } = host;
@@ -111,11 +108,12 @@ export class KeptGroup implements Source {
   /** Reads what the log has of it. @throws LogError */
   static async open(name: string, settings: DurableSettings, host: GroupHost): Promise<KeptGroup> {
     const group = new KeptGroup(name, settings, host);
-    for await (const { sequence, record } of unbroken(group.#main)) {
+    for await (const stored of unbroken(group.#main)) {
+      const { record } = stored;
       group.#vector.raise(keptOf(record));
       const origin = originOf(record);
       if (origin !== undefined) group.#origins.add(origin, true);
-      group.#enter(sequence, record);
+      group.#enter(stored);
     }
     for (const { stream } of group.#held.streams) {
       for await (const { sequence, record } of unbroken(stream)) {
@@ -175,8 +173,7 @@ export class KeptGroup implements Source {
       this.counters.repeated++;
       return;
     }
-    const _sequence = this.#whole ? this.#main.nextSequence : HELD_LIVE;
-    const sequence = this.#whole ? this.#main.nextSequence : 0;
+    const sequence = this.#whole ? this.#main.nextSequence : HELD_LIVE;
     let record: Uint8Array;
     try {
       record = encodeRecord({
@@ -198,7 +195,7 @@ export class KeptGroup implements Source {
       return;
     }
     this.counters.stored++;
-    if (this.#whole) this.#append(record);
+    if (this.#whole) this.#append(record, 'shown');
     else this.#held.append(record, stamp);
   }
 
@@ -209,26 +206,33 @@ export class KeptGroup implements Source {
     if (!this.#vector.raise(kept)) return;
     this.counters.filled++;
     if (this.#held.hasBefore(kept)) this.#held.append(renumbered(record, HELD_FILLED), kept);
-    else if (this.#isNew(record, kept, true)) this.#append(renumbered(record, this.#main.nextSequence));
+    else this.#place(record, kept, false);
   }
 
   /**
-   * Not so for what is there under another stamp, as its publisher repeated it on both sides of a cut. But if that one
-   * is the newer for everybody, and says what the last value of its key is, it is stored once more: else each side
-   * would show another value.
+   * Into the log, if it is new. A repeat is one message with another, and as old as the oldest of its copies: so what a
+   * merge brings may make it older, and then it may not be the last value of its key any more. `isNewest`: nothing in
+   * any log is newer, so a repeat tells nothing.
    */
-  #isNew(record: Uint8Array, kept: Kept, filled: boolean): boolean {
+  #place(record: Uint8Array, kept: Kept, isNewest: boolean): void {
     const origin = originOf(record);
-    if (origin === undefined || this.#origins.add(origin, true)) return true;
-    this.counters.repeated++;
-    return filled && this.#view?.isNewer(keyAndDataOf(record).key, kept) === true;
+    const isRepeat = origin !== undefined && !this.#origins.add(origin, true);
+    const key = this.#view === undefined ? '' : keyAndDataOf(record).key;
+    if (isRepeat) {
+      this.counters.repeated++;
+      if (isNewest || key === '') return;
+    }
+    const note = isRepeat ? 'repeat' : this.#view?.isPast(key, kept) ? 'late' : 'shown';
+    this.#append(renumbered(record, this.#main.nextSequence), note);
   }
 
-  #append(record: Uint8Array): void {
-    const { sequence } = this.#main.append(NOTHING, record, 0, record.length);
-    this.#enter(sequence, record);
+  #append(record: Uint8Array, note: Note): void {
+    const bytes = withNote(record, note);
+    const { sequence } = this.#main.append(NOTHING, bytes, 0, bytes.length);
+    const stored = { sequence, record, note };
+    this.#enter(stored);
     if (this.#uncommitted.length === 0) this.#host.appended(this);
-    this.#uncommitted.push({ position: this.#host.log.position, sequence, record });
+    this.#uncommitted.push({ position: this.#host.log.position, stored });
   }
 
   /** Nobody is given what this daemon could lose. True when nothing is left to commit. */
@@ -236,10 +240,10 @@ export class KeptGroup implements Source {
     const receivers = this.#subscriptions.size;
     let count = 0;
     for (; count < this.#uncommitted.length; count++) {
-      const { position: at, sequence, record } = this.#uncommitted[count]!;
+      const { position: at, stored } = this.#uncommitted[count]!;
       if (at > position) break;
-      this.#tail = sequence;
-      for (const subscription of this.#subscriptions) subscription.append(sequence, record, receivers);
+      this.#tail = stored.sequence;
+      for (const subscription of this.#subscriptions) subscription.append(stored, receivers);
     }
     this.#uncommitted.splice(0, count);
     for (const subscription of this.#subscriptions) subscription.wake();
@@ -247,13 +251,13 @@ export class KeptGroup implements Source {
   }
 
   /** What is known of the log, of a record that stands in it. */
-  #enter(sequence: number, record: Uint8Array): void {
+  #enter({ sequence, record, note }: Stored): void {
     const kept = keptOf(record);
     this.#index.add(kept, sequence, record.length);
     if (this.#view === undefined) return;
     const { key, data } = keyAndDataOf(record);
     if (key === '') return;
-    const passed = this.#view.put(key, data, kept, sequence, record);
+    const passed = this.#view.put(key, { stamp: kept, sequence, record, ended: data.length === 0 }, note);
     // It was spared when what stood beside it was let go of.
     if (passed !== undefined && passed.sequence <= this.#trimmedThrough) {
       this.#main.acknowledgeSequence(passed.sequence);
@@ -357,7 +361,14 @@ export class KeptGroup implements Source {
    * that takes one move and leaves the next would put a strand out of order.
    */
   async #drain(life: number): Promise<void> {
-    for (let held = this.#held.next(); held !== undefined; held = this.#held.next()) {
+    for (;;) {
+      const held = this.#held.next();
+      if (held === undefined) {
+        if (this.#view === undefined || this.#view.lowered.size === 0) break;
+        await this.#restate(this.#view, life);
+        if (life !== this.#life) return;
+        continue;
+      }
       const last = held.stream.nextSequence - 1;
       // Of an earlier configuration: others that lived in it may have stored it.
       const others = held.ringSequence !== this.#ring.sequence;
@@ -365,8 +376,7 @@ export class KeptGroup implements Source {
       if (life !== this.#life) return;
       for (const { sequence, record } of some) {
         const kept = keptOf(record);
-        const isNew = this.#isNew(record, kept, others || kept.sequence === HELD_FILLED);
-        if (isNew) this.#append(renumbered(record, this.#main.nextSequence));
+        this.#place(record, kept, !others && kept.sequence === HELD_LIVE);
         held.copiedThrough = sequence;
       }
       // The rest was let go of, after a crash.
@@ -377,6 +387,20 @@ export class KeptGroup implements Source {
     // In the same turn: what comes from here on goes behind what was held.
     this.#whole = true;
     if (this.#held.streams.length > 0) await this.#held.forgetCopied();
+  }
+
+  /** Says again what is the last value of keys whose last value has turned out to be older. */
+  async #restate(view: View, life: number): Promise<void> {
+    const { lowered } = view;
+    const values = new Map([...lowered.keys()].map((key) => [key, view.get(key)!]));
+    const after = this.#index.placeOfRing([...values.values()].map(({ stamp }) => stamp));
+    const last = await lastAmong(values, () => records(this.#main, after));
+    if (life !== this.#life) return;
+    for (const record of last) {
+      this.counters.restated++;
+      this.#append(renumbered(record, this.#main.nextSequence), 'restated');
+    }
+    if (this.#host.log.congested) await this.#host.log.sync();
   }
 
   // ---- Reading
@@ -433,20 +457,24 @@ export class KeptGroup implements Source {
     return { position, given };
   }
 
-  /** `cursor`: what is there is passed over where the reader was given it. `view`: the last values come first. */
+  /**
+   * `cursor`: what is there is passed over where the reader was given it. `view`: the last values come first, and then
+   * what becomes one; `view_again`: with the keys that have ended.
+   */
   subscribe(
     place: Place,
     listener: Listener,
     matches: Matches | undefined,
-    how: 'cursor' | 'view' | 'place',
+    how: 'cursor' | 'view' | 'view_again' | 'place',
   ): Subscription {
+    const follows = how === 'view' || how === 'view_again';
     const subscription = new Subscription({
       source: this,
       listener,
       matches,
-      position: how === 'view' ? this.#end.position : place.position,
+      position: follows ? this.#end.position : place.position,
       given: how === 'cursor' ? place.given : undefined,
-      view: how === 'view' ? this.lastValues() : [],
+      view: follows ? this.#view?.records(how === 'view_again') : undefined,
     });
     this.#subscriptions.add(subscription);
     return subscription;
@@ -454,7 +482,7 @@ export class KeptGroup implements Source {
 
   /** Records, those first whose keys were changed longest ago. */
   lastValues(): Uint8Array[] {
-    return this.#view?.records() ?? [];
+    return this.#view?.records(false) ?? [];
   }
 
   get hasView(): boolean {

@@ -1,6 +1,6 @@
 /** Where in a group's log what stands, by marks: few enough to be kept in memory, close enough to read on from. Pure. */
 import type { Kept, Stamp } from '@rookery/protocol/websocket';
-import { strandKey, Vector } from './vector.ts';
+import { compareRings, strandKey, Vector } from './vector.ts';
 
 /** Messages between two marks, at most. */
 const MARK_MESSAGES = 1024;
@@ -133,6 +133,15 @@ export class LogIndex {
       through = Math.max(through, course.last);
     }
     return { after, through };
+  }
+
+  /** The sequence behind which all stands that is of these configurations or newer ones. */
+  placeOfRing(stamps: readonly Stamp[]): number {
+    let place = this.#last.sequence;
+    for (const { stamp, before } of this.#courses.values()) {
+      if (stamps.some((one) => compareRings(one, stamp) <= 0)) place = Math.min(place, before);
+    }
+    return place;
   }
 
   /** The sequence behind which something stands that the vector lacks; nothing does up to there. */

@@ -1,9 +1,31 @@
 /** Reading the streams of a kept group from one end to the other. */
+import { recordBytes } from '@rookery/protocol/websocket';
 import type { Stream } from '@rookery/storage';
+
+/** Who is shown a record, which a byte behind it says in the log; none behind it for `shown`. */
+export const NOTES = ['shown', 'repeat', 'late', 'restated'] as const;
+
+/**
+ * - `repeat`: a message that stands in the log under another stamp. It says how old the message is, and is shown to
+ *   nobody.
+ * - `late`: older than what its key had when it came. Not for who follows last values.
+ * - `restated`: it is the last value of its key after all. Only for who follows last values.
+ */
+export type Note = (typeof NOTES)[number];
 
 export interface Stored {
   readonly sequence: number;
   readonly record: Uint8Array;
+  readonly note: Note;
+}
+
+/** As it stands in the log. */
+export function withNote(record: Uint8Array, note: Note): Uint8Array {
+  if (note === 'shown') return record;
+  const bytes = new Uint8Array(record.length + 1);
+  bytes.set(record);
+  bytes[record.length] = NOTES.indexOf(note);
+  return bytes;
 }
 
 /** One trip to the disk. */
@@ -18,7 +40,10 @@ export async function readSome(
   const some: Stored[] = [];
   for (const { sequence, buffer, start, end } of entries) {
     if (sequence > last) break;
-    some.push({ sequence, record: buffer.subarray(start, end) });
+    const bytes = buffer.subarray(start, end);
+    const length = recordBytes(bytes);
+    if (length >= bytes.length) some.push({ sequence, record: bytes, note: 'shown' });
+    else some.push({ sequence, record: bytes.subarray(0, length), note: NOTES[bytes[length]!] ?? 'shown' });
   }
   return some;
 }

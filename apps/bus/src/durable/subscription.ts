@@ -1,5 +1,6 @@
 /** One listener's place in a group's log: reads on while there is room, and is given what comes when it is at the end. */
 import type { Matches } from './filter.ts';
+import type { Note, Stored } from './stored.ts';
 import type { Vector } from './vector.ts';
 
 /** Who is given what is kept. */
@@ -19,7 +20,7 @@ export interface Source {
   readonly tail: number;
   /** All up to here was let go of, but for last values. */
   readonly trimmedThrough: number;
-  read(after: number): Promise<readonly { readonly sequence: number; readonly record: Uint8Array }[]>;
+  read(after: number): Promise<readonly Stored[]>;
   /** What the reader has been given elsewhere. */
   isGiven(vector: Vector, record: Uint8Array): boolean;
   onReadFailed(error: unknown): void;
@@ -34,8 +35,8 @@ export interface SubscriptionOptions {
   readonly position: number;
   /** And of what is there, this too. */
   readonly given: Vector | undefined;
-  /** What it is given first. */
-  readonly view: readonly Uint8Array[];
+  /** It follows last values, and is given these first. */
+  readonly view: readonly Uint8Array[] | undefined;
 }
 
 export class Subscription {
@@ -43,6 +44,7 @@ export class Subscription {
   readonly #listener: Listener;
   readonly #matches: Matches | undefined;
   readonly #given: Vector | undefined;
+  readonly #followsValues: boolean;
   #view: readonly Uint8Array[];
   #viewAt = 0;
   #position: number;
@@ -58,7 +60,8 @@ export class Subscription {
     this.#matches = matches;
     this.#position = position;
     this.#given = given;
-    this.#view = view;
+    this.#followsValues = view !== undefined;
+    this.#view = view ?? [];
   }
 
   get position(): number {
@@ -71,7 +74,7 @@ export class Subscription {
 
   // hot: once per message and live listener.
   /** Something was appended, and is behind all that was there. */
-  append(sequence: number, record: Uint8Array, receivers: number): void {
+  append({ sequence, record, note }: Stored, receivers: number): void {
     if (!this.#live || sequence <= this.#position) return;
     if (!this.#listener.room) {
       // It reads from the log again when there is.
@@ -79,7 +82,7 @@ export class Subscription {
       return;
     }
     this.#position = sequence;
-    this.#give(record, receivers);
+    if (this.#isFor(note)) this.#give(record, receivers);
   }
 
   /** There is room, or something to read. */
@@ -119,7 +122,10 @@ export class Subscription {
       (entries) => {
         this.#reading = false;
         if (this.#closed) return;
-        for (let index = 0; index < entries.length; index++) this.#give(entries[index]!.record, 1);
+        for (let index = 0; index < entries.length; index++) {
+          const { record, note } = entries[index]!;
+          if (this.#isFor(note)) this.#give(record, 1);
+        }
         this.#position = Math.max(this.#position, entries.at(-1)?.sequence ?? tail);
         this.wake();
       },
@@ -128,6 +134,10 @@ export class Subscription {
         if (!this.#closed) this.#source.onReadFailed(error);
       },
     );
+  }
+
+  #isFor(note: Note): boolean {
+    return note === 'shown' || note === (this.#followsValues ? 'restated' : 'late');
   }
 
   // hot: once per message and listener.

@@ -1,20 +1,26 @@
 /** The last value of each key: what a listener that comes late has to know. Pure. */
-import type { Kept, Stamp } from '@rookery/protocol/websocket';
+import { isSameOrigin, type Stamp } from '@rookery/protocol/websocket';
+import type { Note } from './stored.ts';
 import { compareStamps } from './vector.ts';
 
 export interface Value {
+  /** Of the oldest of the message's copies that is known. */
   readonly stamp: Stamp;
-  /** In the log. */
+  /** In the log, of that copy. */
   readonly sequence: number;
-  /** Empty where the key has ended. */
   readonly record: Uint8Array;
+  /** It has no data: the key has ended. */
+  readonly ended: boolean;
 }
-
-const ENDED = new Uint8Array(0);
 
 export class View {
   readonly #values = new Map<string, Value>();
   readonly #keysMax: number;
+  /**
+   * Keys whose last value has turned out to be older than it was taken for, with the stamp it was taken for: what is
+   * between may be the last value now, and only the log knows it.
+   */
+  readonly #lowered = new Map<string, Stamp>();
 
   constructor(keysMax: number) {
     this.#keysMax = keysMax;
@@ -24,35 +30,62 @@ export class View {
     return this.#values.size;
   }
 
+  get lowered(): ReadonlyMap<string, Stamp> {
+    return this.#lowered;
+  }
+
+  get(key: string): Value | undefined {
+    return this.#values.get(key);
+  }
+
   /**
    * The record is copied. Gives the value that is no longer the last one: the one before, or this one if it is older,
    * as what comes from the other side of a cut may be.
    */
   // hot: once per message with a key.
-  put(key: string, data: Uint8Array, kept: Kept, sequence: number, record: Uint8Array): Value | undefined {
+  put(key: string, value: Value, note: Note): Value | undefined {
+    if (note === 'restated') this.#lowered.delete(key);
     const before = this.#values.get(key);
-    const value = { stamp: kept, sequence, record: data.length === 0 ? ENDED : record.slice() };
-    if (before !== undefined && compareStamps(before.stamp, kept) > 0) return value;
+    const newer = before === undefined ? 1 : compareStamps(value.stamp, before.stamp);
+    if (before !== undefined && newer !== 0 && isSameOrigin(before.record, value.record)) {
+      if (newer > 0) return value;
+      this.#lower(key, before.stamp);
+    } else if (note === 'repeat' || newer < 0) return value;
+    else if (this.#lowered.size > 0) this.#settle(key, value.stamp);
     // Last in the map is what was changed last.
     if (before !== undefined) this.#values.delete(key);
-    this.#values.set(key, value);
+    this.#values.set(key, { ...value, record: value.record.slice() });
     if (before !== undefined || this.#values.size <= this.#keysMax) return before;
     const [oldest, dropped] = this.#values.entries().next().value!;
-    this.#values.delete(oldest);
+    this.#forget(oldest);
     return dropped;
   }
 
-  /** Whether a message with this stamp would be the last one of the key. */
-  isNewer(key: string, stamp: Stamp): boolean {
-    if (key === '') return false;
-    const value = this.#values.get(key);
-    return value === undefined || compareStamps(stamp, value.stamp) > 0;
+  #lower(key: string, from: Stamp): void {
+    const known = this.#lowered.get(key);
+    if (known === undefined || compareStamps(from, known) > 0) this.#lowered.set(key, from);
   }
 
-  /** Records of all keys that have a value, those first that were changed longest ago. */
-  records(): Uint8Array[] {
+  #settle(key: string, stamp: Stamp): void {
+    const from = this.#lowered.get(key);
+    if (from !== undefined && compareStamps(stamp, from) > 0) this.#lowered.delete(key);
+  }
+
+  #forget(key: string): void {
+    this.#values.delete(key);
+    this.#lowered.delete(key);
+  }
+
+  /** Whether the key has a newer value than a message with this stamp. */
+  isPast(key: string, stamp: Stamp): boolean {
+    const value = key === '' ? undefined : this.#values.get(key);
+    return value !== undefined && compareStamps(stamp, value.stamp) < 0;
+  }
+
+  /** Records of all keys that have a value, those first that were changed longest ago; `ended`: and that had one. */
+  records(ended: boolean): Uint8Array[] {
     const records: Uint8Array[] = [];
-    for (const { record } of this.#values.values()) if (record.length > 0) records.push(record);
+    for (const value of this.#values.values()) if (ended || !value.ended) records.push(value.record);
     return records;
   }
 
@@ -61,7 +94,7 @@ export class View {
     const sequences: number[] = [];
     for (const [key, value] of this.#values) {
       if (value.sequence > sequence) continue;
-      if (value.record.length === 0) this.#values.delete(key);
+      if (value.ended) this.#forget(key);
       else sequences.push(value.sequence);
     }
     return sequences.sort((a, b) => a - b);

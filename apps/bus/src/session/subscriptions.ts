@@ -40,7 +40,8 @@ export class Subscriptions {
     const begin = beginOf(from);
     if (begin === undefined) return 'BAD_CURSOR';
     this.#byGroup.set(group.name, undefined);
-    const how = lastValue ? 'view' : begin.kind === 'cursor' ? 'cursor' : 'place';
+    const again = begin.kind === 'cursor';
+    const how = lastValue ? (again ? 'view_again' : 'view') : again ? 'cursor' : 'place';
     void group.locate(begin).then(
       (place) => {
         // It was left, or the session has ended, meanwhile.

@@ -155,6 +155,29 @@ it('a reader goes on at its cursor, and a session that is lost is no gap', async
   expect(texts(await messages(other, 6))).toEqual(['m5', 'm6', 'm7', 'm8', 'm9', 'm10']);
 });
 
+it('who follows last values and loses its session is told what they are now, and what has ended', async () => {
+  const daemon = await startDaemon({ resumeMs: 0 });
+  const port = Number(new URL(daemon.webSocketUrl!).port);
+  const bus = await open(daemon);
+  for (const key of ['eur', 'usd', 'gbp']) await bus.multicast('rates', `${key} 1`, { key });
+  const view = await (await open(daemon)).subscribe('rates', { lastValue: true });
+  expect(texts(await messages(view, 3))).toEqual(['eur 1', 'usd 1', 'gbp 1']);
+  await bus.multicast('rates', '', { key: 'eur' });
+  await bus.multicast('rates', 'usd 2', { key: 'usd' });
+  await daemon.stop();
+  daemons.splice(0);
+  await startDaemon({ ws: { host: '127.0.0.1', port } });
+  const values = new Map<string, string>();
+  while (values.size < 3 || values.get('usd') !== 'usd 2') {
+    for (const { key, text } of await messages(view, 1)) values.set(key, text);
+  }
+  expect([...values].sort()).toEqual([
+    ['eur', ''],
+    ['gbp', 'gbp 1'],
+    ['usd', 'usd 2'],
+  ]);
+});
+
 it('refuses what is not kept, what is no cursor, and what is subscribed to', async () => {
   const bus = await open(await startDaemon());
   await expect(bus.subscribe('news')).rejects.toMatchObject({ code: 'NOT_KEPT' });

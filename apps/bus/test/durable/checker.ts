@@ -1,8 +1,10 @@
 /** What must hold of the logs of all keepers, after peace. See "What is promised" in docs/internals/durable.md. */
-import { type Kept, keptOf, keyAndDataOf, originOf } from '@rookery/protocol/websocket';
+import { type Kept, keptOf, keyAndDataOf } from '@rookery/protocol/websocket';
+import type { Stored } from '../../src/durable/stored.ts';
 import { compareStamps } from '../../src/durable/vector.ts';
 import { Violation } from '../ring/history.ts';
 import type { Daemon } from './daemon.ts';
+import type { StepBack } from './follower.ts';
 
 export function numberOf(record: Uint8Array): number {
   const { data } = keyAndDataOf(record);
@@ -10,20 +12,21 @@ export function numberOf(record: Uint8Array): number {
 }
 
 export function checkLogs(
-  logs: ReadonlyMap<Daemon, readonly Uint8Array[]>,
+  stored: ReadonlyMap<Daemon, readonly Stored[]>,
   confirmed: ReadonlySet<number>,
 ): void {
-  const daemons = [...logs.keys()];
+  const daemons = [...stored.keys()];
+  const logs = new Map([...stored].map(([daemon, log]) => [daemon, shown(log)] as const));
   for (const daemon of daemons) checkOne(daemon, logs.get(daemon)!, daemons);
   const [first] = daemons as [Daemon];
   const expected = numbersOf(logs.get(first)!).join();
-  const values = lastValues(logs.get(first)!);
+  const values = lastValues(stored.get(first)!);
   for (const daemon of daemons) {
     const numbers = numbersOf(logs.get(daemon)!);
     if (numbers.join() !== expected) {
       throw new Violation('same set', `d${daemon.id} holds [${numbers}], d${first.id} holds [${expected}]`);
     }
-    if (values !== lastValues(logs.get(daemon)!) || values !== shownValues(daemon)) {
+    if (values !== lastValues(stored.get(daemon)!) || values !== shownValues(daemon)) {
       throw new Violation(
         'last values',
         `d${daemon.id} has ${shownValues(daemon)}, d${first.id} has ${values}`,
@@ -39,23 +42,20 @@ export function checkLogs(
     for (const b of daemons) if (a.id < b.id) checkPair(a, logs.get(a)!, b, logs.get(b)!);
 }
 
+/** What a plain reader is given. */
+export function shown(log: readonly Stored[]): Uint8Array[] {
+  return log.filter(({ note }) => note === 'shown' || note === 'late').map(({ record }) => record);
+}
+
 function checkOne(daemon: Daemon, log: readonly Uint8Array[], all: readonly Daemon[]): void {
-  const seen = new Map<number, Kept>();
+  const seen = new Set<number>();
   const before = new Map<number, Kept[]>();
   let last = 0;
   log.forEach((record) => {
     const number = numberOf(record);
     const kept = keptOf(record);
-    const other = seen.get(number);
-    // What a publisher repeated on both sides of a cut may stand there again, for the last value.
-    const restated =
-      originOf(record) !== undefined &&
-      keyAndDataOf(record).key !== '' &&
-      other !== undefined &&
-      compareStamps(other, kept) < 0;
-    if (other !== undefined && !restated) throw new Violation('once', `d${daemon.id} holds ${number} twice`);
-    seen.set(number, kept);
-    if (restated) return;
+    if (seen.has(number)) throw new Violation('once', `d${daemon.id} shows ${number} twice`);
+    seen.add(number);
     if (kept.sequence <= last) {
       throw new Violation('log', `d${daemon.id} has ${kept.sequence} behind ${last}`);
     }
@@ -110,21 +110,52 @@ function stampText({ ringSequence, representative, sender, order }: Kept): strin
   return `${ringSequence}.${representative}.${sender}.${order}`;
 }
 
-function lastValues(log: readonly Uint8Array[]): string {
-  const values = new Map<string, Uint8Array>();
-  for (const record of log) {
-    const { key } = keyAndDataOf(record);
-    const before = values.get(key);
-    if (key !== '' && (before === undefined || compareStamps(keptOf(before), keptOf(record)) < 0))
-      values.set(key, record);
+/** What follows last values goes back only from a message that was older than its copy there said. */
+export function checkStepsBack(log: readonly Stored[], steps: readonly StepBack[]): void {
+  const oldest = oldestCopies(log);
+  for (const { daemon, from, to } of steps) {
+    const kept = oldest.get(numberOf(from));
+    if (kept !== undefined && compareStamps(kept, keptOf(to)) > 0) {
+      throw new Violation('followers', `d${daemon} went back from ${numberOf(from)} to ${numberOf(to)}`);
+    }
   }
+}
+
+function oldestCopies(log: readonly Stored[]): Map<number, Kept> {
+  const oldest = new Map<number, Kept>();
+  for (const { record, note } of log) {
+    const kept = keptOf(record);
+    const other = oldest.get(numberOf(record));
+    if (note !== 'restated' && (other === undefined || compareStamps(kept, other) < 0)) {
+      oldest.set(numberOf(record), kept);
+    }
+  }
+  return oldest;
+}
+
+/** A message is as old as its oldest copy; the newest of a key is its last value. */
+function lastValues(log: readonly Stored[]): string {
+  const oldest = oldestCopies(log);
+  const values = new Map<string, number>();
+  for (const { record } of log) {
+    const { key } = keyAndDataOf(record);
+    const number = numberOf(record);
+    const before = values.get(key);
+    if (key === '') continue;
+    if (before === undefined || compareStamps(oldest.get(before)!, oldest.get(number)!) < 0)
+      values.set(key, number);
+  }
+  return textOf(values);
+}
+
+export function textOf(values: ReadonlyMap<string, number>): string {
   return [...values]
-    .map(([key, record]) => `${key}=${numberOf(record)}`)
+    .map(([key, number]) => `${key}=${number}`)
     .sort()
     .join();
 }
 
-function shownValues(daemon: Daemon): string {
+export function shownValues(daemon: Daemon): string {
   return daemon
     .group!.lastValues()
     .map((record) => `${keyAndDataOf(record).key}=${numberOf(record)}`)

@@ -11,6 +11,7 @@ import {
 } from '@rookery/testkit';
 import { Durable } from '../../src/durable/durable.ts';
 import type { KeptGroup } from '../../src/durable/group.ts';
+import type { Stored } from '../../src/durable/stored.ts';
 import { Vector } from '../../src/durable/vector.ts';
 import type { EngineOutput } from '../../src/engine/engine.ts';
 import { Groups } from '../../src/groups/groups.ts';
@@ -170,13 +171,13 @@ export class Daemon {
     }
   }
 
-  /** All that its readers could read. */
-  async log(): Promise<Uint8Array[]> {
-    const records: Uint8Array[] = [];
+  /** All that stands in its log. */
+  async log(): Promise<Stored[]> {
+    const records: Stored[] = [];
     for (let at = 0; ; ) {
       const entries = await this.#world.clock.run(this.group!.read(at));
       if (entries.length === 0) return records;
-      for (const { record } of entries) records.push(record);
+      records.push(...entries);
       at = entries.at(-1)!.sequence;
     }
   }

@@ -8,6 +8,44 @@ import { Violation } from '../ring/history.ts';
 import { numberOf } from './checker.ts';
 import type { Daemon } from './daemon.ts';
 
+/** One that listens at two keepers at once, and takes of both what it has not been given. */
+export class PairReader {
+  readonly numbers: number[] = [];
+  readonly #given = new Vector();
+  readonly #origins = new Origins();
+  readonly #subscriptions = new Map<Daemon, Subscription>();
+
+  listen(daemon: Daemon): void {
+    this.leave(daemon);
+    const { group } = daemon;
+    if (group === undefined) return;
+    const subscription = group.subscribe(
+      { position: 0, given: new Vector(this.#given) },
+      {
+        room: true,
+        give: (record) => {
+          if (!this.#given.raise(keptOf(record))) return;
+          const origin = originOf(record);
+          if (origin === undefined || this.#origins.add(origin, true)) this.numbers.push(numberOf(record));
+        },
+        caughtUp: () => undefined,
+        missed: () => {
+          throw new Violation('readers', 'a reader missed something, though nothing is let go of');
+        },
+      },
+      undefined,
+      'cursor',
+    );
+    this.#subscriptions.set(daemon, subscription);
+    subscription.wake();
+  }
+
+  leave(daemon: Daemon): void {
+    this.#subscriptions.get(daemon)?.close();
+    this.#subscriptions.delete(daemon);
+  }
+}
+
 export class Reader {
   readonly numbers: number[] = [];
   daemon: Daemon | undefined;

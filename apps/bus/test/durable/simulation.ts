@@ -1,14 +1,17 @@
 /** One seed: daemons that keep a group, publishers and readers that go from one to another, an adversary, then peace. */
 import { Random, SimulatedClock, SimulatedNetwork } from '@rookery/testkit';
+import type { Stored } from '../../src/durable/stored.ts';
 import { Violation } from '../ring/history.ts';
-import { checkLogs, numberOf } from './checker.ts';
+import { checkLogs, checkStepsBack, numberOf, shown, shownValues, textOf } from './checker.ts';
 import { Daemon, type DurableWorld } from './daemon.ts';
-import { Reader } from './reader.ts';
+import { Follower } from './follower.ts';
+import { PairReader, Reader } from './reader.ts';
 
 export interface Report {
   readonly events: number;
   readonly given: number;
   readonly filled: number;
+  readonly restated: number;
   readonly crashes: number;
 }
 
@@ -57,6 +60,9 @@ export async function simulateDurable(
     connection: 0,
   }));
   const readers = [0, 1].map(() => new Reader(clock));
+  const pair = new PairReader();
+  const followers = [new Follower(), new Follower()];
+  const audience = new Random(seed, 'audience');
   const confirmed = new Set<number>();
   let numbers = 0;
   let crashes = 0;
@@ -71,6 +77,7 @@ export async function simulateDurable(
     act();
     if (random.chance(0.1)) await read(random.pick(readers));
     for (const reader of readers) reader.turn(random.chance(0.7));
+    follow();
     if (clock.elapsedMs < nextFaultMs) continue;
     nextFaultMs = clock.elapsedMs + 2 * faultEveryMs * random.float();
     await strike(random.pick(daemons));
@@ -90,6 +97,11 @@ export async function simulateDurable(
   await until(settled, 'the keepers are not whole, or publishers without confirmation');
   await clock.advance(300);
   await until(settled, 'the keepers did not stay whole');
+  for (const follower of followers) {
+    if (follower.daemon === undefined || audience.chance(0.5)) follower.move(audience.pick(keepers));
+    follower.turn(true);
+  }
+  for (const keeper of keepers) pair.listen(keeper);
   for (const reader of readers) {
     if (reader.daemon === undefined || random.chance(0.5)) await reader.move(random.pick(keepers));
     reader.turn(true);
@@ -98,11 +110,21 @@ export async function simulateDurable(
   for (const reader of readers) reader.turn(true);
   await clock.advance(200);
 
-  const logs = new Map<Daemon, Uint8Array[]>();
+  const logs = new Map<Daemon, readonly Stored[]>();
   for (const keeper of keepers) logs.set(keeper, await keeper.log());
   checkLogs(logs, certain ? confirmed : new Set());
-  const all = new Set([...logs.values()][0]!.map(numberOf));
-  for (const reader of readers) {
+  const all = new Set(shown([...logs.values()][0]!).map(numberOf));
+  for (const { daemon, values, stepsBack } of followers) {
+    if (certain) checkStepsBack([...logs.values()][0]!, stepsBack);
+    const expected = shownValues(daemon!);
+    if (textOf(values) !== expected) {
+      throw new Violation(
+        'followers',
+        `one at d${daemon!.id} has ${textOf(values)}, and shown is ${expected}`,
+      );
+    }
+  }
+  for (const reader of [...readers, pair]) {
     const given = new Set(reader.numbers);
     for (const number of all) {
       if (!given.has(number)) throw new Violation('readers', `a reader was never given ${number}`);
@@ -115,6 +137,7 @@ export async function simulateDurable(
     events: all.size,
     given: readers.reduce((sum, reader) => sum + reader.numbers.length, 0),
     filled: keepers.reduce((sum, keeper) => sum + keeper.group!.counters.filled, 0),
+    restated: keepers.reduce((sum, keeper) => sum + keeper.group!.counters.restated, 0),
     crashes,
   };
 
@@ -168,6 +191,19 @@ export async function simulateDurable(
     }
   }
 
+  function follow(): void {
+    const living = keepers.filter(({ ring }) => ring !== undefined);
+    for (const follower of followers) {
+      follower.turn(audience.chance(0.7));
+      if (living.length > 0 && (follower.daemon?.ring === undefined || audience.chance(0.03))) {
+        follower.move(audience.pick(living));
+      }
+    }
+    if (living.length === 0 || audience.chance(0.95)) return;
+    if (audience.chance(0.3)) pair.leave(audience.pick(living));
+    else pair.listen(audience.pick(living));
+  }
+
   async function strike(daemon: Daemon): Promise<void> {
     switch (random.weighted({ partition: 3, heal: 3, crash: 2, crashAll: 0.4, start: 3 })) {
       case 'partition': {
@@ -194,7 +230,8 @@ export async function simulateDurable(
   function crash(daemon: Daemon): void {
     if (daemon.ring === undefined) return;
     crashes++;
-    for (const reader of readers) if (reader.daemon === daemon) reader.leave();
+    for (const reader of [...readers, ...followers]) if (reader.daemon === daemon) reader.leave();
+    pair.leave(daemon);
     for (const publisher of publishers) if (publisher.daemon === daemon) publisher.daemon = undefined;
     daemon.crash(powerLosses && random.chance(0.6) ? 'power' : 'kill');
   }

@@ -135,7 +135,9 @@ function decodeSubscribe(fields: Fields): ClientControl | Bad {
   const { group } = fields;
   const from = fromOf(fields);
   const lastValue = oneOf(fields, 'view', ['events', 'last_value'], 'events') === 'last_value';
-  if (lastValue && from !== 'now') throw new Wrong('a view begins now: it has no "from"');
+  if (lastValue && from !== 'now' && !(typeof from === 'object' && 'cursor' in from)) {
+    throw new Wrong('a view begins now, or behind a cursor: it has no other "from"');
+  }
   const filter = filterOf(fields);
   if (typeof group !== 'string' || !isGroupName(group)) {
     return bad('BAD_GROUP', 'a group has 1 to 31 characters of 0x24 to 0x7e', n);

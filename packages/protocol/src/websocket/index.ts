@@ -39,7 +39,15 @@ export {
   type SharedDelivery,
 } from './daemon-control.ts';
 export type { Kept, Stamp } from './kept.ts';
-export { isKeptRecord, keptOf, keyAndDataOf, originOf, renumbered } from './kept-record.ts';
+export {
+  isKeptRecord,
+  isSameOrigin,
+  keptOf,
+  keyAndDataOf,
+  originOf,
+  recordBytes,
+  renumbered,
+} from './kept-record.ts';
 export { DEFAULT_LIMITS, FRAME_OVERHEAD_BYTES, KEY_BYTES, type Limits } from './limits.ts';
 export { decodeFrame, encodeRecord, frameOf, type MessageRecord, type NumberedRecord } from './records.ts';
 export {

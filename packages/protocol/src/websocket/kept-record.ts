@@ -1,8 +1,8 @@
 /** Looking into a record of `encodeRecord` that says where it is kept, without decoding all of it. */
-import { putU64 } from '../bus/bytes.ts';
+import { getU32, putU64 } from '../bus/bytes.ts';
 import { ORIGIN_BYTES, type Origin, takeOrigin } from '../bus/origin.ts';
 import { KEPT_BYTES, type Kept, takeKept } from './kept.ts';
-import { KEPT, ORIGIN, RECORD_HEADER_BYTES } from './records.ts';
+import { KEPT, LENGTH_BYTES, ORIGIN, RECORD_HEADER_BYTES } from './records.ts';
 
 const FLAGS_AT = 5;
 const GROUPS_AT = 8;
@@ -24,6 +24,22 @@ export function renumbered(record: Uint8Array, sequence: number): Uint8Array {
 
 export function originOf(record: Uint8Array): Origin | undefined {
   return (record[FLAGS_AT]! & ORIGIN) === 0 ? undefined : takeOrigin(record, RECORD_HEADER_BYTES);
+}
+
+/** Whether the same publisher gave both the same sequence: one message, under two stamps. */
+// hot: once per message with a key.
+export function isSameOrigin(a: Uint8Array, b: Uint8Array): boolean {
+  if ((a[FLAGS_AT]! & b[FLAGS_AT]! & ORIGIN) === 0) return false;
+  // The sequence is behind the publisher, and differs most.
+  for (let at = RECORD_HEADER_BYTES + ORIGIN_BYTES - 1; at >= RECORD_HEADER_BYTES; at--) {
+    if (a[at] !== b[at]) return false;
+  }
+  return true;
+}
+
+/** Bytes of the record that stands at the beginning. */
+export function recordBytes(bytes: Uint8Array): number {
+  return LENGTH_BYTES + getU32(bytes, 0);
 }
 
 /** `key` is empty for none. */

@@ -7,9 +7,11 @@ import {
   encodeCursor,
   encodeRecord,
   frameOf,
+  isSameOrigin,
   keptOf,
   keyAndDataOf,
   originOf,
+  recordBytes,
   renumbered,
 } from './index.ts';
 
@@ -50,6 +52,22 @@ it.each([
   expect(keyAndDataOf(record)).toEqual({ key: 'ключ', data: message.data });
 });
 
+it('two records are of one message if their publisher gave both the same sequence', () => {
+  const record = encodeRecord({ ...message, origin, kept });
+  const repeat = encodeRecord({ ...message, origin, kept: { ...kept, ringSequence: 9 } });
+  const next = encodeRecord({ ...message, origin: { ...origin, sequence: 18 }, kept });
+  const other = encodeRecord({ ...message, origin: { ...origin, publisher: '1'.repeat(32) }, kept });
+  const none = encodeRecord({ ...message, kept });
+  expect(recordBytes(Buffer.concat([record, Uint8Array.of(1)]))).toBe(record.length);
+  expect([repeat, next, other, none].map((one) => isSameOrigin(record, one))).toEqual([
+    true,
+    false,
+    false,
+    false,
+  ]);
+  expect(isSameOrigin(none, none)).toBe(false);
+});
+
 it('a client does not say where a message is kept', () => {
   const record = encodeRecord({ ...message, sender: '', kept });
   expect(decodeFrame(frameOf(1, [record]), 'client')).toMatchObject({ kind: 'bad' });
@@ -77,6 +95,7 @@ it.each([
   { from: { timeMs: 4 }, filter: {}, lastValue: false },
   { from: { last: 4 }, filter: {}, lastValue: false },
   { from: { cursor: '1_0' }, filter: {}, lastValue: false },
+  { from: { cursor: '1_0' }, filter: {}, lastValue: true },
 ] as const)('a subscription comes back', (fields) => {
   const request = { kind: 'subscribe', n: 1, group: 'g', ...fields } as const;
   expect(decodeClientControl(encodeClientControl(request))).toEqual(request);

@@ -41,7 +41,7 @@ export interface NumberedRecord extends MessageRecord {
 const FRAME_VERSION = 1;
 const FRAME_HEADER_BYTES = 12;
 /** Of the record's length itself, which doesn't count in it. */
-const LENGTH_BYTES = 4;
+export const LENGTH_BYTES = 4;
 export const RECORD_HEADER_BYTES = 12;
 const SELF_DISCARD = 1;
 const BIG_ENDIAN = 2;
