@@ -3,13 +3,14 @@ import { ServiceError } from '@rookery/service';
 import type { HostError } from '../host/errors.ts';
 import type { ReleaseRef } from '../host/protocol.ts';
 import type { HostStatus } from '../host/status.ts';
-import { createTransports } from '../hosts/transports.ts';
+import { createTransports, type Transports } from '../hosts/transports.ts';
 import type { Host } from '../inventory/host.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { selectHosts } from '../inventory/select.ts';
 import { type OnHost, onEachHost } from '../push/each.ts';
 import { createFleet, type Fleet } from '../push/fleet.ts';
 import { whoami } from '../push/push.ts';
+import { readSigningKey } from './files.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import type { Reporter } from './report.ts';
 
@@ -18,6 +19,11 @@ export interface HostsFlags {
   readonly hostsCommand?: string;
   readonly only: readonly string[];
   readonly except: readonly string[];
+  readonly sshConfig?: string;
+  /** The file of this coordinator's key. */
+  readonly agentKey?: string;
+  readonly knownAgents?: string;
+  readonly trustNewAgents: boolean;
 }
 
 export interface EachFlags extends HostsFlags {
@@ -32,6 +38,17 @@ export async function hostsOf({ hosts, hostsCommand, only, except }: HostsFlags)
     ...(hostsCommand === undefined ? {} : { command: hostsCommand }),
   });
   return selectHosts(all, only, except);
+}
+
+/** The ways to hosts. @throws ReleaseError `key-invalid` */
+export async function transportsOf(flags: HostsFlags): Promise<Transports> {
+  const { sshConfig, agentKey, knownAgents, trustNewAgents } = flags;
+  return createTransports({
+    ...(sshConfig === undefined ? {} : { sshConfig }),
+    ...(agentKey === undefined ? {} : { agentKey: await readSigningKey(agentKey) }),
+    ...(knownAgents === undefined ? {} : { knownAgents }),
+    trustNewAgents,
+  });
 }
 
 /** Lists the hosts, without asking them. */
@@ -125,7 +142,7 @@ export async function rollbackCommand(
 ): Promise<number> {
   const hosts = await hostsOf(flags);
   using interrupt = listenForInterrupt();
-  await using fleet = openFleet();
+  await using fleet = await openFleet(flags);
   const limits = { timeoutMs: flags.timeout * 1000, signal: interrupt.signal };
   if (flags.to === undefined) {
     const asked = await onEachHost(hosts, (host, signal) => statusOf(host, fleet, signal), limits);
@@ -168,9 +185,9 @@ function statusOf(host: Host, fleet: Fleet, signal: AbortSignal): Promise<HostSt
   return fleet.run(host, { step: 'status' }, { signal });
 }
 
-function openFleet(): Fleet {
+async function openFleet(flags: HostsFlags): Promise<Fleet> {
   return createFleet({
-    transports: createTransports(),
+    transports: await transportsOf(flags),
     deployment: randomUUID(),
     owner: whoami(),
     trust: [],
@@ -188,7 +205,7 @@ async function each<T>(
 ): Promise<number> {
   const hosts = await hostsOf(flags);
   using interrupt = listenForInterrupt();
-  await using fleet = openFleet();
+  await using fleet = await openFleet(flags);
   const limits = { timeoutMs: flags.timeout * 1000, signal: interrupt.signal };
   return told(
     await onEachHost(hosts, (host, signal) => work(host, fleet, signal), limits),

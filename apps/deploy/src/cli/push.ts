@@ -1,5 +1,5 @@
 import type { HostStatus } from '../host/status.ts';
-import { createTransports } from '../hosts/transports.ts';
+import type { Transports } from '../hosts/transports.ts';
 import type { Host } from '../inventory/host.ts';
 import { boardOfPush } from '../page/board.ts';
 import { createDeployment } from '../progress/deployment.ts';
@@ -12,7 +12,7 @@ import { type Amount, planWaves, TIMEOUT_MS } from '../rollout/plan.ts';
 import type { Outcome } from '../rollout/types.ts';
 import type { TrackerPeer } from '../swarm/tracker/tracker.ts';
 import { readPublicKeys, readReleaseFile } from './files.ts';
-import { type HostsFlags, hostsOf } from './hosts.ts';
+import { type HostsFlags, hostsOf, transportsOf } from './hosts.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import type { Reporter } from './report.ts';
 import { serveUi, type UiFlags } from './ui.ts';
@@ -48,8 +48,9 @@ export async function pushCommand(path: string, command: PushCommand, reporter: 
   const release = await readReleaseFile(path);
   const trust = await readPublicKeys(command.trust);
   const hosts = await hostsOf(command);
+  const transports = await transportsOf(command);
   if (command.dryRun)
-    return dryRun(openRelease(release, trust).id, hosts, command, reporter, interrupt.signal);
+    return dryRun(openRelease(release, trust).id, hosts, transports, command, reporter, interrupt.signal);
   const deployment = createDeployment();
   let peers: () => readonly TrackerPeer[] = () => [];
   await using ui = await serveUi(command, reporter, () => {
@@ -69,6 +70,7 @@ export async function pushCommand(path: string, command: PushCommand, reporter: 
     trust,
     hosts,
     trackers: tracker,
+    transports,
     waves: wave,
     timeoutMs: command.timeout * 1000,
     settleMs: command.settle * 1000,
@@ -89,13 +91,14 @@ export async function pushCommand(path: string, command: PushCommand, reporter: 
 async function dryRun(
   releaseId: string,
   hosts: readonly Host[],
+  transports: Transports,
   { wave }: PushCommand,
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<number> {
   const waves = planWaves(wave, hosts.length);
   await using fleet = createFleet({
-    transports: createTransports(),
+    transports,
     deployment: 'dry-run',
     owner: whoami(),
     trust: [],

@@ -38,6 +38,10 @@ export function addRolloutCommands(root: Command, streams: Streams, parsers: Par
         [],
       )
       .option('--except <selector>', 'hosts to leave out (may be repeated)', collect, [])
+      .option('--ssh-config <file>', 'for ssh -F, instead of your own configuration')
+      .option('--agent-key <file>', 'this coordinator’s private key, from keygen, which agents obey')
+      .option('--known-agents <file>', 'agents’ keys (default: ~/.config/rookery-deploy/known_agents)')
+      .option('--trust-new-agents', 'believe agents that nobody knows yet, and remember their keys', false)
       .option('--json', 'events for programs, one a line', false);
   const withTimeout = (command: Command): Command =>
     command.option('--timeout <seconds>', 'give a host up after so long', parseSeconds, TIMEOUT_MS / 1000);

@@ -38,8 +38,9 @@ export function readInventory({ file, listed }: InventoryInput): Host[] {
   });
   if (hosts.length > HOSTS_MAX) problems.push(`There are ${hosts.length} hosts, more than ${HOSTS_MAX}`);
   const sameRoot = new Map<string, string>();
-  for (const { name, transport, address, settings } of hosts) {
-    const place = transport === 'local' ? settings.root : `${address} ${settings.root}`;
+  for (const { name, transport, address, port = '', settings } of hosts) {
+    // Behind one address may be many machines, each with a port of its own.
+    const place = transport === 'local' ? settings.root : `${address} ${port} ${settings.root}`;
     const other = sameRoot.get(place);
     if (other !== undefined) problems.push(`${name} and ${other} have the same root, ${settings.root}`);
     sameRoot.set(place, name);
