@@ -4,6 +4,7 @@ import { closeServer, type Deadline, type Log, listenTcp, listenUnix, type Part 
 import { readTls, type TlsFiles } from './access/tls.ts';
 import { Connection } from './connection/connection.ts';
 import type { Host } from './connection/host.ts';
+import { clientKeyOf } from './throttle/clients.ts';
 
 export interface ListenersOptions {
   readonly log: Log;
@@ -57,7 +58,13 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
       refuse(socket);
       return;
     }
-    connections.add(new Connection(socket, host(), socket.remoteAddress));
+    const { clients, broker } = host();
+    const client = clients.enter(clientKeyOf(socket.remoteAddress), broker.clock.now());
+    if (client === undefined) {
+      refuse(socket);
+      return;
+    }
+    connections.add(new Connection(socket, host(), client));
     counters.currentConnections = connections.size;
   }
 

@@ -28,10 +28,13 @@ import { addRoutes } from './admin/routes.ts';
 import { Broker } from './broker/broker.ts';
 import type { QueueConfiguration } from './broker/registry.ts';
 import type { Host, ServerCounters } from './connection/host.ts';
+import { createInputs } from './connection/inputs.ts';
+import { createTurns } from './connection/turns.ts';
 import { dialects } from './dialect.ts';
 import { createListeners, type Listeners } from './listeners.ts';
 import { type ServerSettings, settingsDefinition } from './settings.ts';
 import { type LogStore, logDirectory, openLogStore } from './store/log-store.ts';
+import { createClients } from './throttle/clients.ts';
 
 export const version: string = packageJson.version;
 
@@ -86,6 +89,7 @@ export class QueueServer {
       bytesRead: 0,
       bytesWritten: 0,
       failedHandshakes: 0,
+      throttled: 0,
     };
     this.#metrics = createMetrics({ app: 'queue', version, process: options.loaded !== undefined });
     this.#admin = createAdmin({
@@ -158,6 +162,7 @@ export class QueueServer {
     const { settings, changes } = reloaded;
     this.#loaded = settings;
     if (this.#broker !== undefined) this.#broker.registry.configuration = configurationOf(settings.values);
+    this.#host?.clients.change(settings.values, systemClock.now());
     setLogLevel(this.#log, settings.values.logLevel);
     for (const change of changes)
       this.#log.info(
@@ -218,6 +223,9 @@ export class QueueServer {
       protocolLimits: { body: settings.maxBodyBytes },
       replyBytesMax: settings.replyBufferBytes,
       counters: this.#counters,
+      clients: createClients(settings),
+      turns: createTurns((call) => systemClock.defer(call)),
+      inputs: createInputs(Math.max(settings.maxInputBytes, 2 * settings.maxBodyBytes)),
       awaitCommit: (connection) => this.#listeners.awaitCommit(connection),
       ended: (connection) => this.#listeners.ended(connection),
       onDefect: (error) => this.#log.error({ err: error }, 'a defect: the client is cut off'),

@@ -26,6 +26,7 @@ import type { Dialect } from './dialect.ts';
 import { wireName } from './names.ts';
 import { wheelMs } from './queue/delays/wheel.ts';
 import type { QueueSettings } from './queue/settings.ts';
+import { type ThrottleSettings, throttleSettings } from './throttle/settings.ts';
 
 /** `always`, `never`, or how long a write may stay off the device. */
 const syncMode: z.ZodType<SyncMode> = z
@@ -59,7 +60,7 @@ const aliasesTable: z.ZodType<Record<string, string[]>> = z
 /** An interface is not assignable to a record; what is mapped from it is. */
 type Mapped<T> = { readonly [name in keyof T]: T[name] };
 
-interface Own extends AccessSettings {
+interface Own extends AccessSettings, ThrottleSettings {
   readonly host: Setting<string>;
   readonly port: Setting<number>;
   readonly socket: Setting<string | undefined>;
@@ -76,6 +77,7 @@ interface Own extends AccessSettings {
   readonly maxBatch: Setting<number>;
   readonly maxDelayMs: Setting<number>;
   readonly replyBufferBytes: Setting<number>;
+  readonly maxInputBytes: Setting<number>;
   readonly maxWindowBytes: Setting<number>;
   readonly segmentBytes: Setting<number>;
   readonly reserveBytes: Setting<number | undefined>;
@@ -140,6 +142,7 @@ const own: Own = {
     description: 'Connections at a time',
     reason: 'Each costs some 30 KB; the system may allow fewer (ulimit -n).',
   }),
+  ...throttleSettings,
   maxOpenReads: setting({
     schema: integer({ min: 1 }),
     default: 100,
@@ -188,6 +191,14 @@ const own: Own = {
     default: 1024 * 1024,
     description: 'Replies that a client may leave unread before its requests are left unread too',
     reason: 'Enough to keep a pipelining client busy, little enough for thousands of stuck ones.',
+    unit: 'bytes',
+  }),
+  maxInputBytes: setting({
+    schema: byteSize({ min: 1024 * 1024 }),
+    default: 256 * 1024 * 1024,
+    description:
+      'Half-sent requests of all clients together; beyond it who has been at it longest is cut off',
+    reason: 'Sixteen of the largest bodies at a time; at least two.',
     unit: 'bytes',
   }),
   maxWindowBytes: setting({

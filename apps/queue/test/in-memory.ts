@@ -6,9 +6,12 @@ import { Broker } from '../src/broker/broker.ts';
 import type { QueueConfiguration } from '../src/broker/registry.ts';
 import { Connection } from '../src/connection/connection.ts';
 import type { Host } from '../src/connection/host.ts';
+import { createInputs } from '../src/connection/inputs.ts';
+import { createTurns } from '../src/connection/turns.ts';
 import { type Dialect, dialects } from '../src/dialect.ts';
 import { MemoryStore } from '../src/store/memory-store.ts';
 import type { Store } from '../src/store/store.ts';
+import { type ClientLimits, createClients } from '../src/throttle/clients.ts';
 
 export interface InMemoryOptions {
   readonly dialect?: Dialect['name'];
@@ -24,7 +27,9 @@ export interface InMemoryOptions {
   readonly maxDelayMs?: number;
   readonly maxBodyBytes?: number;
   readonly replyBytesMax?: number;
+  readonly inputBytesMax?: number;
   readonly access?: Access;
+  readonly clientLimits?: Partial<ClientLimits>;
 }
 
 /** A client's end of a connection, in bytes as latin1 strings. */
@@ -73,6 +78,12 @@ export function inMemory(options: InMemoryOptions = {}) {
     awaiting.clear();
     for (const connection of ready) connection.committed();
   };
+  const clients = createClients({
+    maxClientConnections: 0,
+    maxClientRequestsPerSecond: 0,
+    maxClientBytesPerSecond: 0,
+    ...options.clientLimits,
+  });
   const host: Host = {
     broker,
     version: '1.2.3',
@@ -87,7 +98,11 @@ export function inMemory(options: InMemoryOptions = {}) {
       bytesRead: 0,
       bytesWritten: 0,
       failedHandshakes: 0,
+      throttled: 0,
     },
+    clients,
+    turns: createTurns((call) => clock.defer(call)),
+    inputs: createInputs(options.inputBytesMax ?? 64 * 1024 * 1024),
     awaitCommit: (connection) => awaiting.add(connection),
     ended: (connection) => awaiting.delete(connection),
     onDefect: (error) => defects.push(error),
@@ -98,7 +113,7 @@ export function inMemory(options: InMemoryOptions = {}) {
 
   function connect(): Client {
     const [near, far] = duplexPair({ readableHighWaterMark: 65536, writableHighWaterMark: 65536 });
-    new Connection(far, host);
+    new Connection(far, host, clients.enter('local', clock.now())!);
     let received = '';
     let ended = false;
     near.on('data', (chunk: Buffer) => {

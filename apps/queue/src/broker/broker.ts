@@ -3,6 +3,7 @@ import type { Dialect } from '../dialect.ts';
 import type { PutOutcome, Queue } from '../queue/queue.ts';
 import type { Reader, Waiter } from '../queue/reader.ts';
 import type { Message, Store } from '../store/store.ts';
+import { type Admission, createAdmission } from '../throttle/admission.ts';
 import { createDelayer, type Delayer } from './delayer.ts';
 import { BrokerError } from './errors.ts';
 import { putToMany } from './fan-out.ts';
@@ -57,6 +58,7 @@ export class Broker {
   readonly flusher: Flusher;
   readonly redriver: Redriver;
   readonly held: Held;
+  readonly admission: Admission;
   readonly readTarget: (key: string) => ReadTarget;
   readonly writeTarget: (key: string) => WriteTarget;
   status: ServerStatus = 'up';
@@ -73,6 +75,7 @@ export class Broker {
     this.dialect = options.dialect;
     this.#limits = options.limits;
     this.registry = new Registry(options.store, options.configuration, options.limits, options.clock.now());
+    this.admission = createAdmission(this.registry.limited);
     this.readTarget = cached((key) => parseReadTarget(key, options.dialect));
     this.writeTarget = cached((key) => parseWriteTarget(key, options.dialect));
     this.#loader = createLoader(options.clock);
@@ -148,7 +151,11 @@ export class Broker {
     else this.counters.get += 1;
     const reader = this.readerOf(target, now);
     if (target.batch > 1) this.checkBatch(target.batch);
-    if (target.close || target.abort || target.bury) {
+    const settles = target.close || target.abort || target.bury;
+    if (this.registry.limited.size > 0 && (target.open || !settles)) {
+      this.admission.read(session, target.queue, now);
+    }
+    if (settles) {
       if (reader !== undefined) this.held.endOldest(session, reader, target, now);
       if (!target.open) return undefined;
     }
@@ -221,6 +228,8 @@ export class Broker {
   /** The connection is gone: its wait ends, its open reads go back to where they were. */
   end(session: Session): void {
     session.cancelWait?.();
+    for (const sessions of session.visited) sessions.delete(session);
+    session.visited.clear();
     const now = this.clock.now();
     for (const [reader, reads] of session.takeAll()) reader.abort(reads, now);
   }
@@ -298,6 +307,7 @@ export class Broker {
       }
     }
     this.counters.hits += 1;
+    if (this.registry.limited.size > 0) this.admission.delivered(target.queue, now);
   }
 
   #wait(session: Session, reader: Reader, target: ReadTarget, done: ReadCallback): typeof later {

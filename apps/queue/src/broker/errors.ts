@@ -7,6 +7,8 @@ export type BrokerErrorCode =
   | 'too-many-open-reads'
   | 'too-many-waits'
   | 'read-is-open'
+  | 'rate-limited'
+  | 'too-many-connections'
   | 'reads-blocked'
   | 'writes-blocked';
 

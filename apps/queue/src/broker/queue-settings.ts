@@ -33,6 +33,11 @@ export const queueFields = {
   // Some 200 MB of memory.
   deduplicationWindowItems: integer({ min: 1, max: 1_000_000 }),
   paused: boolean(),
+  // A rate of nothing is a pause, and there is a setting for that.
+  maxPutsPerSecond: integer({ min: 1 }),
+  maxPutBytesPerSecond: byteSize({ min: 1 }),
+  maxGetsPerSecond: integer({ min: 1 }),
+  maxConnections: integer({ min: 1 }),
   sync: choice(['server', 'always']),
 } as const;
 

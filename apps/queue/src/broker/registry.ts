@@ -4,6 +4,7 @@ import { defaultQueueSettings, type QueueSettings } from '../queue/settings.ts';
 import type { WindowBudget } from '../queue/window.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import type { Message, MessageProperties, Store, StoredCursor, StoredQueue } from '../store/store.ts';
+import { isLimited, type Limited } from '../throttle/admission.ts';
 import { BrokerError } from './errors.ts';
 import { changedSettings, parseAttributes, type SettingChanges } from './queue-settings.ts';
 
@@ -28,6 +29,8 @@ export interface RegistryLimits {
 export class Registry implements QueueSurroundings {
   readonly queues: Map<string, Queue> = new Map();
   readonly windowBudget: WindowBudget;
+  /** Those that limit rates or connections, as few do. */
+  readonly limited: Map<string, Limited> = new Map();
   createdTotal = 0;
   deletedTotal = 0;
   /** Queues removed because nobody used them. */
@@ -84,7 +87,16 @@ export class Registry implements QueueSurroundings {
 
   #applySettings(queue: Queue): void {
     queue.settings = this.settingsOf(queue.name);
+    this.#noteLimits(queue);
     for (const cursor of this.cursorsOf(queue)?.values() ?? []) cursor.settingsChanged();
+  }
+
+  #noteLimits({ name, settings }: Queue): void {
+    const known = this.limited.get(name);
+    if (!isLimited(settings)) this.limited.delete(name);
+    else if (known === undefined) {
+      this.limited.set(name, { settings, rates: undefined, appliedSettings: undefined });
+    } else known.settings = settings;
   }
 
   /** Defaults, then the parent's if it is a fanout child, then its own, each as configured and then as changed. */
@@ -141,6 +153,7 @@ export class Registry implements QueueSurroundings {
     this.#cursors.delete(queue);
     queue.remove();
     this.queues.delete(queue.name);
+    this.limited.delete(queue.name);
     if (this.#changed.delete(queue.name)) {
       for (const child of this.childrenOf(queue.name) ?? []) this.#applySettings(child);
     }
@@ -186,6 +199,7 @@ export class Registry implements QueueSurroundings {
   #adopt(stored: StoredQueue, createdAt: number, now: number): Queue {
     const queue = new Queue(stored, this.settingsOf(stored.name), createdAt, now, this);
     this.queues.set(queue.name, queue);
+    this.#noteLimits(queue);
     const parent = parentOf(queue.name);
     if (parent !== undefined) this.#children.set(parent, [...(this.#children.get(parent) ?? []), queue]);
     for (const cursor of stored.cursors.values()) this.#adoptCursor(queue, cursor);

@@ -1,8 +1,11 @@
 import type { OpenRead, Reader } from '../queue/reader.ts';
 import { handleOf } from '../store/store.ts';
+import type { Guest } from '../throttle/admission.ts';
 
 /** What one connection holds: its open reads, oldest first per queue, and the wait it is in. */
-export class Session {
+export class Session implements Guest {
+  /** Where it counts among the connections of a queue that limits them. */
+  readonly visited: Guest['visited'] = new Set();
   openCount = 0;
   /** Ends the wait without a reply; undefined when none is on. */
   cancelWait: (() => void) | undefined;

@@ -1,6 +1,7 @@
 import {
   type BadRequest,
   type BinaryRequest,
+  ERRORS,
   type ErrorCode,
   isQuietOpcode,
   loudOpcode,
@@ -31,6 +32,7 @@ import {
 } from './replies.ts';
 import { demandServer, manageable, readable, readableItems, visibleQueues, writable } from './rights.ts';
 import { handleSasl } from './stranger.ts';
+import { unitBytes } from './turns.ts';
 
 export function handleBinary(connection: Connection, request: BinaryRequest | BadRequest): void {
   if (request.kind === 'bad') {
@@ -136,7 +138,11 @@ function done(connection: Connection, request: BinaryRequest, cas = 0): void {
 function refuse(connection: Connection, request: BinaryRequest, error: unknown): void {
   const failure = failureOf(error, connection.broker.dialect);
   countRefusal(connection, failure);
-  writeBinaryError(connection.out, request, failure.code);
+  if (failure.code === 'rate_limited') {
+    // The time to wait is in the words.
+    const text = failure.line.slice('SERVER_ERROR '.length);
+    writeBinaryText(connection.out, request, text, ERRORS.rate_limited.status);
+  } else writeBinaryError(connection.out, request, failure.code);
   if (failure.close) connection.close();
 }
 
@@ -186,7 +192,7 @@ function refuseCas(connection: Connection, request: BinaryRequest, name: string)
 
 function store(connection: Connection, request: BinaryRequest, verb: 'set' | 'add' | 'replace'): void {
   const { broker, out } = connection;
-  const target = writable(connection, request.key);
+  const target = writable(connection, request.key, request.end - request.start);
   const [name] = target.queues;
   if (storeRefusal(connection, verb, name!) !== undefined) {
     writeBinaryError(out, request, refusalCodes[verb]!);
@@ -198,6 +204,8 @@ function store(connection: Connection, request: BinaryRequest, verb: 'set' | 'ad
   }
   // On this wire the exptime is unsigned: what was sent as negative arrives as more than 2^31.
   const expires = expiresAt((request.exptime ?? 0) | 0, broker.clock.now(), broker.dialect);
+  const bytes = request.end - request.start;
+  if (bytes >= unitBytes) connection.costs(Math.floor(bytes / unitBytes));
   const outcome = broker.put(target, request.flags ?? 0, expires, request.buffer, request.start, request.end);
   const cas = broker.registry.queues.get(name!)?.lastSequence ?? 0;
   if (outcome === 'stored' || outcome === 'duplicate') done(connection, request, cas);

@@ -5,17 +5,21 @@ import {
   Output,
   type Request,
   type RequestDecoder,
+  writeTextLine,
 } from '@rookery/protocol/memcache';
 import type { Timer } from '@rookery/storage';
 import { Rights } from '../access/rights.ts';
 import type { User } from '../access/users.ts';
 import type { Broker } from '../broker/broker.ts';
 import { Session } from '../broker/session.ts';
+import type { Client } from '../throttle/clients.ts';
 import { handleBinary } from './binary.ts';
 import type { Host } from './host.ts';
+import { type Holder, uncountedBytes } from './inputs.ts';
 import { handleMeta } from './meta.ts';
 import { handleStranger, strangerLimits } from './stranger.ts';
 import { handleText } from './text.ts';
+import { type Backlogged, unitsAtOnce } from './turns.ts';
 
 /** Replies that wait for the log to commit `position`. */
 interface Parcel {
@@ -30,10 +34,12 @@ interface Parcel {
  *
  * A request that can't be answered at once blocks the connection: no further request is decoded until `unblock`.
  */
-export class Connection {
+export class Connection implements Backlogged, Holder {
   readonly session: Session = new Session();
-  /** Where the client comes from, for the log. */
-  readonly from: string;
+  /** Whose it is, for the rates. */
+  #client: Client;
+  /** It is over its rate, and nothing of it is carried out before this. */
+  #throttle: Timer;
   /** What it may do; undefined where nobody is asked who he is. */
   rights: Rights | undefined;
   /** Wrong tokens that it has shown. */
@@ -45,7 +51,7 @@ export class Connection {
   readonly host: Host;
   readonly broker: Broker;
   readonly #socket: Duplex;
-  readonly #decoder: RequestDecoder;
+  #decoder: RequestDecoder;
   readonly #parcels: Parcel[] = [];
   /** Bytes of replies that are not in the socket yet. */
   #parcelBytes = 0;
@@ -55,8 +61,12 @@ export class Connection {
   /** The rest of a request that stopped because its replies pile up. */
   #rest: (() => void) | undefined;
   #pumping = false;
-  /** It has had its turn, and goes on in the next. */
-  #yielded = false;
+  /** It has had its turn, and goes on when others have had theirs. */
+  #standsBack = false;
+  /** Units that it may still carry out. */
+  #unitsLeft = 0;
+  /** What of it counts with the half-sent requests of all. */
+  #heldBytes = 0;
   #inputEnded = false;
   #closing = false;
   #finished = false;
@@ -66,8 +76,8 @@ export class Connection {
   /** Not less than what the socket takes before it says that it is full: only after that it says when it is not. */
   readonly #replyBytesMax: number;
 
-  constructor(socket: Duplex, host: Host, from = 'local') {
-    this.from = from;
+  constructor(socket: Duplex, host: Host, client: Client) {
+    this.#client = client;
     this.#socket = socket;
     this.host = host;
     this.broker = host.broker;
@@ -93,8 +103,22 @@ export class Connection {
     return this.#user;
   }
 
+  /** Where it comes from, for the log; once it is known, whose it is. */
+  get from(): string {
+    return this.#client.key;
+  }
+
   /** It has said who it is. Undefined when it may come in, else the line that says why not. */
   welcome(user: User): string | undefined {
+    const { clients, broker } = this.host;
+    const now = broker.clock.now();
+    const client = clients.enter(`user ${user.name}`, now);
+    if (client === undefined) {
+      this.close();
+      return 'SERVER_ERROR too many connections of this user (max_client_connections)';
+    }
+    clients.leave(this.#client, now);
+    this.#client = client;
     this.#user = user;
     this.rights = user.rights;
     this.#isStranger = false;
@@ -155,6 +179,7 @@ export class Connection {
     this.#closing = true;
     this.#blocked = false;
     this.#rest = undefined;
+    this.#endThrottle();
     this.session.cancelWait?.();
     this.#pump();
   }
@@ -174,9 +199,13 @@ export class Connection {
     this.host.counters.bytesRead += chunk.length;
     // Nobody will carry it out any more.
     if (this.#closing) return;
+    this.#client.bytes?.spend(chunk.length);
     this.#decoder.push(chunk);
     if (!this.#blocked) this.#pump();
     else if (this.#hasEnoughInput) this.#socket.pause();
+    this.#countInput();
+    // Also in the middle of a body.
+    if (this.#client.bytes !== undefined && !this.#closed) this.#isOverRate();
   }
 
   /** While a request is in work, input is read on: so it is heard when the client hangs up. */
@@ -194,11 +223,19 @@ export class Connection {
   /** Carries out what has been received, as far as it may, and sends what may be sent. */
   #pump(): void {
     if (this.#pumping || this.#finished || this.#closed) return;
-    if (this.#yielded) {
+    if (this.#standsBack || this.#throttle !== undefined) {
       this.#send();
-      if (this.#hasEnoughInput) this.#socket.pause();
+      if (this.#hasEnoughInput || this.#throttle !== undefined) this.#socket.pause();
       return;
     }
+    this.#unitsLeft = unitsAtOnce;
+    this.#carryOutAll();
+    if (!this.#standsBack && this.#unitsLeft < unitsAtOnce) {
+      this.host.turns.worked(unitsAtOnce - this.#unitsLeft);
+    }
+  }
+
+  #carryOutAll(): void {
     this.#pumping = true;
     this.#send();
     // Once more when it stopped for the replies, and the socket took them all at once: then it won't say `drain`.
@@ -208,15 +245,17 @@ export class Connection {
     this.#pumping = false;
     if (this.#closed) return;
     if (this.#closing && !this.#blocked && this.#parcels.length === 0) this.#finish();
-    else if (this.#blocked || this.#yielded ? this.#hasEnoughInput : !this.#mayGoOn()) this.#socket.pause();
+    else if (this.#throttle !== undefined) this.#socket.pause();
+    else if (this.#blocked || this.#standsBack ? this.#hasEnoughInput : !this.#mayGoOn())
+      this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
+    if (this.#heldBytes > 0) this.#countInput();
   }
 
   // hot:
   /** Carries out requests and sends the replies; true if there may be more to do, but replies or writes pile up. */
   #carryOut(): boolean {
     let stopped = false;
-    let left = requestsPerTurn;
     if (this.#rest !== undefined) {
       stopped = !this.#mayGoOn();
       if (!stopped) this.#goOn(this.#rest);
@@ -224,30 +263,79 @@ export class Connection {
     while (!this.#blocked && !this.#closing && !this.#closed) {
       stopped = !this.#mayGoOn();
       if (stopped) break;
-      if (left === 0) {
-        this.#yield();
+      if (this.#unitsLeft <= 0 && this.#decoder.bufferedBytes > 0) {
+        this.#standsBack = true;
+        this.host.turns.standBack(this);
         break;
       }
-      left -= 1;
+      const { requests, bytes } = this.#client;
+      if ((requests !== undefined || bytes !== undefined) && this.#isOverRate()) break;
       const request = this.#decoder.next();
       if (request === undefined) {
         if (this.#inputEnded) this.#closing = true;
         break;
       }
+      requests?.spend(1);
+      this.#unitsLeft -= 1;
       this.#handle(request);
     }
     this.#seal();
     this.#send();
-    return (stopped || this.#rest !== undefined) && !this.#yielded;
+    return (stopped || this.#rest !== undefined) && !this.#standsBack && this.#throttle === undefined;
   }
 
-  /** Others come first, and then it goes on. */
-  #yield(): void {
-    this.#yielded = true;
-    this.broker.clock.defer(() => {
-      this.#yielded = false;
-      this.#pump();
-    });
+  /** It stood back, and has a slice now. */
+  goOn(units: number): number {
+    this.#standsBack = false;
+    if (this.#pumping || this.#finished || this.#closed || this.#throttle !== undefined) return 0;
+    this.#unitsLeft = units;
+    this.#carryOutAll();
+    return units - this.#unitsLeft;
+  }
+
+  /** The request at hand is as much work as so many more. */
+  costs(units: number): void {
+    this.#unitsLeft -= units;
+  }
+
+  /** Then it is read no further, and goes on when its time has come. */
+  #isOverRate(): boolean {
+    const { clock } = this.broker;
+    const now = clock.now();
+    const { requests, bytes } = this.#client;
+    const waitMs = Math.max(requests?.waitMs(now) ?? 0, bytes?.waitMs(now) ?? 0);
+    if (waitMs === 0) return false;
+    if (this.#throttle !== undefined) return true;
+    this.host.counters.throttled += 1;
+    this.#socket.pause();
+    this.#throttle = clock.setTimeout(
+      () => {
+        this.#throttle = undefined;
+        this.#pump();
+      },
+      Math.min(waitMs, throttleMsMax),
+    );
+    return true;
+  }
+
+  #endThrottle(): void {
+    this.broker.clock.clearTimeout(this.#throttle);
+    this.#throttle = undefined;
+  }
+
+  #countInput(): void {
+    const { bufferedBytes } = this.#decoder;
+    const bytes = this.#closed || bufferedBytes <= uncountedBytes ? 0 : bufferedBytes;
+    if (bytes === this.#heldBytes) return;
+    this.#heldBytes = bytes;
+    this.host.inputs.hold(this, bytes);
+  }
+
+  evict(): void {
+    this.#heldBytes = 0;
+    if (this.#decoder.wire === 'text') writeTextLine(this.out, 'SERVER_ERROR out of memory reading request');
+    this.#decoder = createRequestDecoder();
+    this.shut();
   }
 
   #goOn(rest: () => void): void {
@@ -331,14 +419,19 @@ export class Connection {
     this.broker.clock.clearTimeout(this.#lingering);
     this.broker.clock.clearTimeout(this.#authenticating);
     this.broker.end(this.session);
+    this.#endThrottle();
+    this.host.clients.leave(this.#client, this.broker.clock.now());
+    this.host.turns.forget(this);
+    this.#countInput();
     this.host.ended(this);
   }
 }
 
+/** Then it is looked anew: the limits may have changed. */
+const throttleMsMax = 1000;
+
 const noRights = new Rights([]);
 
-/** Small requests that are carried out before others get their turn: some 2 ms. One chunk may hold ten times as many. */
-const requestsPerTurn = 1000;
 /** Requests read ahead while one is in work; a hang-up behind more than this is heard when their turn comes. */
 const inputBytesMax = 64 * 1024;
 /** Cutting a client off at once would lose the replies that it has not read yet. */

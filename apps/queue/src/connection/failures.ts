@@ -45,6 +45,8 @@ const brokerFailures: Record<BrokerErrorCode, { readonly word: string; readonly 
   'too-many-open-reads': { word: 'SERVER_ERROR', code: 'busy' },
   'too-many-waits': { word: 'SERVER_ERROR', code: 'busy' },
   'read-is-open': { word: 'SERVER_ERROR', code: 'busy' },
+  'rate-limited': { word: 'SERVER_ERROR', code: 'rate_limited' },
+  'too-many-connections': { word: 'SERVER_ERROR', code: 'busy' },
   'reads-blocked': { word: 'SERVER_ERROR', code: 'temporary' },
   'writes-blocked': { word: 'SERVER_ERROR', code: 'temporary' },
 };

@@ -1,7 +1,10 @@
 import type { Limits } from '@rookery/protocol/memcache';
 import type { Access } from '../access/access.ts';
 import type { Broker } from '../broker/broker.ts';
+import type { Clients } from '../throttle/clients.ts';
 import type { Connection } from './connection.ts';
+import type { Inputs } from './inputs.ts';
+import type { Turns } from './turns.ts';
 
 /** What a connection needs of its server. */
 export interface Host {
@@ -13,6 +16,9 @@ export interface Host {
   /** Replies that a client may leave unread before its requests are left unread too. */
   readonly replyBytesMax: number;
   readonly counters: ServerCounters;
+  readonly clients: Clients;
+  readonly turns: Turns;
+  readonly inputs: Inputs;
   /** Calls `committed` of the connection at the next commit, once. */
   awaitCommit(connection: Connection): void;
   ended(connection: Connection): void;
@@ -34,4 +40,6 @@ export interface ServerCounters {
   bytesWritten: number;
   /** Of TLS. */
   failedHandshakes: number;
+  /** Times that a client was over its rate. */
+  throttled: number;
 }

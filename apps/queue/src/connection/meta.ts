@@ -21,6 +21,7 @@ import type { Connection } from './connection.ts';
 import { act, configure, debug, remove } from './meta-queue.ts';
 import { afterSync, changes, refuse, refuseBadRequest, replyPosition, storeRefusal } from './replies.ts';
 import { readable, writable } from './rights.ts';
+import { unitBytes } from './turns.ts';
 
 export function handleMeta(connection: Connection, request: MetaRequest | BadRequest): void {
   switch (request.kind) {
@@ -98,6 +99,7 @@ function deliverAll(
     for (let count = 1; count < target.batch && !connection.repliesPileUp; count += 1) {
       const message = connection.broker.readMore(connection.session, target);
       if (message === undefined) break;
+      connection.costs(1);
       deliver(connection, request, target, message);
     }
   }
@@ -161,7 +163,7 @@ function set(connection: Connection, request: MetaSet): void {
       configure(connection, request);
       return;
     }
-    const target = withOptions(writable(connection, request.key), request);
+    const target = withOptions(writable(connection, request.key, request.end - request.start), request);
     const verb = request.cas === undefined ? request.mode : 'cas';
     const refusal = storeRefusal(connection, verb, target.queues[0]!);
     if (refusal !== undefined) {
@@ -170,6 +172,7 @@ function set(connection: Connection, request: MetaSet): void {
     }
     const expires = expiresAt(request.exptime, broker.clock.now(), broker.dialect);
     const { clientFlags, buffer, start, end } = request;
+    if (end - start >= unitBytes) connection.costs(Math.floor((end - start) / unitBytes));
     const outcome = broker.put(target, clientFlags, expires, buffer, start, end);
     const facts: MetaFacts = {
       size: end - start,

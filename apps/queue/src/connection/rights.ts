@@ -15,14 +15,20 @@ export function readable(connection: Connection, key: string): ReadTarget {
 }
 
 // hot:
-export function writable(connection: Connection, key: string): WriteTarget {
-  const target = connection.broker.writeTarget(key);
+/** For a put of so many bytes. @throws also BrokerError `rate-limited`, `too-many-connections` */
+export function writable(connection: Connection, key: string, bytes: number): WriteTarget {
+  const { broker } = connection;
+  const target = broker.writeTarget(key);
   const { rights } = connection;
   if (rights !== undefined) {
     // An alias is nothing of its own: what counts is where the message goes. A fanout child is fed by its parent.
     for (const named of target.queues) {
-      for (const name of connection.broker.registry.aliasesOf(named) ?? [named]) rights.demand('write', name);
+      for (const name of broker.registry.aliasesOf(named) ?? [named]) rights.demand('write', name);
     }
+  }
+  if (broker.registry.limited.size > 0) {
+    const names = target.queues.flatMap((named) => broker.registry.aliasesOf(named) ?? [named]);
+    broker.admission.put(connection.session, names, bytes, broker.clock.now());
   }
   return target;
 }

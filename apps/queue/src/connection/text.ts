@@ -16,6 +16,7 @@ import type { Connection } from './connection.ts';
 import { handleLine } from './lines.ts';
 import { afterSync, changes, refuse, refuseBadRequest, replyPosition, storeRefusal } from './replies.ts';
 import { readable, writable } from './rights.ts';
+import { unitBytes } from './turns.ts';
 
 export function handleText(connection: Connection, request: TextRequest | BadRequest): void {
   switch (request.kind) {
@@ -38,6 +39,7 @@ export function handleText(connection: Connection, request: TextRequest | BadReq
 function readKeys(connection: Connection, request: TextGet, index: number): void {
   const { broker, session, out } = connection;
   const { keys } = request;
+  if (keys.length > 1 && index === 0) connection.costs(keys.length - 1);
   for (let at = index; at < keys.length; at += 1) {
     if (at > index && connection.repliesPileUp) {
       connection.whenRead(() => readKeys(connection, request, at));
@@ -82,6 +84,7 @@ function writeMessages(
   for (let count = 1; count < target.batch && !connection.repliesPileUp; count += 1) {
     const message = connection.broker.readMore(connection.session, target);
     if (message === undefined) return;
+    connection.costs(1);
     writeMessage(connection, request, key, target, message);
   }
 }
@@ -114,7 +117,7 @@ function store(connection: Connection, request: TextStore): void {
   const { broker, out } = connection;
   const { noreply } = request;
   try {
-    const target = writable(connection, request.key);
+    const target = writable(connection, request.key, request.end - request.start);
     if (request.verb !== 'set') {
       const refusal = storeRefusal(connection, request.verb, target.queues[0]!);
       if (refusal !== undefined) {
@@ -124,6 +127,8 @@ function store(connection: Connection, request: TextStore): void {
     }
     const expires =
       request.exptime === 0 ? 0 : expiresAt(request.exptime, broker.clock.now(), broker.dialect);
+    const bytes = request.end - request.start;
+    if (bytes >= unitBytes) connection.costs(Math.floor(bytes / unitBytes));
     const outcome = broker.put(target, request.flags, expires, request.buffer, request.start, request.end);
     if (outcome === 'stored' || outcome === 'duplicate') {
       connection.needs(broker.store.position);

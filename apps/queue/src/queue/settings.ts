@@ -34,6 +34,14 @@ export interface QueueSettings {
   readonly deduplicationWindowItems: number;
   /** Puts go on, reads find nothing. */
   readonly paused: boolean;
+  /** Messages put a second; what is more is told to come again. Infinity: no limit. */
+  readonly maxPutsPerSecond: number;
+  /** Bytes of their bodies, likewise. */
+  readonly maxPutBytesPerSecond: number;
+  /** Messages handed to readers a second; when there were more, reads are told to come again. */
+  readonly maxGetsPerSecond: number;
+  /** Connections that have used the queue and are still there. */
+  readonly maxConnections: number;
   /** `always`: each put waits for the device, even where the server as a whole does not. */
   readonly sync: 'server' | 'always';
 }
@@ -59,5 +67,9 @@ export const defaultQueueSettings: QueueSettings = {
   // Some 2 MB of memory.
   deduplicationWindowItems: 10_000,
   paused: false,
+  maxPutsPerSecond: Number.POSITIVE_INFINITY,
+  maxPutBytesPerSecond: Number.POSITIVE_INFINITY,
+  maxGetsPerSecond: Number.POSITIVE_INFINITY,
+  maxConnections: Number.POSITIVE_INFINITY,
   sync: 'server',
 };

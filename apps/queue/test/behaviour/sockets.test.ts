@@ -16,7 +16,7 @@ let sockets: Socket[] = [];
 
 beforeEach(async () => {
   listening = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    new Connection(socket, made.host);
+    new Connection(socket, made.host, made.host.clients.enter('local', 0)!);
   });
   await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
 });
