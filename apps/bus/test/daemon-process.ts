@@ -103,6 +103,21 @@ export async function startDaemon(options: DaemonProcessOptions = {}): Promise<D
   };
 }
 
+/** One that may be killed and started again, on the same port and with the same data; it keeps the group. */
+export function startDaemonAgain(webSocketPort: number, data: string, keep: string): Promise<RunningProcess> {
+  const run = `const { main } = await import(${JSON.stringify(cli)}); await main(['', '', ...process.argv.slice(1)])`;
+  return startProcess({
+    command: process.execPath,
+    args: [
+      ...['--conditions=@rookery/source', '--eval', run, '--', 'daemon', '--name', 'd1', '--data', data],
+      ...['--ws', `127.0.0.1:${webSocketPort}`, '--listen', '127.0.0.1:0', '--admin-port', '0'],
+      ...['--keep', keep, '--log-format', 'json'],
+    ],
+    readyPattern: /"msg":"listening on/,
+    readyWithinMs: 60_000,
+  });
+}
+
 /** Daemons of one ring, each of which sees all. */
 export async function startRing(
   count: number,

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startProcess, temporaryFolder, waitFor } from '@rookery/testkit';
+import { freePort, type RunningProcess, startProcess, temporaryFolder, waitFor } from '@rookery/testkit';
 import { describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import { busCommand, shellCommand } from '../cli/bus-command.ts';
-import { startDaemon } from '../daemon-process.ts';
+import { startDaemon, startDaemonAgain } from '../daemon-process.ts';
 import {
   request,
   startApache,
@@ -19,6 +19,8 @@ import {
 const FULL = process.env.ROOKERY_TEST_REQUESTS !== undefined;
 const COUNT = Number(process.env.ROOKERY_TEST_REQUESTS ?? 1000);
 const RATE = Number(process.env.ROOKERY_TEST_RATE ?? 500);
+/** Of the daemon, while requests come. */
+const KILLS = Number(process.env.ROOKERY_TEST_KILLS ?? 2);
 /** An event is with its listener within this after its request was sent. */
 const WITHIN_MS = 50;
 
@@ -62,6 +64,50 @@ async function check(what: string, server: WebServer, heard: Heard): Promise<voi
   );
   // A shared machine holds processes up now and then; the full size is run where it doesn't.
   expect(at(FULL ? 0.99 : 0.5)).toBeLessThan(WITHIN_MS);
+}
+
+/** A daemon that keeps `web`, and is killed in the middle of each load. */
+interface Mortal extends AsyncDisposable {
+  readonly url: string;
+  dieAndComeBack(): Promise<void>;
+}
+
+async function startMortal(folder: string): Promise<Mortal> {
+  const port = await freePort();
+  let daemon: RunningProcess = await startDaemonAgain(port, join(folder, 'data'), 'web');
+  return {
+    url: `ws://127.0.0.1:${port}`,
+    async dieAndComeBack() {
+      daemon.kill('SIGKILL');
+      await daemon.waitForExit();
+      daemon = await startDaemonAgain(port, join(folder, 'data'), 'web');
+    },
+    [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
+  };
+}
+
+/** Every request is an event, in order, and none twice, whatever the daemon went through. */
+async function checkMortal(what: string, server: WebServer, daemon: Mortal): Promise<void> {
+  const each = Math.ceil(COUNT / KILLS);
+  for (let kill = 0; kill < KILLS; kill++) {
+    const load = request(server, each, RATE, kill * each);
+    await waitFor(() => load.sentAt.length >= each / 2, { what: 'half of the requests' });
+    await Promise.all([load.done, daemon.dieAndComeBack()]);
+  }
+  const last = KILLS * each;
+  await request(server, 1, RATE, last).done;
+  const bus = await connect(daemon.url);
+  const events = await bus.subscribe('web', { from: 'start' });
+  const asked: number[] = [];
+  for await (const event of events) {
+    if (event.kind === 'message') asked.push(Number(/"GET \/(\d+) HTTP/.exec(event.text)?.[1]));
+    if (asked.at(-1) === last) break;
+  }
+  await bus.close();
+  expect(asked).toEqual(Array.from({ length: last + 1 }, (_, index) => index));
+  process.stdout.write(
+    `${what}: the daemon was killed ${KILLS} times in ${last} requests, ${RATE} a second; all there, in order, once\n`,
+  );
 }
 
 /** What isn't there is said, and where it must be there, it is a failure. */
@@ -120,21 +166,43 @@ describeServer('nginx', whyNoNginx, () => {
     await using nginx = await startNginx(folder.path, log);
     await check('nginx, UDP', nginx, heard);
   }, 60_000);
+
+  test('and through deaths of the daemon, once', { timeout: 60_000 + KILLS * 30_000 }, async () => {
+    await using folder = await temporaryFolder('rookery-nginx-');
+    await using daemon = await startMortal(folder.path);
+    await using syslog = await startProcess({
+      ...busCommand(
+        ...['syslog', '-g', 'web', '--listen', 'udp://127.0.0.1:0', '--url', daemon.url, '--raw'],
+        ...['--spool', join(folder.path, 'spool')],
+      ),
+      readyPattern: /listening on udp:\/\/(\S+)/,
+    });
+    const log = `access_log syslog:server=${syslog.ready![1]},tag=nginx,nohostname combined;`;
+    await using nginx = await startNginx(folder.path, log);
+    await checkMortal('nginx, UDP', nginx, daemon);
+  });
 });
+
+async function customLog(folder: string, url: string): Promise<string> {
+  // As it is installed: Apache has its own ideas of quotes.
+  const program = join(folder, 'rookery-bus');
+  await writeFile(program, `#!/bin/sh\nexec ${shellCommand()} "$@"\n`, { mode: 0o755 });
+  return `CustomLog "|${program} log -g web --url ${url} --spool ${join(folder, 'spool')}" combined`;
+}
 
 describeServer('Apache', whyNoApache, () => {
   test('every request is an event over CustomLog’s pipe, in order and soon', async () => {
     await using folder = await temporaryFolder('rookery-apache-');
     await using daemon = await startDaemon();
     await using heard = await listen(daemon.webSocketUrl, 'web');
-    // As it is installed: Apache has its own ideas of quotes.
-    const program = join(folder.path, 'rookery-bus');
-    await writeFile(program, `#!/bin/sh\nexec ${shellCommand()} "$@"\n`, { mode: 0o755 });
-    const flags = `--url ${daemon.webSocketUrl} --spool ${join(folder.path, 'spool')}`;
-    await using apache = await startApache(
-      folder.path,
-      `CustomLog "|${program} log -g web ${flags}" combined`,
-    );
+    await using apache = await startApache(folder.path, await customLog(folder.path, daemon.webSocketUrl));
     await check('Apache', apache, heard);
   }, 60_000);
+
+  test('and through deaths of the daemon, once', { timeout: 60_000 + KILLS * 30_000 }, async () => {
+    await using folder = await temporaryFolder('rookery-apache-');
+    await using daemon = await startMortal(folder.path);
+    await using apache = await startApache(folder.path, await customLog(folder.path, daemon.url));
+    await checkMortal('Apache', apache, daemon);
+  });
 });

@@ -1,25 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort, type RunningProcess, startProcess, temporaryFolder } from '@rookery/testkit';
+import { freePort, startProcess, temporaryFolder } from '@rookery/testkit';
 import { expect, test } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import { openPublisher } from '../../src/spool/index.ts';
-import { busCommand, shellCommand } from '../cli/bus-command.ts';
+import { shellCommand } from '../cli/bus-command.ts';
+import { startDaemonAgain } from '../daemon-process.ts';
 
 // ROOKERY_TEST_PUBLISHES=50000 ROOKERY_TEST_KILLS=10 is the full size: so many of each publisher.
 const COUNT = Number(process.env.ROOKERY_TEST_PUBLISHES ?? 3000);
 const KILLS = Number(process.env.ROOKERY_TEST_KILLS ?? 3);
-
-async function startDaemonAt(port: number, data: string): Promise<RunningProcess> {
-  return await startProcess({
-    ...busCommand(
-      ...['daemon', '--name', 'd1', '--data', data, '--ws', `127.0.0.1:${port}`, '--keep', 'g'],
-      ...['--listen', '127.0.0.1:0', '--admin-port', '0', '--log-format', 'json'],
-    ),
-    readyPattern: /"msg":"listening on/,
-    readyWithinMs: 60_000,
-  });
-}
 
 test(
   `the daemon is killed ${KILLS} times while the library and the command line publish ${COUNT} each: all arrive, in order, none twice`,
@@ -31,7 +21,7 @@ test(
     await writeFile(input, Array.from({ length: COUNT }, (_, index) => `cli ${index}\n`).join(''));
     const port = await freePort();
     const url = `ws://127.0.0.1:${port}`;
-    let daemon = await startDaemonAt(port, data);
+    let daemon = await startDaemonAgain(port, data, 'g');
     try {
       // Fed as slowly as the daemon dies, so that each death meets messages on their way.
       const slowly = `split -l ${Math.ceil(COUNT / 200)} --filter='cat; sleep 0.05' '${input}'`;
@@ -59,7 +49,7 @@ test(
         await bus.close();
         daemon.kill('SIGKILL');
         await daemon.waitForExit();
-        daemon = await startDaemonAt(port, data);
+        daemon = await startDaemonAgain(port, data, 'g');
       }
       await publishing;
       await publisher.sent();
