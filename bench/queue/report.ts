@@ -147,11 +147,10 @@ function whole(value: number): string {
   return Number.isNaN(value) ? '' : Math.round(value).toLocaleString('en');
 }
 
-const begin = '<!-- bench/queue: begin -->';
-const end = '<!-- bench/queue: end -->';
-
-/** Replaces what stands between the markers. */
-export function replaceBetweenMarkers(document: string, text: string): string {
+/** Replaces what stands between the markers of that name. */
+export function replaceBetweenMarkers(document: string, text: string, name = 'compare'): string {
+  const begin = `<!-- bench/queue ${name}: begin -->`;
+  const end = `<!-- bench/queue ${name}: end -->`;
   const from = document.indexOf(begin);
   const to = document.indexOf(end);
   if (from < 0 || to < from) throw new Error(`the document needs a line ${begin} and after it a line ${end}`);
