@@ -60,6 +60,7 @@ export {
   type Metrics,
   type MetricsOptions,
 } from './metrics/metrics.ts';
+export { type Choice, type Chosen, choose, type Figures, parseChoice } from './page/choose.ts';
 export { type PageParts, page } from './page/page.ts';
 export { program, type Rookery } from './page/script.ts';
 export { type CommonSettings, commonSettings } from './settings/common.ts';

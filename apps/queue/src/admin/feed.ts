@@ -1,8 +1,7 @@
-import type { Admin } from '@rookery/service';
+import { type Admin, choose, type Figures, parseChoice } from '@rookery/service';
 import { shownSettings } from '../broker/queue-settings.ts';
 import type { Host } from '../connection/host.ts';
 import { wireName } from '../names.ts';
-import { choose, parseChoice } from './choose.ts';
 import { createRates, type Sample } from './rates.ts';
 import { type QueueView, viewOf } from './view.ts';
 
@@ -32,6 +31,19 @@ export interface QueuesSnapshot {
   readonly queue: (QueueRow & { readonly settings: ReturnType<typeof shownSettings> }) | null;
 }
 
+const figures = {
+  messages: ({ items }) => items,
+  bytes: ({ queue }) => queue.bodyBytes,
+  in: (sample) => sample.in,
+  out: (sample) => sample.out,
+  // Older is more; an unknown age is none.
+  age: ({ queue }) => (queue.oldestAddedAt === 0 ? Number.NEGATIVE_INFINITY : -queue.oldestAddedAt),
+  open: ({ queue }) => queue.reader.openReads.size,
+  waiting: ({ queue }) => queue.reader.waiters.size,
+  delayed: ({ queue }) => queue.delayedItems,
+  dead: ({ queue }) => queue.deadTotal,
+} satisfies Figures<Sample, string>;
+
 const lookMs = 1000;
 /** All looks together take a twentieth of the processor at most: with very many queues they come less often. */
 const restPerWork = 19;
@@ -46,8 +58,7 @@ export function addFeed(admin: Admin, host: Host): void {
   const feed = admin.feed('/feed/queues', ({ query }): QueuesSnapshot => {
     if (!looking) look();
     const { sum } = rates;
-    const choice = parseChoice(query);
-    const { rows, matching } = choose(rates.samples, choice);
+    const { rows, matching } = choose(rates.samples, parseChoice(query, figures), figures);
     const wanted = query.get('queue');
     const selected = wanted === null ? undefined : queues.get(wireName(wanted));
     const sample = selected && rates.samples.find(({ queue }) => queue === selected);

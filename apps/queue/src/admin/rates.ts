@@ -5,8 +5,6 @@ import type { Queue } from '../queue/queue.ts';
 export interface Sample {
   readonly queue: Queue;
   readonly name: string;
-  /** For looking it up whatever its case. */
-  readonly folded: string;
   items: number;
   putTotal: number;
   /** Messages put a second. */
@@ -79,10 +77,9 @@ export function createRates(): Rates {
 function looked(queue: Queue, before: Sample | undefined, seconds: number): Sample {
   const { items, putTotal } = queue;
   if (before === undefined) {
-    const name = displayName(queue.name);
     // A queue that has come since the last look began with nothing.
     const put = putTotal / seconds;
-    return { queue, name, folded: name.toLowerCase(), items, putTotal, in: put, out: put - items / seconds };
+    return { queue, name: displayName(queue.name), items, putTotal, in: put, out: put - items / seconds };
   }
   const put = putTotal - before.putTotal;
   before.in = put / seconds;

@@ -42,8 +42,8 @@ const depthOf = async (name: string): Promise<number> => {
 };
 
 /** A row of the table, as it reads. */
-const row = (name: string) => page.locator('#rows tr', { hasText: name });
-const rowNames = (): Promise<string[]> => page.locator('#rows tr td:first-child a').allTextContents();
+const row = (name: string) => page.locator('#rows tbody tr', { hasText: name });
+const rowNames = (): Promise<string[]> => page.locator('#rows tbody td:first-child a').allTextContents();
 
 describe.skipIf(!browserAvailable())('the page', { timeout: 60_000 }, () => {
   let browser: Browser;
@@ -84,7 +84,7 @@ describe.skipIf(!browserAvailable())('the page', { timeout: 60_000 }, () => {
     await row('many').getByText('3', { exact: true }).first().waitFor();
     await page.getByRole('button', { name: 'Queue' }).click();
     await waitFor(async () => (await rowNames()).join() === 'few,many', { what: 'by name' });
-    expect(await page.locator('#heads th[aria-sort]').getAttribute('aria-sort')).toBe('ascending');
+    expect(await page.locator('#rows th[aria-sort]').getAttribute('aria-sort')).toBe('ascending');
     await page.getByLabel('Find').fill('FE');
     await waitFor(async () => (await rowNames()).join() === 'few', { what: 'what was looked for' });
     // In and out of a second in which both happened.
@@ -113,7 +113,7 @@ describe.skipIf(!browserAvailable())('the page', { timeout: 60_000 }, () => {
     await page.getByText('10,000 queues, 26 to 50 shown').waitFor();
     expect(await rowNames()).toHaveLength(25);
     await page.getByLabel('Find').fill('.7777');
-    await page.getByText('1 of 10,000 queue, 1 to 1 shown').waitFor();
+    await page.getByText('1 of 10,000 queues, 1 to 1 shown').waitFor();
     expect(await rowNames()).toEqual(['queue.7777']);
   });
 

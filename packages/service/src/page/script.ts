@@ -1,10 +1,13 @@
 import { type MakeChart, makeCharts } from './chart.ts';
 import { makeKit, type PageKit } from './kit.ts';
+import { type MakeTable, makeTables } from './table.ts';
 
 /** What a page's script has as `rookery`. */
 export interface Rookery extends PageKit {
   /** A chart of lines over the last minutes. */
   readonly chart: MakeChart;
+  /** A table of some of many rows, that the server sorts and cuts by `parseChoice` and `choose`. */
+  readonly table: MakeTable;
 }
 
 /**
@@ -12,7 +15,7 @@ export interface Rookery extends PageKit {
  * that they may use nothing from outside themselves.
  */
 export const PAGE_SCRIPT: string = `
-const rookery = ((kit) => ({ ...kit, chart: (${makeCharts})(kit) }))((${makeKit})());
+const rookery = ((kit) => ({ ...kit, chart: (${makeCharts})(kit), table: (${makeTables})(kit) }))((${makeKit})());
 `;
 
 /** Functions of a page, by name. */

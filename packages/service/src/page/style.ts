@@ -60,6 +60,15 @@ dialog::backdrop { background: rgb(0 0 0 / .45); }
 dialog label { display: block; margin: .7rem 0; }
 dialog input, dialog select { display: block; width: 100%; margin-top: .2rem; }
 .actions { display: flex; flex-wrap: wrap; gap: .6rem; justify-content: flex-end; margin: 1rem 0 0; }
+.bar { display: flex; flex-wrap: wrap; gap: .6rem 1.2rem; align-items: center; margin-bottom: .6rem; }
+.bar h2 { margin: 0; flex: 1; }
+.bar .told { margin-left: auto; }
+.badge { border: 1px solid currentColor; border-radius: 1rem; padding: 0 .55rem; font-size: .75rem; color: var(--warn); white-space: nowrap; }
+td .badge { margin-left: .5rem; }
+.scrolls th, .scrolls td { white-space: nowrap; }
+.scrolls td:first-child { max-width: 26rem; overflow: hidden; text-overflow: ellipsis; }
+.scrolls .zero { color: var(--faint); }
+a { color: var(--accent); }
 .scrolls { overflow-x: auto; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1rem; margin: 1rem 0; }
 .chart { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem .6rem; margin: 0; }

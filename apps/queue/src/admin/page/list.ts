@@ -6,81 +6,37 @@ import type { Histories } from './histories.ts';
 
 export interface List {
   /** What is asked of the feed. */
-  query(): URLSearchParams;
+  ask(query: URLSearchParams): void;
   show(snapshot: QueuesSnapshot): void;
 }
 
 /** All queues: charts of what they come to, and a table of some of them. */
 export function makeList(rookery: Rookery, histories: Histories, changed: () => void): List {
-  const { el, by, say, bytes, count, short, seconds, keyed, chart } = rookery;
+  const { el, by, say, bytes, count, short, seconds, chart, table } = rookery;
+  const number = true;
   const columns = [
-    { sort: 'name', title: 'Queue', says: 'Its name' },
-    { sort: 'messages', title: 'Messages', says: 'Ready, open or delayed' },
-    { sort: 'in', title: 'In/s', says: 'Messages put a second' },
-    { sort: 'out', title: 'Out/s', says: 'Messages that left a second: read, expired, flushed or moved' },
-    { sort: 'age', title: 'Oldest', says: 'Age of the message that waits longest' },
-    { sort: 'open', title: 'Open', says: 'Reliable reads that somebody holds' },
-    { sort: 'waiting', title: 'Waits', says: 'Reads that wait for a message' },
-    { sort: 'delayed', title: 'Delayed', says: 'Messages whose time has not come' },
-    { sort: 'dead', title: 'Dead', says: 'Messages that became dead letters' },
-    { sort: 'bytes', title: 'Size', says: 'Bytes of the bodies' },
+    { sort: 'name', title: 'Queue', says: 'Its name', number: false },
+    { sort: 'messages', title: 'Messages', says: 'Ready, open or delayed', number },
+    { sort: 'in', title: 'In/s', says: 'Messages put a second', number },
+    {
+      sort: 'out',
+      title: 'Out/s',
+      says: 'Messages that left a second: read, expired, flushed or moved',
+      number,
+    },
+    { sort: 'age', title: 'Oldest', says: 'Age of the message that waits longest', number },
+    { sort: 'open', title: 'Open', says: 'Reliable reads that somebody holds', number },
+    { sort: 'waiting', title: 'Waits', says: 'Reads that wait for a message', number },
+    { sort: 'delayed', title: 'Delayed', says: 'Messages whose time has not come', number },
+    { sort: 'dead', title: 'Dead', says: 'Messages that became dead letters', number },
+    { sort: 'bytes', title: 'Size', says: 'Bytes of the bodies', number },
   ];
-  const state = { sort: 'messages', descending: true, from: 0, matching: 0 };
-  const search = by<HTMLInputElement>('search');
-  const limit = by<HTMLSelectElement>('limit');
-
   const charts = {
     depth: chart({ title: 'Messages', lines: ['all', 'open', 'delayed'], format: short }),
     rates: chart({ title: 'Messages a second', lines: ['in', 'out'], format: short }),
-    readers: chart({ title: 'Clients', lines: ['connected', 'waiting reads'], format: short }),
+    clients: chart({ title: 'Clients', lines: ['connected', 'waiting reads'], format: short }),
   };
   by('totals').append(...Object.values(charts).map(({ element }) => element));
-
-  const heads = columns.map(({ sort, title, says }) => {
-    const button = el('button', { type: 'button', class: 'plain', title: says }, title);
-    button.addEventListener('click', () => {
-      // Numbers are looked at from the largest, names from the first.
-      state.descending = state.sort === sort ? !state.descending : sort !== 'name';
-      state.sort = sort;
-      state.from = 0;
-      drawHeads();
-      changed();
-    });
-    return { sort, title, button, head: el('th', { scope: 'col' }, button) };
-  });
-  by('heads').append(...heads.map(({ head }) => head));
-  for (const { sort, head } of heads) if (sort !== 'name') head.className = 'number';
-  function drawHeads(): void {
-    for (const { sort, title, button, head } of heads) {
-      const sorted = sort === state.sort;
-      const order = state.descending ? 'descending' : 'ascending';
-      if (sorted) head.setAttribute('aria-sort', order);
-      else head.removeAttribute('aria-sort');
-      say(button, sorted ? `${title} ${state.descending ? '↓' : '↑'}` : title);
-    }
-  }
-  drawHeads();
-
-  let typing: number | undefined;
-  search.addEventListener('input', () => {
-    clearTimeout(typing);
-    typing = setTimeout(() => {
-      state.from = 0;
-      changed();
-    }, 200) as unknown as number;
-  });
-  limit.addEventListener('change', () => {
-    state.from = 0;
-    changed();
-  });
-  by('previous').addEventListener('click', () => {
-    state.from = Math.max(0, state.from - Number(limit.value));
-    changed();
-  });
-  by('next').addEventListener('click', () => {
-    state.from += Number(limit.value);
-    changed();
-  });
 
   const SVG = 'http://www.w3.org/2000/svg';
   function makeRow({ name }: QueueRow): { element: Element; update(row: QueueRow): void } {
@@ -131,33 +87,25 @@ export function makeList(rookery: Rookery, histories: Histories, changed: () => 
     };
   }
 
+  const rows = table({
+    things: ['queue', 'queues'],
+    columns,
+    sort: 'messages',
+    descending: true,
+    prefix: '',
+    changed,
+    create: makeRow,
+  });
+  by('rows').append(rows.element);
+
   return {
-    query: () =>
-      new URLSearchParams({
-        sort: state.sort,
-        order: state.descending ? 'descending' : 'ascending',
-        search: search.value,
-        from: String(state.from),
-        limit: limit.value,
-      }),
+    ask: rows.ask,
     show(snapshot) {
       charts.depth.push([snapshot.messages, snapshot.open_reads, snapshot.delayed_messages]);
       charts.rates.push([snapshot.puts_per_second, snapshot.leaves_per_second]);
-      charts.readers.push([snapshot.connections, snapshot.waiting_reads]);
-      keyed(by('rows'), snapshot.queues, ({ name }) => name, makeRow);
-      const { matching, queues_total, queues } = snapshot;
-      const shown =
-        queues.length === 0 ? '' : `, ${count(state.from + 1)} to ${count(state.from + queues.length)} shown`;
-      const found = search.value === '' ? '' : ` of ${count(queues_total)}`;
-      say(by('matching'), `${count(matching)}${found} ${matching === 1 ? 'queue' : 'queues'}${shown}`);
-      by('empty').hidden = queues_total > 0;
-      by<HTMLButtonElement>('previous').disabled = state.from === 0;
-      by<HTMLButtonElement>('next').disabled = state.from + queues.length >= matching;
-      // Queues went away meanwhile: back to those that are there.
-      if (queues.length === 0 && state.from > 0) {
-        state.from = 0;
-        changed();
-      }
+      charts.clients.push([snapshot.connections, snapshot.waiting_reads]);
+      rows.show(snapshot.queues, snapshot.matching, snapshot.queues_total);
+      by('empty').hidden = snapshot.queues_total > 0;
     },
   };
 }

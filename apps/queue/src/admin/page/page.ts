@@ -15,19 +15,8 @@ export const QUEUES_PAGE: string = page({
 <section id="list" aria-labelledby="list-title">
 <h1 id="list-title">Queues</h1>
 <div class="charts" id="totals"></div>
-<div class="card">
-<div class="bar">
-<label>Find <input id="search" type="search" autocomplete="off" spellcheck="false"></label>
-<label>Rows <select id="limit"><option>10</option><option selected>25</option><option>50</option><option>100</option><option>200</option></select></label>
-<span id="matching" class="faint" role="status"></span>
-</div>
-<div class="scrolls"><table id="queues">
-<thead><tr id="heads"></tr></thead>
-<tbody id="rows"></tbody>
-</table></div>
+<div id="rows"></div>
 <p id="empty" class="faint" hidden>No queue here. The first <code>put</code> to a name makes one.</p>
-<p class="actions"><button id="previous" type="button">Previous</button><button id="next" type="button">Next</button></p>
-</div>
 </section>
 <section id="one" aria-labelledby="one-name" hidden>
 <p class="back"><a href="#">← All queues</a></p>

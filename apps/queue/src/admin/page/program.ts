@@ -29,7 +29,8 @@ export function queuesPage(rookery: Rookery, parts: Parts): void {
 
   const watching = watch<QueuesSnapshot>(
     () => {
-      const query = list.query();
+      const query = new URLSearchParams();
+      list.ask(query);
       if (chosen !== undefined) query.set('queue', chosen);
       return `feed/queues?${query}`;
     },
