@@ -18,7 +18,9 @@ import {
 } from '@rookery/service';
 import { nodeDisk } from '@rookery/storage';
 import packageJson from '../package.json' with { type: 'json' };
+import { addKeptRoute } from './admin/kept.ts';
 import { addMetrics } from './admin/metrics.ts';
+import { BUS_PAGE } from './admin/page/page.ts';
 import { addRoutes } from './admin/routes.ts';
 import { Durable } from './durable/durable.ts';
 import { createRingEngine, type RingEngine } from './engine/ring-engine.ts';
@@ -127,6 +129,8 @@ export class BusDaemon {
     this.#addParts();
     addMetrics(this.#metrics, this);
     addRoutes(this.#admin, this);
+    addKeptRoute(this.#admin, this.#durable);
+    this.#admin.page('/', BUS_PAGE);
   }
 
   /** Where clients of Spread's protocol connect; undefined before the start. */
@@ -294,6 +298,8 @@ export class BusDaemon {
       submit: (payload) => this.#engine.submit('agreed', payload),
       queuedBytes: () => this.#engine.queuedBytes,
       now: () => Date.now(),
+      onNotKept: (group) =>
+        log.warn({ group, max_kept_groups: settings.maxKeptGroups }, 'as many groups are kept as may be'),
       onLogEvent: ({ type, ...fields }) =>
         log[type === 'damaged' || type === 'full' ? 'error' : 'debug'](fields, type),
       onFailure: (error) => this.lifecycle.fail(error),

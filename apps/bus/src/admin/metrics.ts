@@ -1,9 +1,10 @@
 import { type MetricSample, type Metrics, snakeCase } from '@rookery/service';
 import type { BusDaemon } from '../server.ts';
+import { addKeptMetrics } from './kept.ts';
 
 /** Registers the figures; each is read when somebody scrapes, so that messages pay for none of it. */
 export function addMetrics(metrics: Metrics, daemon: BusDaemon): void {
-  const { engine, groups, sessions, spread, webSocket, badInput } = daemon.parts;
+  const { engine, groups, sessions, spread, webSocket, badInput, durable } = daemon.parts;
   const { counters } = sessions;
   const counter = (name: string, help: string, value: () => number | Iterable<MetricSample>): void =>
     metrics.registerCounter({ name, help, value });
@@ -29,6 +30,9 @@ export function addMetrics(metrics: Metrics, daemon: BusDaemon): void {
       value: ring(reason)(),
     })),
   );
+  counter('ring_unknown_events_total', 'Events that this version does not know', () => {
+    return groups.counters.unknownEvents;
+  });
   gauge('groups', 'Groups in the network', () => groups.count);
   gauge('sessions', 'Clients here, parked ones included', () => sessions.size);
   gauge('connections', 'Connections here', () => [
@@ -45,6 +49,14 @@ export function addMetrics(metrics: Metrics, daemon: BusDaemon): void {
   counter('delivered_bytes_total', 'Bytes of messages to clients here', () => counters.bytesDelivered);
   counter('waits_total', 'Times that a client was held up', () => counters.waits);
   gauge('outbox_bytes', 'Bytes that wait for clients', () => sessions.outboxesBytes);
+  counter(
+    'dropped_total',
+    'Messages that gave way in outboxes: dropped, or a newer one with their key came',
+    () => {
+      return counters.dropped;
+    },
+  );
+  addKeptMetrics(metrics, durable);
   counter('input_refused_total', 'Input of clients that was refused', () =>
     [...badInput].map(([name, value]) => {
       const [wire = '', reason = ''] = name.split(' ');

@@ -28,12 +28,17 @@ export interface DurableOptions {
   /** ms since 1970. */
   readonly now: () => number;
   readonly onLogEvent: (event: LogEvent) => void;
+  /** The group is meant to be kept, and isn't, for there are as many as may be; said once for each of the first few. */
+  readonly onNotKept: (group: string) => void;
   /** Nothing more can be kept: end. */
   readonly onFailure: (error: Error) => void;
 }
 
 /** Fills wait while more than this waits for the token: what sessions send goes first. */
 const FILL_ROOM_BYTES = 256 * 1024;
+
+/** A log must not be filled by names that clients choose. */
+const NOT_KEPT_SAID = 16;
 
 export class Durable {
   readonly #options: DurableOptions;
@@ -51,6 +56,10 @@ export class Durable {
   /** Groups with messages that aren't committed. */
   readonly #dirty = new Set<KeptGroup>();
   #failed = false;
+  /** Of those that are said. */
+  readonly #notKept = new Set<string>();
+  /** Messages to groups that are meant to be kept, and aren't, for there are as many as may be. */
+  readonly counters = { notKept: 0 };
 
   constructor(options: DurableOptions) {
     this.#options = options;
@@ -98,7 +107,11 @@ export class Durable {
     const found = this.#groups.get(name);
     if (found !== undefined || this.#log === undefined) return found;
     const settings = settingsOf(name, this.#options.patterns);
-    if (settings === undefined || this.#groups.size >= this.#options.maxGroups) return undefined;
+    if (settings === undefined) return undefined;
+    if (this.#groups.size >= this.#options.maxGroups) {
+      this.#refuse(name);
+      return undefined;
+    }
     const group = KeptGroup.create(name, settings, this.#hostOf(this.#log));
     this.#groups.set(name, group);
     if (this.#configuration !== undefined) {
@@ -109,9 +122,10 @@ export class Durable {
     return group;
   }
 
-  /** Daemons of this configuration that keep the group. */
-  keepers(name: string): number[] {
-    return [...this.#said].filter(([, keeping]) => wants(keeping, name)).map(([id]) => id);
+  #refuse(name: string): void {
+    if (this.#notKept.has(name) || this.#notKept.size === NOT_KEPT_SAID) return;
+    this.#notKept.add(name);
+    this.#options.onNotKept(name);
   }
 
   get isCommitted(): boolean {
@@ -144,7 +158,11 @@ export class Durable {
 
   // hot: once per message to a kept group.
   onMessage(name: string, ordered: Ordered): void {
-    this.#guard(() => this.group(name)?.onMessage(ordered));
+    this.#guard(() => {
+      const group = this.group(name);
+      if (group === undefined) this.counters.notKept++;
+      else group.onMessage(ordered);
+    });
   }
 
   onEvent(sender: number, event: DurableEvent): void {

@@ -159,8 +159,20 @@ export class KeptGroup implements Source {
     return this.#view?.size ?? 0;
   }
 
+  /** ms since 1970, 0 for none. */
+  get oldestMs(): number {
+    return this.#index.oldestMs;
+  }
+
   get subscriptions(): number {
     return this.#subscriptions.size;
+  }
+
+  /** Who is not at the end of the log: it reads what was kept, or takes less than comes. */
+  get behind(): number {
+    let count = 0;
+    for (const { isLive } of this.#subscriptions) if (!isLive) count++;
+    return count;
   }
 
   // ---- What comes

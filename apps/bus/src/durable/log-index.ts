@@ -33,6 +33,7 @@ export class LogIndex {
   readonly #grown = new Set<Course>();
   #marks: Mark[] = [BEGINNING];
   #last: Mark = BEGINNING;
+  #firstMs = 0;
 
   /** `markMs`: time between two marks, at most, while messages come. */
   constructor(markMs: number) {
@@ -44,6 +45,11 @@ export class LogIndex {
     return this.#last;
   }
 
+  /** When the oldest message was kept, or a little earlier; 0 for none. */
+  get oldestMs(): number {
+    return this.first === BEGINNING ? this.#firstMs : this.first.timeMs;
+  }
+
   get first(): Mark {
     return this.#marks[0]!;
   }
@@ -52,6 +58,7 @@ export class LogIndex {
   add(kept: Kept, sequence: number, bytes: number): void {
     const mark = this.#marks.at(-1)!;
     if (sequence - mark.sequence > MARK_MESSAGES || kept.timeMs - mark.timeMs > this.#markMs) this.#mark();
+    if (this.#last === BEGINNING) this.#firstMs = kept.timeMs;
     const course = this.#course(kept, sequence);
     course.order = Math.max(course.order, kept.order);
     course.last = sequence;

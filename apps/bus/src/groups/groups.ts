@@ -47,6 +47,7 @@ const NOTHING: readonly GroupOutput[] = [];
 export class Groups {
   readonly #id: number;
   readonly name: string;
+  readonly counters = { unknownEvents: 0 };
   #outputs: GroupOutput[] = [];
   /** By private name. */
   readonly #sessions = new Map<string, Session>();
@@ -54,6 +55,8 @@ export class Groups {
   readonly #mine = new Map<string, Set<string>>();
   /** The last view of each group that was told to somebody here. */
   readonly #views = new Map<string, View>();
+  /** Called for each message in its order, repeats left out; it must not keep the data. Undefined while nobody looks. */
+  onMessage: ((message: GroupMessage) => void) | undefined;
   readonly #keeps: ((group: string) => boolean) | undefined;
   readonly #origins = new Origins();
   #table: GroupTable;
@@ -313,6 +316,7 @@ export class Groups {
         const { session: from, groups, messageType, bigEndian, selfDiscard, key, origin, data } = event;
         if (this.#keeps !== undefined) this.#keep(sender, service, order, event);
         const repeated = origin !== undefined && !this.#origins.add(origin, false);
+        if (!repeated) this.onMessage?.(event);
         const to = repeated ? [] : this.#receivers(groups, selfDiscard ? from : undefined);
         if (to.length > 0) {
           this.#outputs.push({
@@ -369,7 +373,8 @@ export class Groups {
         this.#outputs.push({ kind: 'durable', sender, event });
         break;
       default:
-        break;
+        // A newer daemon's, as it seems.
+        this.counters.unknownEvents++;
     }
   }
 

@@ -34,6 +34,7 @@ export type RefusalCode =
   | 'NOT_A_MEMBER'
   | 'ALREADY_A_MEMBER'
   | 'NOT_KEPT'
+  | 'TOO_MANY_KEPT'
   | 'BAD_CURSOR';
 
 export const REFUSALS: Readonly<Record<RefusalCode, string>> = {
@@ -47,6 +48,8 @@ export const REFUSALS: Readonly<Record<RefusalCode, string>> = {
   ALREADY_A_MEMBER: 'the session is in the group already',
   NOT_KEPT:
     'this daemon does not keep the group, or not the last values of its keys: see keep and durable in its settings',
+  TOO_MANY_KEPT:
+    'this daemon keeps as many groups as it may, so it does not keep this one: raise max_kept_groups',
   BAD_CURSOR: 'that is no cursor of a subscription',
 };
 

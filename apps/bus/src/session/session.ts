@@ -33,6 +33,8 @@ export interface SessionHost {
   /** What its outbox takes of memory has changed. */
   weigh(session: Session, bytes: number): void;
   end(session: Session, reason: EndReason): void;
+  /** It is told that so many messages gave way. */
+  onDropped(count: number): void;
   readonly now: number;
 }
 
@@ -127,6 +129,7 @@ export class Session {
     this.#bytes = new Rate(limits.bytesPerSecond, host.now);
     const notice = (group: string, count: number) => {
       this.counters.dropped += count;
+      host.onDropped(count);
       const content = format.encode({ kind: 'dropped', group, count }, 0);
       if (content === undefined) return undefined;
       return entryOf(content, undefined, '', 'disconnect', 1);

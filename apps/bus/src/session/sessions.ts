@@ -48,6 +48,7 @@ export interface SessionsCounters {
   bytesReceived: number;
   bytesDelivered: number;
   waits: number;
+  dropped: number;
   readonly ended: Record<EndReason, number>;
 }
 
@@ -85,6 +86,7 @@ export class Sessions implements SessionHost {
     bytesReceived: 0,
     bytesDelivered: 0,
     waits: 0,
+    dropped: 0,
     ended: {
       goodbye: 0,
       connection_lost: 0,
@@ -193,7 +195,9 @@ export class Sessions implements SessionHost {
   ask(session: Session, request: Request, number: number): Verdict {
     const { durable, engine, groups } = this.#options;
     if (request.kind === 'subscribe') {
-      return session.subscriptions.open(request, durable.group(request.group), number) ?? 'taken';
+      const group = durable.group(request.group);
+      if (group === undefined && durable.keeps(request.group)) return 'TOO_MANY_KEPT';
+      return session.subscriptions.open(request, group, number) ?? 'taken';
     }
     if (request.kind === 'unsubscribe') {
       return session.subscriptions.close(request.group) ? 'taken' : 'NOT_A_MEMBER';
@@ -439,6 +443,10 @@ export class Sessions implements SessionHost {
     for (const session of this.#heldUp) this.#waiting.add(session);
     this.#heldUp.clear();
     this.#schedule();
+  }
+
+  onDropped(count: number): void {
+    this.counters.dropped += count;
   }
 
   weigh(session: Session, bytes: number): void {

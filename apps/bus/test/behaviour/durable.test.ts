@@ -52,6 +52,14 @@ async function messages(subscription: Subscription, count: number): Promise<Kept
   return found;
 }
 
+/** Those without labels, by name. */
+async function metrics(daemon: BusDaemon): Promise<Record<string, number>> {
+  const text = await (await fetch(`${daemon.adminUrl}/metrics`)).text();
+  return Object.fromEntries(
+    [...text.matchAll(/^rookery_bus_(\w+) (\S+)$/gm)].map(([, name, value]) => [name!, Number(value)]),
+  );
+}
+
 const texts = (found: readonly KeptMessage[]): string[] => found.map(({ text }) => text);
 
 it('who comes later reads what was sent before, and then what comes', async () => {
@@ -185,6 +193,61 @@ it('refuses what is not kept, what is no cursor, and what is subscribed to', asy
   await expect(bus.subscribe('log', { from: { cursor: 'x' } })).rejects.toMatchObject({ code: 'BAD_CURSOR' });
   await bus.subscribe('log');
   await expect(bus.subscribe('log')).rejects.toMatchObject({ code: 'ALREADY_A_MEMBER' });
+});
+
+it('refuses who subscribes to one group more than may be kept, and counts what is not kept', async () => {
+  const daemon = await startDaemon({ maxKeptGroups: 1 });
+  const bus = await open(daemon);
+  await bus.multicast('log.a', 'kept');
+  await bus.multicast('log.b', 'not kept');
+  await expect(bus.subscribe('log.b')).rejects.toMatchObject({ code: 'TOO_MANY_KEPT' });
+  expect(texts(await messages(await bus.subscribe('log.a', { from: 'start' }), 1))).toEqual(['kept']);
+  expect(await metrics(daemon)).toMatchObject({ kept_groups: 1, kept_refused_total: 1, kept_messages: 1 });
+});
+
+it('shows what is kept on the admin port', async () => {
+  const daemon = await startDaemon();
+  const bus = await open(daemon);
+  const origin = { publisher: 'ab'.repeat(16), sequence: 1 };
+  await bus.multicast('rates', '1', { key: 'eur', origin });
+  await bus.multicast('rates', '1', { key: 'eur', origin });
+  await bus.multicast('rates', '2', { key: 'usd' });
+  await messages(await bus.subscribe('rates', { from: 'start' }), 2);
+  const answer = await (await fetch(`${daemon.adminUrl}/kept`)).json();
+  const bytes = daemon.parts.durable.groups.get('rates')!.bytes;
+  expect(answer).toEqual({
+    kept: [
+      {
+        name: 'rates',
+        whole: true,
+        messages: 2,
+        bytes,
+        oldest_ms: expect.any(Number),
+        first_sequence: 1,
+        last_sequence: 2,
+        held: 0,
+        keys: 2,
+        readers: 1,
+        readers_behind: 0,
+        stored_total: 2,
+        filled_total: 0,
+        given_total: 0,
+        repeats_total: 1,
+        restated_total: 0,
+      },
+    ],
+    next_after: null,
+    refused_total: 0,
+  });
+  expect(Math.abs(answer.kept[0].oldest_ms - Date.now())).toBeLessThan(60_000);
+  expect(await metrics(daemon)).toMatchObject({
+    kept_messages: 2,
+    kept_bytes: bytes,
+    kept_keys: 2,
+    kept_readers: 1,
+    kept_readers_behind: 0,
+    kept_repeats_total: 1,
+  });
 });
 
 it('a reader that stops reading loses nothing and holds nobody up', async () => {

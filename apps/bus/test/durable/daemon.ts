@@ -116,6 +116,7 @@ export class Daemon {
       queuedBytes: () => this.queuedBytes,
       now: () => clock.now(),
       onLogEvent: () => undefined,
+      onNotKept: () => undefined,
       onFailure: (error) => {
         if (life === this.#life) throw error;
       },

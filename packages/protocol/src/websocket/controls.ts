@@ -67,6 +67,7 @@ export const REFUSAL_CODES = [
   'NOT_A_MEMBER',
   'ALREADY_A_MEMBER',
   'NOT_KEPT',
+  'TOO_MANY_KEPT',
   'BAD_CURSOR',
 ] as const;
 /** Why a request was not carried out. */
