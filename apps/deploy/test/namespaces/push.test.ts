@@ -1,0 +1,204 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hostsAvailable, type RunningProcess, waitFor } from '@rookery/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sshdAvailable } from '../sshd.ts';
+import {
+  eventsOf,
+  type Load,
+  type NamespaceWorld,
+  namespaceWorld,
+  type PushEventLine,
+  type Release,
+} from './world.ts';
+
+// Hosts with a network each, a real app, and somebody who asks all of them for its version all the time.
+
+const LARGE = process.env.ROOKERY_TEST_LARGE === '1';
+const COUNT = LARGE ? 16 : 5;
+const SLOW = 240_000;
+
+describe.skipIf(!hostsAvailable() || !sshdAvailable())(`a push to ${COUNT} hosts under load`, () => {
+  let world: NamespaceWorld;
+  let load: Load;
+  let last = 0;
+  /** What all hosts run. */
+  let now: Release;
+
+  const next = (bytes?: number): Promise<Release> => world.release(`v${++last}`, bytes);
+  const everywhere = (version: string): string[] => world.all.map(() => version);
+
+  /** No request has failed since the last look, and no host has answered but these, in this order. */
+  const expectOnly = async (...versions: string[]): Promise<void> => {
+    for (const [host, answers] of await load.answers()) {
+      expect(versions.join(' '), host).toContain(answers.join(' '));
+    }
+    expect(load.failures()).toEqual([]);
+  };
+  const expectTidy = async (): Promise<void> => {
+    for (const { name, root } of world.all) {
+      const left = (await readdir(join(root, '.rookery'))).filter((own) =>
+        /^switch|^back|^next|^hook/.test(own),
+      );
+      expect(left, name).toEqual([]);
+    }
+  };
+  const expectEverywhere = async (release: Release): Promise<void> => {
+    expect(await world.versions()).toEqual(everywhere(release.version));
+    await load.more();
+    await expectTidy();
+    now = release;
+  };
+  const seen = (push: RunningProcess, what: (event: PushEventLine) => boolean): Promise<PushEventLine> =>
+    waitFor(() => eventsOf(push).find(what), {
+      what: 'an event of the push',
+      withinMs: 90_000,
+      detail: () => push.output.slice(-3_000),
+    });
+
+  beforeAll(async () => {
+    world = await namespaceWorld(COUNT);
+    now = await next();
+    expect(await world.push(now)).toMatchObject({ outcome: 'deployed' });
+    load = await world.startLoad();
+    await load.more();
+    await load.answers();
+  }, SLOW);
+  afterAll(() => world?.[Symbol.asyncDispose]());
+
+  test('in waves switches without a failed request', { timeout: SLOW }, async () => {
+    const release = await next();
+    await using push = await world.startPush(release);
+    const waves = ['1', String(Math.ceil(COUNT / 4)), String(COUNT)];
+    // Who is not in a wave yet runs the old release.
+    await seen(push, ({ event, state, wave }) => event === 'wave' && state === 'started' && wave === 2);
+    expect(await world.all.at(-1)!.started()).not.toContain(release.version);
+    await push.waitForExit(SLOW);
+    const events = eventsOf(push);
+    expect(events.at(-1)).toMatchObject({ event: 'done', outcome: 'deployed' });
+    expect(events[0]).toMatchObject({ waves: waves.map(Number) });
+    await expectEverywhere(release);
+    const answers = await load.answers();
+    for (const { name } of world.all) expect(answers.get(name), name).toEqual([release.version]);
+    expect(load.failures()).toEqual([]);
+  });
+
+  test('whose health check fails on the canary never reaches a second host', { timeout: SLOW }, async () => {
+    const bad = await world.release('v9-bad');
+    const done = await world.push(bad);
+    expect(done).toMatchObject({ outcome: 'failed' });
+    const [canary, ...others] = world.all;
+    expect(await canary!.started()).toContain(bad.version);
+    for (const { started, revisions } of others) {
+      expect(await started()).not.toContain(bad.version);
+      expect(await revisions()).not.toContain(bad.version);
+    }
+    await expectEverywhere(now);
+    const answers = await load.answers();
+    expect([[bad.version, now.version], undefined]).toContainEqual(answers.get(canary!.name));
+    for (const { name } of others) expect(answers.get(name), name).toBeUndefined();
+    expect(load.failures()).toEqual([]);
+  });
+
+  test.each(
+    LARGE
+      ? (['fetching', 'fetched', 'switching', 'checking', 'healthy', 'finishing'] as const)
+      : (['switching'] as const),
+  )('goes on when its coordinator was killed while a host was %s', { timeout: SLOW }, async (state) => {
+    const before = now;
+    const release = await next();
+    const victim = world.all.at(state === 'fetching' || state === 'fetched' ? 0 : 1)!.name;
+    await using first = await world.startPush(release);
+    await seen(first, ({ event, host, state: now }) => event === 'host' && host === victim && now === state);
+    first.kill('SIGKILL');
+    await first.waitForExit();
+    expect(eventsOf(first).some(({ event }) => event === 'done')).toBe(false);
+    expect(await world.push(release)).toMatchObject({ outcome: 'deployed' });
+    await expectEverywhere(release);
+    await expectOnly(before.version, release.version);
+  });
+
+  test('ends well when the tracker is killed while all fetch', { timeout: SLOW }, async () => {
+    const before = now;
+    // As long as everybody needs to know of the others.
+    await world.office.limitRate({ bitsPerSecond: 8e6 });
+    const release = await next(3_000_000);
+    await using tracker = await world.rookery(['tracker', '--listen', '0.0.0.0:7070'], /listening/);
+    const url = `http://${world.office.address}:7070/announce`;
+    await using _origin = await world.rookery(
+      ['seed', release.file, release.tree, '--tracker', url],
+      /seeding/,
+    );
+    await using push = await world.startPush(release, { trackers: [url] });
+    for (const { name } of world.all) {
+      await seen(
+        push,
+        ({ event, host, phase, peers }) =>
+          event === 'progress' && host === name && phase === 'fetching' && Number(peers) > 0,
+      );
+    }
+    tracker.kill('SIGKILL');
+    const fetched = eventsOf(push).filter(({ event, state }) => event === 'host' && state === 'fetched');
+    expect(fetched.length).toBeLessThan(COUNT);
+    await push.waitForExit(SLOW);
+    await world.office.limitRate({ bitsPerSecond: Number.POSITIVE_INFINITY });
+    expect(eventsOf(push).at(-1)).toMatchObject({ outcome: 'deployed' });
+    await expectEverywhere(release);
+    await expectOnly(before.version, release.version);
+  });
+
+  test('of two that are started at once one wins, and the other changes nothing', {
+    timeout: SLOW,
+  }, async () => {
+    const before = now;
+    const releases = [await next(), await next()];
+    const pushes = await Promise.all(releases.map((release) => world.push(release)));
+    const winner = pushes.findIndex(({ outcome }) => outcome === 'deployed');
+    expect(winner, JSON.stringify(pushes)).not.toBe(-1);
+    const [won, lost] = [releases[winner]!, releases[1 - winner]!];
+    expect(pushes[1 - winner]).toMatchObject({ outcome: 'failed' });
+    expect(JSON.stringify(pushes[1 - winner])).toContain('"locked"');
+    for (const { started, revisions } of world.all) {
+      expect(await started()).not.toContain(lost.version);
+      expect(await revisions()).not.toContain(lost.version);
+    }
+    await expectEverywhere(won);
+    await expectOnly(before.version, won.version);
+  });
+
+  test('names a host that vanishes in its wave, and puts it back when it is there again', {
+    timeout: SLOW,
+  }, async () => {
+    const before = now;
+    const release = await next();
+    const gone = world.all.at(-1)!;
+    // Of 5 hosts 10 % is one: the others go on.
+    await using push = await world.startPush(release, { timeoutMs: 15_000 });
+    await seen(
+      push,
+      ({ event, host, state }) => event === 'host' && host === gone.name && state === 'switching',
+    );
+    await gone.host.link('down');
+    await seen(
+      push,
+      ({ event, host, state }) => event === 'host' && host === gone.name && state === 'reverting',
+    );
+    await gone.host.link('up');
+    await push.waitForExit(SLOW);
+    const done = eventsOf(push).at(-1)!;
+    expect(done).toMatchObject({ outcome: 'partial' });
+    expect((done.hosts as { host: string }[]).at(-1)).toMatchObject({
+      host: gone.name,
+      state: 'reverted',
+      code: 'time-limit',
+    });
+    expect(await world.versions()).toEqual([...everywhere(release.version).slice(0, -1), before.version]);
+    await load.more();
+    await expectTidy();
+    expect(load.failures().filter(({ host }) => host !== gone.name)).toEqual([]);
+
+    expect(await world.push(release)).toMatchObject({ outcome: 'deployed' });
+    await expectEverywhere(release);
+    expect(load.failures()).toEqual([]);
+  });
+});

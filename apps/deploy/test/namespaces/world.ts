@@ -1,0 +1,256 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  createHosts,
+  type Host,
+  type Hosts,
+  type RunningProcess,
+  type TemporaryFolder,
+  temporaryFolder,
+  waitFor,
+} from '@rookery/testkit';
+import { generateKeys, parseSigningKey } from '../../src/release/keys.ts';
+import { buildHostBundle } from '../rollout/host-bundle.ts';
+import { type Sshd, startSshd } from '../sshd.ts';
+import { packFolder, plant } from '../support.ts';
+import type { CoordinatorOptions } from './coordinator.ts';
+
+const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const UNBUILT = '--conditions=@rookery/source';
+
+/** What a release does: it answers its version, and whether it is healthy. Notes each start of itself. */
+const SERVER = `
+const { appendFileSync, readFileSync } = require('node:fs');
+const { join } = require('node:path');
+const version = readFileSync(join(__dirname, 'version.txt'), 'utf8');
+const healthy = !version.includes('bad');
+appendFileSync(join(__dirname, '../../started.log'), version + '\\n');
+const server = require('node:http').createServer((request, response) => {
+  response.statusCode = request.url === '/health' && !healthy ? 500 : 200;
+  response.end(version);
+}).listen(8080, '0.0.0.0');
+// HTTP's own close() also ends connections whose request is still on its way.
+process.on('message', () => require('node:net').Server.prototype.close.call(server, () => process.exit()));
+`;
+
+export interface DeployedHost {
+  readonly name: string;
+  readonly host: Host;
+  readonly root: string;
+  /** The versions of the app that were ever started there. */
+  started(): Promise<string[]>;
+  revisions(): Promise<string>;
+}
+
+export interface PushEventLine {
+  readonly event: string;
+  readonly host?: string;
+  readonly state?: string;
+  readonly [field: string]: unknown;
+}
+
+export interface Release {
+  readonly version: string;
+  readonly file: string;
+  readonly tree: string;
+}
+
+export interface NamespaceWorld extends AsyncDisposable {
+  readonly all: readonly DeployedHost[];
+  /** Where the coordinator and the load run. */
+  readonly office: Host;
+  release(version: string, bytes?: number): Promise<Release>;
+  startPush(release: Release, more?: Partial<CoordinatorOptions>): Promise<RunningProcess>;
+  /** Resolves to the last event, `done`. */
+  push(release: Release, more?: Partial<CoordinatorOptions>): Promise<PushEventLine>;
+  /** A program of ours in the office. */
+  rookery(args: readonly string[], readyPattern: RegExp): Promise<RunningProcess>;
+  startLoad(): Promise<Load>;
+  versions(): Promise<string[]>;
+}
+
+export interface Load {
+  /** What each host has answered since the last look, in order; each change once. */
+  answers(): Promise<Map<string, string[]>>;
+  /** Requests that failed since the last look. */
+  failures(): readonly { readonly host: string; readonly error: string }[];
+  /** Resolves when every host has answered some more requests. */
+  more(hosts?: readonly string[]): Promise<void>;
+}
+
+export function eventsOf({ stdout }: RunningProcess): PushEventLine[] {
+  return stdout
+    .split('\n')
+    .flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as PushEventLine] : []));
+}
+
+/** Hosts on one switch, each with an sshd and, once something is deployed, an app that answers over HTTP. */
+export async function namespaceWorld(count: number): Promise<NamespaceWorld> {
+  const folder: TemporaryFolder = await temporaryFolder('rookery-namespaces-');
+  const at = (...path: string[]): string => join(folder.path, ...path);
+  const network: Hosts = await createHosts({ count: count + 1 });
+  const [office, ...machines] = network.all;
+  const { privatePem, publicPem } = generateKeys();
+  await writeFile(at('key.pub'), publicPem);
+  const daemons: Sshd[] = [];
+  const all: DeployedHost[] = [];
+  for (const [index, host] of machines.entries()) {
+    const name = `host${index + 1}`;
+    const own = at(name);
+    await mkdir(own);
+    const [like] = daemons;
+    daemons.push(
+      await startSshd({
+        folder: own,
+        on: host,
+        settings: [`SetEnv "XDG_CACHE_HOME=${at('cache')}"`],
+        mounts: 'mount -t tmpfs home ~',
+        ...(like === undefined ? {} : { like }),
+      }),
+    );
+    const root = join(own, 'srv');
+    const read = (path: string): Promise<string> => readFile(join(root, path), 'utf8').catch(() => '');
+    all.push({
+      name,
+      host,
+      root,
+      started: async () => (await read('started.log')).split('\n').filter(Boolean),
+      revisions: () => read('revisions.log'),
+    });
+  }
+  const { keyFile, knownHostsFile, port } = daemons[0]!;
+  await writeFile(
+    at('ssh_config'),
+    `Host *\nIdentityFile ${keyFile}\nIdentitiesOnly yes\nUserKnownHostsFile ${knownHostsFile}\nGlobalKnownHostsFile /dev/null\n`,
+  );
+  await writeFile(at('hosts.toml'), inventory(all, port));
+  const bundle = await buildHostBundle(at('bundle'));
+
+  const startPush: NamespaceWorld['startPush'] = (release, more = {}) => {
+    const options: CoordinatorOptions = {
+      release: release.file,
+      ...(more.trackers === undefined ? { tree: release.tree } : {}),
+      trackers: [],
+      trust: at('key.pub'),
+      hosts: at('hosts.toml'),
+      waves: [{ count: 1 }, { percent: 25 }, { percent: 100 }],
+      timeoutMs: 60_000,
+      sshConfig: at('ssh_config'),
+      bundle,
+      ...more,
+    };
+    return office!.run(process.execPath, [UNBUILT, file('coordinator.ts'), JSON.stringify(options)]);
+  };
+  return {
+    all,
+    office: office!,
+    startPush,
+    async release(version, bytes = 0) {
+      const tree = at(`tree-${version}`);
+      const content: Record<string, string | Uint8Array> = { 'version.txt': version, 'server.js': SERVER };
+      // Random, so that nothing of it is anywhere yet.
+      if (bytes > 0) content['large.bin'] = randomBytes(bytes);
+      await plant(tree, content);
+      const packed = await packFolder(tree, { version, key: parseSigningKey(privatePem) });
+      await writeFile(at(`${version}.release`), packed.bytes);
+      return { version, file: at(`${version}.release`), tree };
+    },
+    async push(release, more) {
+      await using running = await startPush(release, more);
+      await running.waitForExit(120_000);
+      const done = eventsOf(running).findLast(({ event }) => event === 'done');
+      if (done === undefined) throw new Error(`no end:\n${running.output.slice(-3_000)}`);
+      return done;
+    },
+    rookery: (args, readyPattern) =>
+      office!.run(process.execPath, [UNBUILT, file('../swarm/program.ts'), ...args, '--json'], {
+        readyPattern,
+        readyWithinMs: 60_000,
+      }),
+    startLoad: () => startLoad(office!, all),
+    versions: () => Promise.all(all.map(({ root }) => readFile(join(root, 'current/version.txt'), 'utf8'))),
+    async [Symbol.asyncDispose]() {
+      await network.dispose();
+      await folder.remove();
+    },
+  };
+}
+
+function inventory(all: readonly DeployedHost[], port: number): string {
+  const start = `${process.execPath} ${UNBUILT} ${file('supervisor.ts')}`;
+  return [
+    '[defaults]',
+    'transport = "ssh"',
+    'user = "root"',
+    `port = ${port}`,
+    `node = "${process.execPath}"`,
+    '[defaults.hooks]',
+    // The first time there is nothing to be told: it is started, and left running.
+    `published = '''`,
+    'if [ -e "$ROOKERY_ROOT/supervisor.pid" ]; then kill -HUP "$(cat "$ROOKERY_ROOT/supervisor.pid")"',
+    `else ${start} "$ROOKERY_ROOT" >"$ROOKERY_ROOT/supervisor.log" 2>&1 & fi'''`,
+    '[defaults.check]',
+    'http = "http://127.0.0.1:8080/health"',
+    'contains = "{version}"',
+    'interval_ms = 100',
+    'within_ms = 8000',
+    ...all.flatMap(({ name, root, host }) => [
+      `[hosts.${name}]`,
+      `root = "${root}"`,
+      `address = "${host.address}"`,
+    ]),
+    '',
+  ].join('\n');
+}
+
+async function startLoad(office: Host, all: readonly DeployedHost[]): Promise<Load> {
+  const targets = all.map(({ name, host }) => `${name}=http://${host.address}:8080/version`);
+  const running = await office.run(process.execPath, [file('load.ts'), ...targets], {
+    readyPattern: /ready/,
+    readyWithinMs: 60_000,
+  });
+  type Said = {
+    readonly host?: string;
+    readonly version?: string;
+    readonly error?: string;
+    readonly answered?: Readonly<Record<string, number>>;
+  };
+  const said = (): Said[] =>
+    running.stdout.split('\n').flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as Said] : []));
+  let looked = 0;
+  let lookedForFailures = 0;
+  const more: Load['more'] = async (hosts = all.map(({ name }) => name)) => {
+    const counts = (): Readonly<Record<string, number>> =>
+      said().findLast(({ answered }) => answered !== undefined)?.answered ?? {};
+    const before = counts();
+    await waitFor(() => hosts.every((name) => (counts()[name] ?? 0) >= (before[name] ?? 0) + 3), {
+      what: 'every host to answer some more',
+      withinMs: 30_000,
+      detail: () => running.output.slice(-2_000),
+    });
+  };
+  return {
+    more,
+    async answers() {
+      await more();
+      const found = new Map<string, string[]>();
+      const lines = said();
+      for (const { host, version } of lines.slice(looked)) {
+        if (host !== undefined && version !== undefined)
+          found.set(host, [...(found.get(host) ?? []), version]);
+      }
+      looked = lines.length;
+      return found;
+    },
+    failures() {
+      const lines = said();
+      const found = lines
+        .slice(lookedForFailures)
+        .flatMap(({ host, error }) => (host === undefined || error === undefined ? [] : [{ host, error }]));
+      lookedForFailures = lines.length;
+      return found;
+    },
+  };
+}
