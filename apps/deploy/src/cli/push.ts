@@ -12,13 +12,15 @@ import { type Amount, planWaves, TIMEOUT_MS } from '../rollout/plan.ts';
 import type { Outcome } from '../rollout/types.ts';
 import type { TrackerPeer } from '../swarm/tracker/tracker.ts';
 import { readPublicKeys, readReleaseFile } from './files.ts';
+import type { HistoryFlags } from './history.ts';
 import { type HostsFlags, hostsOf, transportsOf } from './hosts.ts';
 import { listenForInterrupt } from './interrupt.ts';
+import { recordPush } from './record.ts';
 import type { Reporter } from './report.ts';
 import { serveUi, type UiFlags } from './ui.ts';
 import { watchPush } from './watch.ts';
 
-export interface PushCommand extends HostsFlags, UiFlags {
+export interface PushCommand extends HostsFlags, UiFlags, HistoryFlags {
   readonly trust: readonly string[];
   readonly tree?: string;
   readonly tracker: readonly string[];
@@ -57,11 +59,16 @@ export async function pushCommand(path: string, command: PushCommand, reporter: 
     const board = boardOfPush(deployment, peers(), performance.now());
     return board === undefined ? [] : [board];
   });
+  let historyProblem: string | undefined;
+  await using recording = await recordPush(command.history, (message) => {
+    historyProblem = message;
+  });
   using watching = watchPush(reporter);
   const onEvent = (event: PushEvent): void => {
     const { event: kind, ...fields } = event;
     reporter.event(kind, fields);
     watching.onEvent(event);
+    recording.onEvent(event);
     deployment.handle(event, performance.now());
     ui.changed();
   };
@@ -84,6 +91,11 @@ export async function pushCommand(path: string, command: PushCommand, reporter: 
       peers = tell;
     },
   });
+  await recording[Symbol.asyncDispose]();
+  if (historyProblem !== undefined) {
+    reporter.event('history_problem', { message: historyProblem });
+    reporter.say(`Not written down: ${historyProblem}\n`);
+  }
   return outcome === 'cancelled' ? (interrupt.exitCode ?? 1) : EXIT_CODES[outcome];
 }
 

@@ -1,6 +1,7 @@
 import { ServiceError, setExitCode } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseMaxFailures, parseWaves, TIMEOUT_MS } from '../rollout/plan.ts';
+import { type HistoryFlags, historyCommand, historyShowCommand } from './history.ts';
 import {
   cleanupCommand,
   type EachFlags,
@@ -69,6 +70,7 @@ export function addRolloutCommands(root: Command, streams: Streams, parsers: Par
     .option('--advertise <address>', 'this machine’s address, as the hosts reach it')
     .option('--ui [host:port]', `a page that shows how it goes (default: ${UI_DEFAULT})`, parseAddress)
     .option('--ui-token-file <file>', 'holds what the page asks for; needed beyond loopback')
+    .option('--history <folder>', HISTORY_HELP)
     .option('--dry-run', 'say what would be done, and change nothing', false)
     .addHelpText('after', PUSH_HELP)
     .action(async (path: string, { json, ...flags }: PushCommand & { json: boolean }) => {
@@ -93,6 +95,7 @@ export function addRolloutCommands(root: Command, streams: Streams, parsers: Par
     onHosts(root.command('hosts')).description('List the hosts of the inventory, without asking them.'),
     hostsCommand,
   );
+  addHistory(root, streams);
   act<EachFlags & { keep?: number }>(
     withTimeout(onHosts(root.command('cleanup')))
       .description('Remove old releases; never what runs, or what a rollback leads to.')
@@ -106,6 +109,32 @@ export function addRolloutCommands(root: Command, streams: Streams, parsers: Par
     unlockCommand,
   );
 }
+
+function addHistory(root: Command, streams: Streams): void {
+  const history = root
+    .command('history')
+    .description('List the deployments that were begun on this machine, the newest first.')
+    .option('--app <name>', 'only those of this one')
+    .option('--last <n>', 'so many', parseCount, 20)
+    .option('--history <folder>', HISTORY_HELP)
+    .option('--json', 'for programs, one a line', false)
+    .action(async ({ json, ...flags }: Parameters<typeof historyCommand>[0] & { json: boolean }) => {
+      const reporter = createReporter(json, streams);
+      setExitCode(root, await reported(reporter, () => historyCommand(flags, reporter)));
+    });
+  history
+    .command('show')
+    .description('Show a deployment, and what became of each host.')
+    .argument('<id>', 'its number, or the begin of it')
+    .option('--history <folder>', HISTORY_HELP)
+    .option('--json', 'for programs, one a line', false)
+    .action(async (id: string, { json, ...flags }: HistoryFlags & { json: boolean }) => {
+      const reporter = createReporter(json, streams);
+      setExitCode(root, await reported(reporter, () => historyShowCommand(id, flags, reporter)));
+    });
+}
+
+const HISTORY_HELP = 'where deployments are written down, or none (default: in your state folder)';
 
 const PUSH_HELP = `
 Exit codes: 0 every host runs it; 1 it was undone, or never begun; 2 called wrongly; 3 some hosts failed, no more than

@@ -46,6 +46,18 @@ export type PushEvent =
       readonly total_bytes: number;
       readonly peers: number;
     }
+  /** The release is on the host; what it took. */
+  | {
+      readonly event: 'fetched';
+      readonly host: string;
+      /** Of the payload: from others, `http_bytes` of them by HTTP, and from older releases. */
+      readonly fetched_bytes: number;
+      readonly http_bytes: number;
+      readonly reused_bytes: number;
+      /** How many sent something. */
+      readonly peers: number;
+      readonly seconds: number;
+    }
   | {
       readonly event: 'hook';
       readonly host: string;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import { ServiceError } from '@rookery/service';
 import { asHostError } from '../host/errors.ts';
-import { RECEIVE_BYTES, type ReleaseRef, type StepEvent } from '../host/protocol.ts';
+import { RECEIVE_BYTES, type ReleaseRef, type StepEvent, type StepResult } from '../host/protocol.ts';
 import type { HostStatus } from '../host/status.ts';
 import { createTransports, type Transports } from '../hosts/transports.ts';
 import type { Host } from '../inventory/host.ts';
@@ -173,7 +173,8 @@ export async function push(options: PushOptions): Promise<Pushed> {
         stallMs: STALL_MS,
         ...(rack === undefined ? {} : { rack }),
       };
-      await fleet.run(host, { step, release: ref, ...fetching }, stepOptions);
+      const result = await fleet.run(host, { step, release: ref, ...fetching }, stepOptions);
+      onEvent(fetchedEvent(host.name, result));
     } else if (step === 'leave') {
       const told = failure === undefined ? {} : { failed: { code: failure.code, message: failure.message } };
       await fleet.run(host, { step, ...told }, stepOptions);
@@ -281,6 +282,19 @@ function stepEvent(host: string, event: StepEvent): PushEvent {
   if (event.event !== 'progress') return { ...event, host };
   const { phase, doneBytes, totalBytes, peers } = event;
   return { event: 'progress', host, phase, done_bytes: doneBytes, total_bytes: totalBytes, peers };
+}
+
+function fetchedEvent(host: string, result: StepResult<'fetch'>): PushEvent {
+  const { fetchedBytes, httpBytes, reusedBytes, peers, seconds } = result;
+  return {
+    event: 'fetched',
+    host,
+    fetched_bytes: fetchedBytes,
+    http_bytes: httpBytes,
+    reused_bytes: reusedBytes,
+    peers,
+    seconds: Math.round(seconds * 1000) / 1000,
+  };
 }
 
 function pushedHost({ name, state, wave, failure }: HostView): PushedHost {

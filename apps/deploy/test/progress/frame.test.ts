@@ -27,7 +27,7 @@ describe('eight hosts', () => {
   test('each have a line: state, share, rate, peers, wave, and why one failed', () => {
     const switching = frameAt(good, (event) => event.event === 'host' && event.state === 'switching');
     expect(switching.join('\n')).toMatchInlineSnapshot(`
-      "shop 1.4.2 → 8 hosts                                                         7 s
+      "shop 1.4.2 → 8 hosts                                                        11 s
       has it   ███████████████████████████████████░░░░░  7 of 8
       runs it  ████████████████████░░░░░░░░░░░░░░░░░░░░  4 of 8
       waves    ✓ 1: 1 host   ✓ 2: 3 hosts   » 3: 4 hosts
@@ -46,30 +46,30 @@ describe('eight hosts', () => {
       (event) => event.event === 'progress' && event.done_bytes < event.total_bytes,
     );
     expect(fetching.join('\n')).toMatchInlineSnapshot(`
-      "shop 1.4.2 → 8 hosts                                                         5 s
-      has it   ████████████████████░░░░  3 of 8   92.0 MiB/s   253.5 MiB of 305.2 MiB
+      "shop 1.4.2 → 8 hosts                                                         8 s
+      has it   ████████████████████░░░░  5 of 8   50.8 MiB/s   259.7 MiB of 305.2 MiB
       runs it  ░░░░░░░░░░░░░░░░░░░░░░░░  0 of 8
       waves    · 1: 1 host   · 2: 3 hosts   · 3: 4 hosts
 
         ■ web1  fetched
-        ↓ web2  fetching      ██████████░░  83 %  29.9 MiB/s  7 peers
+        ■ web2  fetched
         ✗ web3  failed        hook-failed: The hook updating ended with code 7: no su…
-        ↓ web4  fetching       100 %  verifying
-        ↓ web5  fetching      ████████████ 100 %  39.5 MiB/s  7 peers
-        ↓ web6  fetching      ██████████░░  80 %  22.6 MiB/s  7 peers
-        ■ web7  fetched
+        ■ web4  fetched
+        ■ web5  fetched
+        ↓ web6  fetching      ███████████░  88 %  25.6 MiB/s  7 peers
+        ↓ web7  fetching      ███████████░  92 %  25.2 MiB/s  7 peers
         ■ web8  fetched"
     `);
   });
 
   test('that went back say why, and nothing runs the release', () => {
     expect(frameAt(bad, (event) => event.event === 'stopping').join('\n')).toMatchInlineSnapshot(`
-      "shop 1.5.0 → 8 hosts                                                        10 s
+      "shop 1.5.0 → 8 hosts                                                        13 s
       has it   ███████████████████████████████████░░░░░  5 of 8
       runs it  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  0 of 8
       waves    ✗ 1: 2 hosts   · 2: 2 hosts   · 3: 4 hosts
 
-        « web1  reverting w1  check-failed: Not healthy within 2000 ms (10 tries, the…
+        « web1  reverting w1  check-failed: Not healthy within 2000 ms (9 tries, the …
         « web2  reverting w1  check-failed: Not healthy within 2000 ms (9 tries, the …
         ✗ web3  failed        hook-failed: The hook updating ended with code 7: no su…
         ■ web4  fetched
@@ -80,12 +80,12 @@ describe('eight hosts', () => {
       ■ Stopping: No host of wave 1 is healthy"
     `);
     expect(frameAt(bad, (event) => event.event === 'done').join('\n')).toMatchInlineSnapshot(`
-      "shop 1.5.0 → 8 hosts                                                        11 s
+      "shop 1.5.0 → 8 hosts                                                        14 s
       has it   ███████████████████████████████████░░░░░  5 of 8
       runs it  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  0 of 8
       waves    ✗ 1: 2 hosts   · 2: 2 hosts   · 3: 4 hosts
 
-        ← web1  reverted  w1  check-failed: Not healthy within 2000 ms (10 tries, the…
+        ← web1  reverted  w1  check-failed: Not healthy within 2000 ms (9 tries, the …
         ← web2  reverted  w1  check-failed: Not healthy within 2000 ms (9 tries, the …
         ✗ web3  failed        hook-failed: The hook updating ended with code 7: no su…
         ■ web4  fetched
@@ -100,7 +100,7 @@ describe('eight hosts', () => {
     const narrow = { columns: 40, rows: 24, unicode: false };
     const lines = frameAt(good, (event) => event.event === 'host' && event.state === 'switching', narrow);
     expect(lines.join('\n')).toMatchInlineSnapshot(`
-      "shop 1.4.2 to 8 hosts                7 s
+      "shop 1.4.2 to 8 hosts               11 s
       has it   ###################---  7 of 8
       runs it  ###########-----------  4 of 8
       waves    + 2: 3 hosts   > 3: 4 hosts

@@ -1,0 +1,48 @@
+import type { HostState, Outcome } from '../rollout/types.ts';
+
+// What is kept of a deployment. Field names are those of `history --json`; fields may be added, none changes.
+
+export interface DeploymentRecord {
+  readonly id: string;
+  readonly kind: 'push' | 'rollback';
+  /** Who: `ann@laptop`. */
+  readonly by: string;
+  /** From where: the folder on that machine. */
+  readonly folder: string;
+  /** RFC 3339. */
+  readonly began_at: string;
+  /** Null while it runs, and for ever when its process was killed. */
+  readonly ended_at: string | null;
+  readonly seconds: number | null;
+  readonly outcome: Outcome | null;
+  readonly app: string;
+  readonly version: string;
+  readonly release_id: string | null;
+  /** Of the folder on the hosts. */
+  readonly name: string;
+  readonly commit: string | null;
+  readonly hosts: number;
+  readonly waves: readonly number[];
+  readonly max_failures: string | null;
+  readonly payload_bytes: number;
+  /** Hosts in each state, in the end. */
+  readonly counts: Readonly<Record<string, number>> | null;
+  /** Which process it is, so that one that runs is told from one that was killed. */
+  readonly process: { readonly pid: number; readonly startedAt: string | null; readonly bootId: string };
+}
+
+/** How a host stood when it was last written down. */
+export interface HostRecord {
+  readonly host: string;
+  readonly state: HostState;
+  readonly wave: number | null;
+  readonly step: string | null;
+  readonly code: string | null;
+  readonly message: string | null;
+  /** Of the payload: what came from others, and what was there in older releases. */
+  readonly fetched_bytes: number;
+  readonly reused_bytes: number;
+  /** Of its fetch, as the host says; and from its switch's begin until it was judged. */
+  readonly fetch_seconds: number | null;
+  readonly switch_seconds: number | null;
+}
