@@ -9,6 +9,8 @@ const read = (reader: Reader): OpenRead => ({
   openedAt: 0,
   deadline: 0,
   held: true,
+  before: undefined,
+  after: undefined,
 });
 
 function holding(...readers: Reader[]): { session: Session; reads: OpenRead[] } {

@@ -1,5 +1,6 @@
 import type { Message, StoredLane } from '../store/store.ts';
 import { Lane } from './lane.ts';
+import { OpenReads } from './open-reads.ts';
 import type { WindowBudget } from './window.ts';
 
 /** Where a reader gets its messages: a queue, or for a cursor the queue it runs along. */
@@ -26,6 +27,9 @@ export interface OpenRead {
   deadline: number;
   /** False once it was closed, aborted or timed out. */
   held: boolean;
+  /** Its neighbours among those of the reader. */
+  before: OpenRead | undefined;
+  after: OpenRead | undefined;
 }
 
 /** Somebody who wants the next message. */
@@ -43,7 +47,7 @@ export interface Waiter {
  */
 export class Reader {
   readonly source: Source;
-  readonly openReads: Set<OpenRead> = new Set();
+  readonly openReads: OpenReads = new OpenReads();
   readonly waiters: Set<Waiter> = new Set();
   readonly #main: Lane;
   /** All lanes, most urgent first, the main one among them; undefined while that is the only one, as mostly. */
@@ -192,8 +196,9 @@ export class Reader {
 
   /** What was open has been dealt with otherwise. */
   release(read: OpenRead): void {
+    if (!read.held) return;
     read.held = false;
-    this.openReads.delete(read);
+    this.openReads.remove(read);
   }
 
   /** False for what was flushed while it was open. */
@@ -208,6 +213,8 @@ export class Reader {
       openedAt: now,
       deadline: timeoutMs > 0 ? now + timeoutMs : 0,
       held: true,
+      before: undefined,
+      after: undefined,
     };
     this.openReads.add(read);
     this.openedTotal += 1;
