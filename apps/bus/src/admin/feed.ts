@@ -4,7 +4,6 @@ import { createTrafficWatch, type EventView } from './traffic.ts';
 import {
   type DaemonView,
   type GroupView,
-  groupNames,
   groupView,
   membersOf,
   type SessionView,
@@ -12,7 +11,21 @@ import {
   strangersOf,
 } from './view.ts';
 
+/** What this daemon keeps of a group; `/kept` has more. */
+export interface KeptView {
+  readonly messages: number;
+  readonly bytes: number;
+  /** That have a last value. */
+  readonly keys: number;
+  /** That have no place yet: they came while a merge is under way. */
+  readonly held: number;
+  readonly merging: boolean;
+  readonly readers: number;
+}
+
 export interface GroupRow extends GroupView {
+  /** Null where it isn't kept here. */
+  readonly kept: KeptView | null;
   readonly messages_per_second: number;
   readonly bytes_per_second: number;
 }
@@ -81,7 +94,7 @@ const MEMBERS_SHOWN = 200;
 
 /** Live figures for those who watch. While nobody does, nothing is looked at. */
 export function addFeed(admin: Admin, daemon: BusDaemon): void {
-  const { engine, groups, sessions } = daemon.parts;
+  const { engine, groups, sessions, durable } = daemon.parts;
   const traffic = createTrafficWatch(Date.now);
   let looking = false;
   let lookedAt = 0;
@@ -139,7 +152,15 @@ export function addFeed(admin: Admin, daemon: BusDaemon): void {
       ...groupView(daemon, name),
       messages_per_second: perSecond(messages),
       bytes_per_second: perSecond(bytes),
+      kept: keptView(name),
     };
+  }
+
+  function keptView(name: string): KeptView | null {
+    const kept = durable.groups.get(name);
+    if (kept === undefined) return null;
+    const { count, bytes, keys, heldCount, whole, subscriptions } = kept;
+    return { messages: count, bytes, keys, held: heldCount, merging: !whole, readers: subscriptions };
   }
 
   function detail(name: string): GroupDetail {
@@ -173,7 +194,9 @@ export function addFeed(admin: Admin, daemon: BusDaemon): void {
     traffic.look();
     countersBefore = counters;
     counters = { ...engine.status().counters, ...plainCounters() };
-    groupRows = [...new Set([...groupNames(daemon), ...traffic.last.keys()])].map(groupRow);
+    groupRows = [...new Set([...groups.groups, ...durable.groups.keys(), ...traffic.last.keys()])].map(
+      groupRow,
+    );
     const views = [...sessions.all()].map(sessionView);
     sessionRows = views.map(sessionRow);
     sessionsBefore = new Map(views.map((view) => [view.name, view]));

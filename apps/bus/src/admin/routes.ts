@@ -1,7 +1,7 @@
 import { type Admin, AdminError, snakeCase } from '@rookery/service';
 import type { BusDaemon } from '../server.ts';
 import { addFeed } from './feed.ts';
-import { groupNames, groupView, keptView, membersOf, type RingView, sessionView } from './view.ts';
+import { groupView, membersOf, type RingView, sessionView } from './view.ts';
 
 /** Rows in one answer: more come by `?after=NAME`. */
 const ROWS_PER_PAGE = 1000;
@@ -24,17 +24,14 @@ export function addRoutes(admin: Admin, daemon: BusDaemon): void {
     };
   });
   admin.route('GET', '/groups', ({ query }) => {
-    const { rows, nextAfter } = page(groupNames(daemon), query.get('after'));
+    const { rows, nextAfter } = page(groups.groups, query.get('after'));
     return { groups: rows.map((name) => groupView(daemon, name)), next_after: nextAfter };
   });
   admin.route('GET', '/groups/:name', ({ params }) => {
     const name = params.name ?? '';
     const members = groups.members(name);
-    const kept = keptView(daemon, name);
-    if (members.length === 0 && kept === null) {
-      throw new AdminError('not_found', `nobody is in a group "${name}", and it is not kept here`);
-    }
-    return { name, members, held_up: groups.isPressed(name), kept };
+    if (members.length === 0) throw new AdminError('not_found', `nobody is in a group "${name}"`);
+    return { name, members, held_up: groups.isPressed(name) };
   });
   admin.route('GET', '/sessions', ({ query }) => {
     const names = [...sessions.all()].map(({ name }) => name).sort();

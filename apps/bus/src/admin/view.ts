@@ -19,28 +19,10 @@ export interface RingView {
   readonly counters: Readonly<Record<string, number>>;
 }
 
-/** What this daemon keeps of a group. */
-export interface KeptView {
-  readonly messages: number;
-  readonly bytes: number;
-  /** That have a last value. */
-  readonly keys: number;
-  /** That have no place yet: they came while a merge is under way. */
-  readonly held: number;
-  readonly merging: boolean;
-  readonly readers: number;
-  readonly stored_total: number;
-  readonly repeats_total: number;
-  readonly filled_total: number;
-  readonly given_total: number;
-}
-
 export interface GroupView {
   readonly name: string;
   readonly members: number;
   readonly held_up: boolean;
-  /** Null where it isn't kept here. */
-  readonly kept: KeptView | null;
 }
 
 export interface SessionView {
@@ -84,32 +66,8 @@ export function strangersOf({ configuration, peers }: Status): DaemonView[] {
     }));
 }
 
-/** Those that somebody is in, and those that are kept here, in order. */
-export function groupNames({ parts: { groups, durable } }: BusDaemon): string[] {
-  return [...new Set([...groups.groups, ...durable.groups.keys()])].sort();
-}
-
-export function groupView(daemon: BusDaemon, name: string): GroupView {
-  const { groups } = daemon.parts;
-  return { name, members: groups.size(name), held_up: groups.isPressed(name), kept: keptView(daemon, name) };
-}
-
-export function keptView({ parts: { durable } }: BusDaemon, name: string): KeptView | null {
-  const kept = durable.groups.get(name);
-  if (kept === undefined) return null;
-  const { count, bytes, keys, heldCount, whole, subscriptions, counters } = kept;
-  return {
-    messages: count,
-    bytes,
-    keys,
-    held: heldCount,
-    merging: !whole,
-    readers: subscriptions,
-    stored_total: counters.stored,
-    repeats_total: counters.repeated,
-    filled_total: counters.filled,
-    given_total: counters.given,
-  };
+export function groupView({ parts: { groups } }: BusDaemon, name: string): GroupView {
+  return { name, members: groups.size(name), held_up: groups.isPressed(name) };
 }
 
 type Session = NonNullable<ReturnType<BusDaemon['parts']['sessions']['find']>>;

@@ -8,6 +8,8 @@ export interface ChartOptions {
   readonly lines: readonly string[];
   /** Writes a value: `rookery.short`. */
   readonly format: (value: number) => string;
+  /** Its scale has steps of KiB and MiB. */
+  readonly binary?: boolean;
   /** Points that are kept, one a second; default 120. */
   readonly points?: number;
 }
@@ -28,13 +30,14 @@ export function makeCharts({ el, say }: PageKit): MakeChart {
   const SVG = 'http://www.w3.org/2000/svg';
 
   /** 1, 2 or 5 and zeros, so that the scale seldom moves and is easily read. */
-  const roundUp = (value: number): number => {
+  const roundUp = (value: number, binary: boolean): number => {
     if (value <= 1) return 1;
-    const power = 10 ** Math.floor(Math.log10(value));
+    const unit = binary ? 1024 ** Math.floor(Math.log2(value) / 10) : 1;
+    const power = unit * 10 ** Math.floor(Math.log10(value / unit));
     return [1, 2, 5, 10].map((step) => step * power).find((limit) => limit >= value)!;
   };
 
-  return ({ title, lines, format, points = 120 }) => {
+  return ({ title, lines, format, binary = false, points = 120 }) => {
     let rows: (readonly (number | undefined)[])[] = [];
     let pointed: number | undefined;
     const svg = document.createElementNS(SVG, 'svg');
@@ -70,7 +73,7 @@ export function makeCharts({ el, say }: PageKit): MakeChart {
     const xOf = (index: number): number => ((index + spanOf() - rows.length) / (spanOf() - 1)) * WIDTH;
     const draw = (): void => {
       say(since, spanOf() % 60 === 0 ? `${spanOf() / 60} min ago` : `${spanOf()} s ago`);
-      const most = roundUp(Math.max(0, ...rows.flat().map((value) => value ?? 0)));
+      const most = roundUp(Math.max(0, ...rows.flat().map((value) => value ?? 0)), binary);
       for (const [line, path] of paths.entries()) {
         let d = '';
         let drawing = false;

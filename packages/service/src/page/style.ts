@@ -73,7 +73,7 @@ a { color: var(--accent); }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1rem; margin: 1rem 0; }
 .chart { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem .6rem; margin: 0; }
 .chart figcaption { display: flex; flex-wrap: wrap; gap: 0 1rem; font-size: .87rem; color: var(--faint); }
-.chart figcaption > :first-child { flex: 1; font-weight: 600; }
+.chart figcaption > :first-child { flex: 1; white-space: nowrap; font-weight: 600; }
 .chart .key b { color: var(--text); font-variant-numeric: tabular-nums; }
 .chart .key::before { content: ""; display: inline-block; width: 1.1rem; margin-right: .4rem; vertical-align: middle; border-top: 3px solid var(--line-1); }
 .chart .key.line-2::before { border-top-style: dashed; border-color: var(--line-2); }

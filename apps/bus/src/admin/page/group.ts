@@ -21,7 +21,7 @@ export function makeGroup(rookery: Rookery): Group {
   let came = 0;
   const charts = {
     rate: chart({ title: 'Messages a second', lines: [''], format: short }),
-    bytes: chart({ title: 'Bytes a second', lines: [''], format: bytes }),
+    bytes: chart({ title: 'Bytes a second', lines: [''], format: bytes, binary: true }),
   };
   by('group-charts').append(...Object.values(charts).map(({ element }) => element));
 

@@ -12,7 +12,7 @@ export const BUS_PAGE: string = page({
 <section id="all" aria-labelledby="name">
 <div class="title"><h1 id="name">Daemon</h1><span id="state" class="badge" role="status"></span></div>
 <div class="card ring">
-<svg id="circle" viewBox="-160 -120 320 240" aria-hidden="true"></svg>
+<svg id="circle" viewBox="-160 -112 320 224" aria-hidden="true"></svg>
 <div class="scrolls"><h2>Daemons</h2><table>
 <thead><tr><th scope="col">Name</th><th scope="col">Address</th><th scope="col">Is</th><th scope="col" class="number">Last heard</th></tr></thead>
 <tbody id="daemons"></tbody>

@@ -17,7 +17,12 @@ export function busPage(rookery: Rookery, parts: Parts): void {
   const charts = {
     messages: chart({ title: 'Messages a second', lines: ['from clients', 'to clients'], format: short }),
     tokens: chart({ title: 'Token', lines: ['visits/s', 'sent again/s'], format: short }),
-    waiting: chart({ title: 'Waiting', lines: ['for clients', 'for the token'], format: bytes }),
+    waiting: chart({
+      title: 'Waiting',
+      lines: ['for clients', 'for the token'],
+      format: bytes,
+      binary: true,
+    }),
   };
   by('charts').append(...Object.values(charts).map(({ element }) => element));
 

@@ -15,20 +15,13 @@ export function makeRing(rookery: Rookery): Ring {
   const RADIUS = 78;
   /** Names beside each other are read up to so many; beyond it there are only dots. */
   const NAMED_MAX = 16;
-  /** Of daemons on one switch, one that wasn't heard for so long is on its way out. */
-  const LATE_MS = 300;
   const circle = by('circle') as unknown as SVGSVGElement;
 
   interface Shown extends DaemonView {
-    readonly is: 'here' | 'member' | 'late' | 'stranger';
+    readonly is: 'here' | 'member' | 'stranger';
   }
-  const words = {
-    here: 'this one',
-    member: 'in the ring',
-    late: 'not heard for a while',
-    stranger: 'not in the ring',
-  };
-  const signs = { here: '●', member: '✓', late: '…', stranger: '✗' };
+  const words = { here: 'this one', member: 'in the ring', stranger: 'not in the ring' };
+  const signs = { here: '●', member: '✓', stranger: '✗' };
 
   function svg(tag: string, attributes: Readonly<Record<string, string | number>>, text = ''): SVGElement {
     const element = document.createElementNS(SVG, tag) as SVGElement;
@@ -63,10 +56,7 @@ export function makeRing(rookery: Rookery): Ring {
     show(snapshot) {
       const { name, state, members, strangers, ring_sequence, tokens_per_second } = snapshot;
       const daemons: Shown[] = [
-        ...members.map((daemon): Shown => {
-          const late = daemon.last_heard_ms === null || daemon.last_heard_ms > LATE_MS;
-          return { ...daemon, is: daemon.name === name ? 'here' : late ? 'late' : 'member' };
-        }),
+        ...members.map((daemon): Shown => ({ ...daemon, is: daemon.name === name ? 'here' : 'member' })),
         ...strangers.map((daemon): Shown => ({ ...daemon, is: 'stranger' })),
       ];
       say(by('name'), `Daemon ${name}`);
@@ -77,11 +67,11 @@ export function makeRing(rookery: Rookery): Ring {
         ...daemons.map((daemon, index) => node(daemon, index, daemons.length)),
         svg(
           'text',
-          { class: 'middle big', y: -8 },
+          { class: 'centre big', y: -8 },
           `${members.length} ${members.length === 1 ? 'daemon' : 'daemons'}`,
         ),
-        svg('text', { class: 'middle', y: 10 }, ring_sequence === null ? 'no view' : `view ${ring_sequence}`),
-        svg('text', { class: 'middle', y: 27 }, `${short(tokens_per_second)} tokens/s`),
+        svg('text', { class: 'centre', y: 10 }, ring_sequence === null ? 'no view' : `view ${ring_sequence}`),
+        svg('text', { class: 'centre', y: 27 }, `${short(tokens_per_second)} tokens/s`),
       );
       keyed(
         by('daemons'),
@@ -103,7 +93,10 @@ export function makeRing(rookery: Rookery): Ring {
             update(one) {
               say(is, `${signs[one.is]} ${words[one.is]}`);
               const { last_heard_ms } = one;
-              const ago = last_heard_ms === null ? '–' : `${seconds(last_heard_ms / 1000)} ago`;
+              const ago =
+                last_heard_ms === null
+                  ? '–'
+                  : `${last_heard_ms < 1000 ? `${last_heard_ms} ms` : seconds(last_heard_ms / 1000)} ago`;
               say(heard, one.is === 'here' ? '–' : ago);
             },
           };

@@ -9,7 +9,6 @@ export const STYLE = `
 #circle .path { fill: none; stroke: var(--line); stroke-width: 2; }
 #circle .node { fill: var(--card); stroke: var(--line-1); stroke-width: 2.5; }
 #circle .here .node { fill: var(--line-1); }
-#circle .late .node { stroke: var(--line-2); stroke-dasharray: 6 3; }
 #circle .stranger .node { stroke: var(--bad); stroke-dasharray: 2 3; }
 #circle .stranger text { fill: var(--faint); }
 #circle text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: var(--text); text-anchor: middle; }
@@ -17,8 +16,8 @@ export const STYLE = `
 #circle .end { text-anchor: end; }
 #circle .sign { font-size: 11px; dominant-baseline: central; }
 #circle .here .sign { fill: var(--card); }
-#circle .middle { font-size: 13px; fill: var(--faint); }
-#circle .middle.big { font-size: 17px; fill: var(--text); font-weight: 600; }
+#circle .centre { font-size: 13px; fill: var(--faint); }
+#circle .centre.big { font-size: 17px; fill: var(--text); font-weight: 600; }
 .over { margin: 1.6rem 0 0; }
 .back { margin: 1rem 0 0; }
 #members { columns: 16rem; margin: 0; padding-left: 1.1rem; overflow-wrap: anywhere; }
