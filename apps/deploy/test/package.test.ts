@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { installPacked, type PackedApp, startProcess } from '@rookery/testkit';
@@ -42,6 +42,15 @@ test('the packed deployer brings a tree from an empty folder to another', { time
   );
   expect(await readFile(join(app, 'to/index.html'), 'utf8')).toBe('<h1>here</h1>\n');
   expect(stderr + origin.stderr + tracker.stderr).toBe('');
+});
+
+test('the packed deployer has the plugin for Capistrano where its page says', async () => {
+  const page = await readFile(new URL('../../../docs/capistrano.md', import.meta.url), 'utf8');
+  const [, path] = /require_relative "(node_modules\/[^"]+)"/.exec(page)!;
+  const packedPlugin = await readFile(join(app, `${path}.rb`), 'utf8');
+  expect(packedPlugin).toBe(await readFile(new URL('../capistrano/rookery.rb', import.meta.url), 'utf8'));
+  // The program that it runs here stands beside it.
+  expect((await stat(join(app, path!, '../../bin/rookery-deploy.js'))).mode & 0o111).not.toBe(0);
 });
 
 test('the packed library exports what programs need, and needs no other package', async () => {

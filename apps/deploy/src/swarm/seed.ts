@@ -47,9 +47,11 @@ export interface Seeding extends AsyncDisposable {
 export async function seed(options: SeedOptions): Promise<Seeding> {
   const release = inspectRelease(options.release, options.limits ?? RELEASE_LIMITS);
   const layout = createLayout(release.manifest);
-  const differences = await compareTree(release.manifest, options.folder, {
+  const compared = await compareTree(release.manifest, options.folder, {
     ...(options.onVerified === undefined ? {} : { onBytes: options.onVerified }),
   });
+  // What packing has left out may lie there: `.git`, what `.rookeryignore` says. It is given to nobody.
+  const differences = compared.filter(({ kind }) => kind !== 'extra');
   if (differences.length > 0) {
     throw new ReleaseError(
       'tree-wrong',

@@ -2,7 +2,7 @@ import { appendFile, cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/pro
 import { join } from 'node:path';
 import { temporaryFolder } from '@rookery/testkit';
 import { describe, expect, test } from 'vitest';
-import { snapshot } from '../support.ts';
+import { plant, snapshot } from '../support.ts';
 import { eventOf, packExisting, packTree, startFetch, startOrigin, startTracker } from './programs.ts';
 
 /** Without times, which a fetch doesn't carry. */
@@ -26,6 +26,25 @@ describe('a release that is fetched', { timeout: 90_000 }, () => {
     expect(await contents(to)).toEqual(await contents(packed.tree));
     expect((await host.waitForExit(30_000)).code).toBe(0);
     expect(await readdir(work.path)).not.toContainEqual(expect.stringContaining('.fetching'));
+  });
+
+  test('is given by an origin whose folder holds what packing leaves out', async () => {
+    await using work = await temporaryFolder();
+    const tree = join(work.path, 'tree');
+    await plant(tree, {
+      'here.txt': 'here',
+      '.rookeryignore': 'secret.txt\n',
+      'secret.txt': 'secret',
+      '.git/HEAD': 'ref: refs/heads/main\n',
+    });
+    const packed = await packExisting(work.path, tree, 'some');
+    const tracker = await startTracker();
+    await using _tracker = tracker.process;
+    await using _origin = await startOrigin(packed, tracker.url);
+    const to = join(work.path, 'to');
+    await using host = await startFetch(packed, to, tracker.url, { more: ['--seed-for', '0'] });
+    await eventOf(host, 'done');
+    expect((await readdir(to)).sort()).toEqual(['.rookeryignore', 'here.txt']);
   });
 
   test('waits for an origin that starts later', async () => {
