@@ -2,7 +2,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort, type Host, type RunningProcess, startProcess } from '@rookery/testkit';
+import { freePort, type RunningProcess, startProcess } from '@rookery/testkit';
 
 const run = promisify(execFile);
 
@@ -27,15 +27,11 @@ export interface SshdOptions {
    * what they mount is seen by nobody else. Needs root.
    */
   readonly mounts?: string;
-  /** Where it runs; default this machine, on loopback. */
-  readonly on?: Host;
   /** Another sshd whose client key is let in here, too, and whose known hosts this one is added to. */
   readonly like?: Sshd;
 }
 
 const SSHD = '/usr/sbin/sshd';
-/** On a host of its own, where every port is free. */
-const HOST_PORT = 2222;
 
 /** Whether sshd is here; with `ROOKERY_TEST_REQUIRE_CLIENTS=1`, as CI has it, it must be. */
 export function sshdAvailable(): boolean {
@@ -47,21 +43,20 @@ export function sshdAvailable(): boolean {
 }
 
 export async function startSshd(options: SshdOptions): Promise<Sshd> {
-  const { folder, settings = [], mounts, on, like } = options;
+  const { folder, settings = [], mounts, like } = options;
   const at = (name: string): string => join(folder, name);
-  const address = on?.address ?? '127.0.0.1';
-  const port = on === undefined ? await freePort() : HOST_PORT;
+  const port = await freePort();
   const knownHostsFile = like?.knownHostsFile ?? at('known_hosts');
   const keyFile = like?.keyFile ?? at('client_key');
   if (like === undefined) await makeKey(keyFile);
   await makeKey(at('host_key'));
   await copyFile(`${keyFile}.pub`, at('authorized_keys'));
   const { stdout: hostKey } = await run('ssh-keygen', ['-y', '-f', at('host_key')]);
-  await writeFile(knownHostsFile, `[${address}]:${port} ${hostKey.trim()}\n`, { flag: 'a' });
+  await writeFile(knownHostsFile, `[127.0.0.1]:${port} ${hostKey.trim()}\n`, { flag: 'a' });
   // Compiled in: sshd's unprivileged half is shut up in it.
   await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
   const config = [
-    `ListenAddress ${address}`,
+    'ListenAddress 127.0.0.1',
     `Port ${port}`,
     `HostKey ${at('host_key')}`,
     `AuthorizedKeysFile ${at('authorized_keys')}`,
@@ -84,11 +79,11 @@ export async function startSshd(options: SshdOptions): Promise<Sshd> {
       ? command
       : ['unshare', '--mount', 'sh', '-ec', `${mounts}\nexec "$@"`, 'sh', ...command];
   const [program, ...args] = inside;
-  const ready = { readyPattern: /Server listening on \S+ port/ };
-  const process =
-    on === undefined
-      ? await startProcess({ command: program!, args, ...ready })
-      : await on.run(program!, args, ready);
+  const process = await startProcess({
+    command: program!,
+    args,
+    readyPattern: /Server listening on 127\.0\.0\.1 port/,
+  });
   return {
     port,
     user: 'root',

@@ -2,7 +2,6 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hostsAvailable, type RunningProcess, waitFor } from '@rookery/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { sshdAvailable } from '../sshd.ts';
 import {
   eventsOf,
   type Load,
@@ -18,7 +17,7 @@ const LARGE = process.env.ROOKERY_TEST_LARGE === '1';
 const COUNT = LARGE ? 16 : 5;
 const SLOW = 240_000;
 
-describe.skipIf(!hostsAvailable() || !sshdAvailable())(`a push to ${COUNT} hosts under load`, () => {
+describe.skipIf(!hostsAvailable())(`a push to ${COUNT} hosts under load`, () => {
   let world: NamespaceWorld;
   let load: Load;
   let last = 0;
@@ -129,7 +128,7 @@ describe.skipIf(!hostsAvailable() || !sshdAvailable())(`a push to ${COUNT} hosts
       ['seed', release.file, release.tree, '--tracker', url],
       /seeding/,
     );
-    await using push = await world.startPush(release, { trackers: [url] });
+    await using push = await world.startPush(release, '--tracker', url);
     for (const { name } of world.all) {
       await seen(
         push,
@@ -173,7 +172,7 @@ describe.skipIf(!hostsAvailable() || !sshdAvailable())(`a push to ${COUNT} hosts
     const release = await next();
     const gone = world.all.at(-1)!;
     // Of 5 hosts 10 % is one: the others go on.
-    await using push = await world.startPush(release, { timeoutMs: 15_000 });
+    await using push = await world.startPush(release, '--timeout', '15');
     await seen(
       push,
       ({ event, host, state }) => event === 'host' && host === gone.name && state === 'switching',

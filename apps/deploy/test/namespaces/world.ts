@@ -11,13 +11,12 @@ import {
   temporaryFolder,
   waitFor,
 } from '@rookery/testkit';
-import { generateKeys, parseSigningKey } from '../../src/release/keys.ts';
-import { buildHostBundle } from '../rollout/host-bundle.ts';
-import { type Sshd, startSshd } from '../sshd.ts';
+import { generateKeys, parsePublicKey, parseSigningKey } from '../../src/release/keys.ts';
 import { packFolder, plant } from '../support.ts';
-import type { CoordinatorOptions } from './coordinator.ts';
 
-const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../swarm/program.ts', import.meta.url));
+const SUPERVISOR = fileURLToPath(new URL('./supervisor.ts', import.meta.url));
+const LOAD = fileURLToPath(new URL('./load.ts', import.meta.url));
 const UNBUILT = '--conditions=@rookery/source';
 
 /** What a release does: it answers its version, and whether it is healthy. Notes each start of itself. */
@@ -62,11 +61,12 @@ export interface NamespaceWorld extends AsyncDisposable {
   /** Where the coordinator and the load run. */
   readonly office: Host;
   release(version: string, bytes?: number): Promise<Release>;
-  startPush(release: Release, more?: Partial<CoordinatorOptions>): Promise<RunningProcess>;
+  /** `more` are flags; without a tracker in them it is its own origin. */
+  startPush(release: Release, ...more: string[]): Promise<RunningProcess>;
   /** Resolves to the last event, `done`. */
-  push(release: Release, more?: Partial<CoordinatorOptions>): Promise<PushEventLine>;
+  push(release: Release, ...more: string[]): Promise<PushEventLine>;
   /** A program of ours in the office. */
-  rookery(args: readonly string[], readyPattern: RegExp): Promise<RunningProcess>;
+  rookery(args: readonly string[], readyPattern?: RegExp): Promise<RunningProcess>;
   startLoad(): Promise<Load>;
   versions(): Promise<string[]>;
 }
@@ -86,62 +86,54 @@ export function eventsOf({ stdout }: RunningProcess): PushEventLine[] {
     .flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as PushEventLine] : []));
 }
 
-/** Hosts on one switch, each with an sshd and, once something is deployed, an app that answers over HTTP. */
+/** Hosts on one switch, each with an agent and, once something is deployed, an app that answers over HTTP. */
 export async function namespaceWorld(count: number): Promise<NamespaceWorld> {
   const folder: TemporaryFolder = await temporaryFolder('rookery-namespaces-');
   const at = (...path: string[]): string => join(folder.path, ...path);
   const network: Hosts = await createHosts({ count: count + 1 });
   const [office, ...machines] = network.all;
-  const { privatePem, publicPem } = generateKeys();
-  await writeFile(at('key.pub'), publicPem);
-  const daemons: Sshd[] = [];
-  const all: DeployedHost[] = [];
-  for (const [index, host] of machines.entries()) {
+  const key = async (name: string): Promise<{ readonly privatePem: string; readonly publicPem: string }> => {
+    const keys = generateKeys();
+    await writeFile(at(`${name}.key`), keys.privatePem, { mode: 0o600 });
+    await writeFile(at(`${name}.pub`), keys.publicPem);
+    return keys;
+  };
+  const { privatePem } = await key('release');
+  await key('coordinator');
+  const known: string[] = ['[defaults]', 'transport = "agent"'];
+  const all = machines.map((host, index): DeployedHost => {
     const name = `host${index + 1}`;
-    const own = at(name);
-    await mkdir(own);
-    const [like] = daemons;
-    daemons.push(
-      await startSshd({
-        folder: own,
-        on: host,
-        settings: [`SetEnv "XDG_CACHE_HOME=${at('cache')}"`],
-        mounts: 'mount -t tmpfs home ~',
-        ...(like === undefined ? {} : { like }),
-      }),
-    );
-    const root = join(own, 'srv');
+    const root = at(name);
     const read = (path: string): Promise<string> => readFile(join(root, path), 'utf8').catch(() => '');
-    all.push({
+    return {
       name,
       host,
       root,
       started: async () => (await read('started.log')).split('\n').filter(Boolean),
       revisions: () => read('revisions.log'),
-    });
-  }
-  const { keyFile, knownHostsFile, port } = daemons[0]!;
-  await writeFile(
-    at('ssh_config'),
-    `Host *\nIdentityFile ${keyFile}\nIdentitiesOnly yes\nUserKnownHostsFile ${knownHostsFile}\nGlobalKnownHostsFile /dev/null\n`,
-  );
-  await writeFile(at('hosts.toml'), inventory(all, port));
-  const bundle = await buildHostBundle(at('bundle'));
-
-  const startPush: NamespaceWorld['startPush'] = (release, more = {}) => {
-    const options: CoordinatorOptions = {
-      release: release.file,
-      ...(more.trackers === undefined ? { tree: release.tree } : {}),
-      trackers: [],
-      trust: at('key.pub'),
-      hosts: at('hosts.toml'),
-      waves: [{ count: 1 }, { percent: 25 }, { percent: 100 }],
-      timeoutMs: 60_000,
-      sshConfig: at('ssh_config'),
-      bundle,
-      ...more,
     };
-    return office!.run(process.execPath, [UNBUILT, file('coordinator.ts'), JSON.stringify(options)]);
+  });
+  await Promise.all(
+    all.map(async ({ name, host, root }) => {
+      const { publicPem } = await key(name);
+      await mkdir(root);
+      await writeFile(at(`${name}.toml`), agentSettings(at, name, root));
+      known.push(
+        `[hosts.${name}]`,
+        `root = "${root}"`,
+        `address = "${host.address}"`,
+        `agent_key = "${parsePublicKey(publicPem).text}"`,
+      );
+      await rookeryOn(host, ['agent', '--config', at(`${name}.toml`)], /public_key/);
+    }),
+  );
+  await writeFile(at('hosts.toml'), `${known.join('\n')}\n`);
+
+  const startPush: NamespaceWorld['startPush'] = (release, ...more) => {
+    const origin = more.includes('--tracker') ? [] : ['--tree', release.tree];
+    const who = ['--trust', at('release.pub'), '--agent-key', at('coordinator.key')];
+    const where = ['--hosts', at('hosts.toml'), '--wave', '1,25%,100%', '--history', at('history')];
+    return rookeryOn(office!, ['push', release.file, ...origin, ...who, ...where, '--json', ...more]);
   };
   return {
     all,
@@ -157,18 +149,14 @@ export async function namespaceWorld(count: number): Promise<NamespaceWorld> {
       await writeFile(at(`${version}.release`), packed.bytes);
       return { version, file: at(`${version}.release`), tree };
     },
-    async push(release, more) {
-      await using running = await startPush(release, more);
+    async push(release, ...more) {
+      await using running = await startPush(release, ...more);
       await running.waitForExit(120_000);
       const done = eventsOf(running).findLast(({ event }) => event === 'done');
       if (done === undefined) throw new Error(`no end:\n${running.output.slice(-3_000)}`);
       return done;
     },
-    rookery: (args, readyPattern) =>
-      office!.run(process.execPath, [UNBUILT, file('../swarm/program.ts'), ...args, '--json'], {
-        readyPattern,
-        readyWithinMs: 60_000,
-      }),
+    rookery: (args, readyPattern) => rookeryOn(office!, [...args, '--json'], readyPattern),
     startLoad: () => startLoad(office!, all),
     versions: () => Promise.all(all.map(({ root }) => readFile(join(root, 'current/version.txt'), 'utf8'))),
     async [Symbol.asyncDispose]() {
@@ -178,36 +166,37 @@ export async function namespaceWorld(count: number): Promise<NamespaceWorld> {
   };
 }
 
-function inventory(all: readonly DeployedHost[], port: number): string {
-  const start = `${process.execPath} ${UNBUILT} ${file('supervisor.ts')}`;
+function rookeryOn(host: Host, args: readonly string[], readyPattern?: RegExp): Promise<RunningProcess> {
+  return host.run(process.execPath, [UNBUILT, PROGRAM, ...args], {
+    ...(readyPattern === undefined ? {} : { readyPattern, readyWithinMs: 120_000 }),
+  });
+}
+
+function agentSettings(at: (name: string) => string, name: string, root: string): string {
   return [
-    '[defaults]',
-    'transport = "ssh"',
-    'user = "root"',
-    `port = ${port}`,
-    `node = "${process.execPath}"`,
-    '[defaults.hooks]',
+    'listen = "0.0.0.0:7071"',
+    'admin_port = 0',
+    `key = "${at(`${name}.key`)}"`,
+    `coordinators = ["${at('coordinator.pub')}"]`,
+    `trust = ["${at('release.pub')}"]`,
+    `roots = ["${root}"]`,
+    '[hooks]',
     // The first time there is nothing to be told: it is started, and left running.
     `published = '''`,
     'if [ -e "$ROOKERY_ROOT/supervisor.pid" ]; then kill -HUP "$(cat "$ROOKERY_ROOT/supervisor.pid")"',
-    `else ${start} "$ROOKERY_ROOT" >"$ROOKERY_ROOT/supervisor.log" 2>&1 & fi'''`,
-    '[defaults.check]',
+    `else ${process.execPath} ${SUPERVISOR} "$ROOKERY_ROOT" >"$ROOKERY_ROOT/supervisor.log" 2>&1 & fi'''`,
+    '[check]',
     'http = "http://127.0.0.1:8080/health"',
     'contains = "{version}"',
     'interval_ms = 100',
     'within_ms = 8000',
-    ...all.flatMap(({ name, root, host }) => [
-      `[hosts.${name}]`,
-      `root = "${root}"`,
-      `address = "${host.address}"`,
-    ]),
     '',
   ].join('\n');
 }
 
 async function startLoad(office: Host, all: readonly DeployedHost[]): Promise<Load> {
   const targets = all.map(({ name, host }) => `${name}=http://${host.address}:8080/version`);
-  const running = await office.run(process.execPath, [file('load.ts'), ...targets], {
+  const running = await office.run(process.execPath, [LOAD, ...targets], {
     readyPattern: /ready/,
     readyWithinMs: 60_000,
   });
