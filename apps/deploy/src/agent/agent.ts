@@ -134,6 +134,8 @@ export function createAgent(options: AgentOptions = {}): Agent {
   };
   const drain = async (deadline: Deadline): Promise<void> => {
     const closed = door === undefined ? undefined : closeServer(door.server);
+    // Whoever is still at the door would come in after the others were sent out.
+    door?.hangUp();
     const all = [...sessions];
     for (const session of all) session.end();
     const cancel = setTimeout(() => {
@@ -146,7 +148,6 @@ export function createAgent(options: AgentOptions = {}): Agent {
     await Promise.all(all.map(({ ended }) => ended));
     clearTimeout(cancel);
     deadline.signal.removeEventListener('abort', kill);
-    door?.hangUp();
     await closed;
   };
 

@@ -124,7 +124,7 @@ function parseHello(line: string): Hello {
  * and not passed over in silence, since somebody expects that it is done.
  * @throws HostError `not-allowed`
  */
-export function settingsFor(
+function settingsFor(
   asked: Pick<HostSettings, 'root' | 'hooks' | 'check'>,
   roots: ReadonlyMap<string, HostSettings>,
 ): HostSettings {

@@ -74,15 +74,15 @@ export async function runSession(options: SessionOptions): Promise<void> {
   } finally {
     clearTimeout(lease);
     signal.removeEventListener('abort', end);
-    await session?.close(signal.aborted);
+    await session?.close(signal);
   }
 }
 
 interface Session {
   start(request: { readonly id: number } & StepRequest): void;
   cancel(id: number): void;
-  /** Waits for the step that runs; a fetch is ended, and with `now` any other too. */
-  close(now: boolean): Promise<void>;
+  /** Waits for the step that runs; a fetch is ended, and any other too when the signal is aborted, now or later. */
+  close(signal: AbortSignal): Promise<void>;
 }
 
 function createSession(hello: Hello, { own }: SessionOptions, write: (line: FromHost) => void): Session {
@@ -144,9 +144,12 @@ function createSession(hello: Hello, { own }: SessionOptions, write: (line: From
     cancel(id) {
       if (running?.id === id) running.controller.abort();
     },
-    async close(now) {
-      if (now || running?.step === 'fetch') running?.controller.abort();
+    async close(signal) {
+      const cancel = (): void => running?.controller.abort();
+      signal.addEventListener('abort', cancel, { once: true });
+      if (signal.aborted || running?.step === 'fetch') cancel();
       await done;
+      signal.removeEventListener('abort', cancel);
       await stopSeeding(state);
       await lock?.release();
     },

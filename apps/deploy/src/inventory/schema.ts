@@ -34,7 +34,7 @@ export const sharedPath: z.ZodType<string> = text({ max: 1_024 }).refine(
 );
 
 /** Thirty-two bytes in base64. */
-export const publicKeyText: z.ZodType<string> = z
+const publicKeyText: z.ZodType<string> = z
   .string()
   .regex(/^[A-Za-z0-9+/]{43}=$/, { error: 'expected a public key in base64, as keygen and agents say it' });
 

@@ -350,6 +350,25 @@ describe.runIf(process.getuid?.() === 0 && process.platform === 'linux')('a disk
     expect(await running(root)).toBe('1.0');
     expect((await host.run({ step: 'status' })).unfinished).toBeNull();
   });
+
+  test('after the switch, with the host’s side killed: another one finds its way back', async () => {
+    const root = await smallRoot();
+    await using before = testHost(world, settingsOf(root));
+    await before.deploy(one);
+    await before.leave();
+    await using host = testHost(world, settingsOf(root, { hooks: { published: FILL } }));
+    await host.fetch(two);
+    await host.run({ step: 'switch', release: two.ref });
+    await host.kill();
+    for (let turns = 0; turns < 3; turns++) {
+      await using other = testHost(world, settingsOf(root));
+      await other.run({ step: 'undo', release: two.ref });
+      await other.kill();
+      expect(await running(root)).toBe('1.0');
+    }
+    await using last = testHost(world, settingsOf(root));
+    expect((await last.run({ step: 'status' })).unfinished).toBeNull();
+  });
 });
 
 test('current is there at every moment, whatever happens', async () => {

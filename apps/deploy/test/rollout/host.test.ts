@@ -86,6 +86,28 @@ test('linked files and folders take the place of what the release has there, and
   expect(await host.run({ step: 'switch', release: three.ref })).toMatchObject({ resumed: true });
 });
 
+test('a linked file in a linked folder, or in one that an older release has linked, is never lost', async () => {
+  const root = newRoot();
+  const linked = { linkedFiles: ['config/secrets.yml'], linkedFolders: ['config'] };
+  await mkdir(join(root, 'shared/config'), { recursive: true });
+  await writeFile(join(root, 'shared/config/secrets.yml'), 'ours');
+  const expectOurs = async (): Promise<void> =>
+    expect(await readFile(join(root, 'current/config/secrets.yml'), 'utf8')).toBe('ours');
+  {
+    await using host = testHost(world, settingsOf(root, linked));
+    await host.deploy(one);
+    await expectOurs();
+    await host.deploy(two);
+    await host.run({ step: 'rollback' });
+    await expectOurs();
+    await host.deploy(two);
+  }
+  await using host = testHost(world, settingsOf(root, { linkedFiles: linked.linkedFiles }));
+  await host.run({ step: 'rollback' });
+  await expectOurs();
+  expect(await readFile(join(root, 'shared/config/secrets.yml'), 'utf8')).toBe('ours');
+});
+
 test('keep leaves the newest few, and always what runs and what a rollback leads to', async () => {
   const root = newRoot();
   await using host = testHost(world, settingsOf(root, { keep: 1 }));

@@ -19,7 +19,7 @@ export interface AgentTransportOptions {
   readonly trustNew?: boolean;
 }
 
-export const AGENT_PORT = 7_071;
+const AGENT_PORT = 7_071;
 /** A machine that is down answers nothing. */
 const CONNECT_WITHIN_MS = 15_000;
 /** Between the word that kills the host's side and the end of the connection. */

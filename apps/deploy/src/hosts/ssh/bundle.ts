@@ -14,7 +14,7 @@ export interface HostBundle {
 }
 
 /** Beside this file when it is built; sources use what the last build has made. */
-export const HOST_BUNDLE: string = fileURLToPath(
+const HOST_BUNDLE: string = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../../dist/host.js' : './host.js', import.meta.url),
 );
 
