@@ -374,6 +374,32 @@ describe('a feed', () => {
     stuck.leave();
   });
 
+  it('answers each as it asked; on a refresh who has not taken the last snapshot is passed over', async () => {
+    let feed: Feed | undefined;
+    let made = 0;
+    const { admin, ask } = await serve({}, (admin) => {
+      feed = admin.feed('/feed', ({ query }) => {
+        const name = query.get('name');
+        if (name === null) throw new AdminError('bad_request', 'name: expected one');
+        made++;
+        return { name, made, filling: name === 'slow' ? 'x'.repeat(500_000) : '' };
+      });
+    });
+    expect((await ask('/feed')).status).toBe(400);
+    const slow = await watch(admin.address!.port, '/feed?name=slow');
+    const quick = await watch(admin.address!.port, '/feed?name=quick');
+    for (let round = 0; round < 200; round++) {
+      feed!.refresh();
+      const seen = await quick.until(`"made":${made},`);
+      expect(seen).not.toContain('slow');
+    }
+    // What the sockets hold, and one more; not 200 of them.
+    expect(made).toBeLessThan(260);
+    slow.leave();
+    await vi.waitFor(() => expect(feed!.watchers).toBe(1));
+    quick.leave();
+  });
+
   it('needs the token', async () => {
     const { ask } = await serve({ token: 'hunter2' }, (admin) => void admin.feed('/feed', () => 1));
     expect((await ask('/feed')).status).toBe(401);
