@@ -18,7 +18,7 @@ function program(): Command {
     )
     .version(version);
   const daemon = addSettingsOptions(
-    root.command('daemon', { isDefault: true }).description('Run a daemon until SIGTERM or Ctrl-C.'),
+    root.command('daemon').description('Run a daemon until SIGTERM or Ctrl-C.'),
     settingsDefinition,
   );
   daemon.action(async () => setExitCode(root, await runDaemon(daemon.optsWithGlobals())));

@@ -18,7 +18,7 @@ function program(): Command {
     .description('A light, persistent queue server that speaks memcache.')
     .version(version);
   const serve = addSettingsOptions(
-    root.command('serve', { isDefault: true }).description('Run the server until SIGTERM or Ctrl-C.'),
+    root.command('serve').description('Run the server until SIGTERM or Ctrl-C.'),
     settingsDefinition,
   );
   serve.action(async () => setExitCode(root, await runServer(serve.optsWithGlobals())));

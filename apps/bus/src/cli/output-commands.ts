@@ -248,7 +248,7 @@ function queueAddress(text: string): ForwardFlags['queue'] {
   const parsed = address().safeParse(text.slice(0, Math.max(0, slash)));
   const name = text.slice(slash + 1);
   if (slash < 0 || !parsed.success || !/^[!-~]{1,250}$/.test(name)) {
-    throw new InvalidArgumentError('It is HOST:PORT/NAME, such as 127.0.0.1:22133/events.');
+    throw new InvalidArgumentError('It is HOST:PORT/NAME, such as 127.0.0.1:22122/events.');
   }
   return { ...parsed.data, name };
 }
