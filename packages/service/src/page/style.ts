@@ -57,6 +57,7 @@ button.plain { border: 0; background: none; padding: 0; font-weight: inherit; te
 button.plain:hover { text-decoration: underline; }
 dialog { padding: 1.1rem 1.3rem; width: min(30rem, calc(100vw - 2rem)); }
 dialog::backdrop { background: rgb(0 0 0 / .45); }
+dialog h2 { font-size: 1.1rem; text-transform: none; letter-spacing: 0; color: var(--text); overflow-wrap: anywhere; }
 dialog label { display: block; margin: .7rem 0; }
 dialog input, dialog select { display: block; width: 100%; margin-top: .2rem; }
 .actions { display: flex; flex-wrap: wrap; gap: .6rem; justify-content: flex-end; margin: 1rem 0 0; }
@@ -73,7 +74,7 @@ a { color: var(--accent); }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1rem; margin: 1rem 0; }
 .chart { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem .6rem; margin: 0; }
 .chart figcaption { display: flex; flex-wrap: wrap; gap: 0 1rem; font-size: .87rem; color: var(--faint); }
-.chart figcaption > :first-child { flex: 1; white-space: nowrap; font-weight: 600; }
+.chart figcaption > :first-child { flex-basis: 100%; font-weight: 600; }
 .chart .key b { color: var(--text); font-variant-numeric: tabular-nums; }
 .chart .key::before { content: ""; display: inline-block; width: 1.1rem; margin-right: .4rem; vertical-align: middle; border-top: 3px solid var(--line-1); }
 .chart .key.line-2::before { border-top-style: dashed; border-color: var(--line-2); }

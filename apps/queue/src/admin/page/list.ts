@@ -78,10 +78,11 @@ export function makeList(rookery: Rookery, histories: Histories, changed: () => 
         }
         const moments = histories.of(row.name);
         const most = Math.max(1, ...moments.map((moment) => moment.messages));
-        const points = moments.map(
-          (moment, index) =>
-            `${120 - moments.length + index + 1} ${(19 - (moment.messages / most) * 18).toFixed(1)}`,
-        );
+        const span = Math.max(30, moments.length);
+        const points = moments.map((moment, index) => {
+          const x = 120 * (1 - (moments.length - 1 - index) / (span - 1));
+          return `${x.toFixed(1)} ${(19 - (moment.messages / most) * 18).toFixed(1)}`;
+        });
         line.setAttribute('d', points.length === 0 ? '' : `M${points.join('L')}`);
       },
     };
