@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, rm, writeFile } from 'node:fs/promises';
+import { link, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson, writeDurably } from './durable.ts';
 import { HostError } from './errors.ts';
@@ -33,6 +33,8 @@ interface LockFile extends ProcessIdentity {
 }
 
 const LOCK_FILE = /^lock\.(\d{1,15})$/;
+/** As much as a lock may have to say: at least a block of the file system's. */
+const ROOM = ' '.repeat(4_096);
 /** Others may come between the look and the link so often, and no more. */
 const TRIES_MAX = 20;
 
@@ -98,9 +100,8 @@ function held(layout: HostLayout, number: number, mine: LockFile): HeldLock {
     async release() {
       if (await isMine()) {
         // Never removed: its number must not be given again while somebody may still look at it.
-        await writeFile(lockPath(layout, number), JSON.stringify({ ...mine, released: true })).catch(
-          () => undefined,
-        );
+        const released = JSON.stringify({ ...mine, released: true });
+        await overwrite(lockPath(layout, number), released).catch(() => undefined);
       }
     },
   };
@@ -108,8 +109,8 @@ function held(layout: HostLayout, number: number, mine: LockFile): HeldLock {
 
 async function linkAs(layout: HostLayout, number: number, mine: LockFile): Promise<boolean> {
   const temporary = join(layout.own, `.lock.${mine.token}`);
-  await writeFile(temporary, JSON.stringify(mine), { mode: 0o600, flag: 'wx' });
   try {
+    await writeOnFullDisk(layout, temporary, JSON.stringify(mine));
     await link(temporary, lockPath(layout, number));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -118,9 +119,35 @@ async function linkAs(layout: HostLayout, number: number, mine: LockFile): Promi
     await rm(temporary, { force: true });
   }
   if ((await highest(layout)).number !== number) return false;
-  for (const other of await numbers(layout))
-    if (other < number) await rm(lockPath(layout, other), { force: true });
+  const lower = (await numbers(layout)).filter((other) => other < number);
+  for (const other of lower) await rename(lockPath(layout, other), roomPath(layout)).catch(() => undefined);
+  if (lower.length === 0) await writeFile(roomPath(layout), ROOM, { mode: 0o600 }).catch(() => undefined);
   return true;
+}
+
+/**
+ * A new file; where the disk is full, in the room that the lock before has left: who has to undo a switch on a disk
+ * that is full must get the lock first.
+ */
+async function writeOnFullDisk(layout: HostLayout, path: string, text: string): Promise<void> {
+  try {
+    await writeFile(path, text, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+    await rename(roomPath(layout), path).catch(() => {
+      throw error;
+    });
+    await overwrite(path, text);
+  }
+}
+
+/** Where the bytes before were, so that it needs no space. */
+async function overwrite(path: string, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  await using handle = await open(path, 'r+');
+  await handle.write(bytes, 0, bytes.length, 0);
+  await handle.truncate(bytes.length);
 }
 
 async function highest(
@@ -135,6 +162,10 @@ async function numbers({ own }: HostLayout): Promise<number[]> {
     const match = LOCK_FILE.exec(name);
     return match === null ? [] : [Number(match[1])];
   });
+}
+
+function roomPath({ own }: HostLayout): string {
+  return join(own, 'room');
 }
 
 function lockPath({ own }: HostLayout, number: number): string {

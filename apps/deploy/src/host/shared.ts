@@ -1,5 +1,5 @@
-import { mkdir, readlink, rm, stat, symlink } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { mkdir, readlink, realpath, rm, stat, symlink } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import { HostError } from './errors.ts';
 import type { HostLayout } from './layout.ts';
 import type { HostSettings } from './settings.ts';
@@ -27,11 +27,14 @@ export async function prepareShared(layout: HostLayout, settings: HostSettings):
 
 /** Links what is shared into a release, in place of what the release has there. May be done again at any time. */
 export async function linkShared(layout: HostLayout, settings: HostSettings, name: string): Promise<void> {
+  const shared = await realpath(layout.shared).catch(() => layout.shared);
   for (const path of [...settings.linkedFiles, ...settings.linkedFolders]) {
     const place = join(layout.release(name), path);
     const target = relative(dirname(place), join(layout.shared, path));
     if ((await readlink(place).catch(() => undefined)) === target) continue;
     await mkdir(dirname(place), { recursive: true });
+    // Its folder is a linked one, now or when this release ran before: what is in its place is the shared file itself.
+    if (`${await realpath(dirname(place))}${sep}`.startsWith(`${shared}${sep}`)) continue;
     await rm(place, { recursive: true, force: true });
     await symlink(target, place);
   }
