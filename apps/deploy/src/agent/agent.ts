@@ -214,7 +214,7 @@ function addMetrics(
   });
   metrics.registerGauge({
     name: 'agent_handshakes',
-    help: 'Connections that have not proved yet who they are.',
+    help: 'Connections that have not proved that they are known.',
     value: handshakes,
   });
 }

@@ -18,7 +18,7 @@ export interface DoorOptions {
 
 export interface Door {
   readonly server: Server;
-  /** How many have not proved yet who they are. */
+  /** How many have not proved that they are known. */
   readonly handshakes: number;
   /** Of those. */
   hangUp(): void;
@@ -51,11 +51,15 @@ export function createDoor(options: DoorOptions): Door {
     options.onNoise(error);
   });
   server.on('secureConnection', (socket) => {
-    pending.delete(nameOf(socket));
     socket.on('error', () => undefined);
     const key = peerKey(socket)?.text;
-    if (key !== undefined && coordinators.has(key)) options.onCoordinator(socket, key);
-    else options.onStranger(socket, key);
+    if (key === undefined || !coordinators.has(key)) {
+      // Anybody can make a key: a stranger keeps its place among those who have proved nothing until it is gone.
+      options.onStranger(socket, key);
+      return;
+    }
+    pending.delete(nameOf(socket));
+    options.onCoordinator(socket, key);
   });
   return {
     server,

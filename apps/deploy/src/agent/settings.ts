@@ -117,7 +117,7 @@ const own: Own = {
   maxHandshakes: setting({
     schema: integer({ min: 1, max: 10_000 }),
     default: 256,
-    description: 'Connections whose other end has not proved yet who it is; the oldest goes first',
+    description: 'Connections whose other end has not proved that it is known; the oldest goes first',
     reason: 'Some 50 KB each. Who knows its key is through within milliseconds, before it is the oldest.',
   }),
   handshakeTimeoutMs: setting({

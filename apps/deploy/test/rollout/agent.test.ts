@@ -249,6 +249,28 @@ describe('agent', () => {
       expect((await counts(agent)).noise).toBeGreaterThan(300);
     });
 
+    test('a hundred who prove other keys, and stay, take no more places than the idle', async () => {
+      const settings = newSettings();
+      const agent = await agentFor([settings], { maxHandshakes: 10 });
+      const other = createIdentity(newKey());
+      // They read nothing, so they don't notice that they are asked to go.
+      const strangers = Array.from({ length: 100 }, () =>
+        connectSecurely({ ...other.tls, port: agent.port }).on('error', () => undefined),
+      );
+      onTestFinished(() => {
+        for (const socket of strangers) socket.destroy();
+      });
+      await waitFor(
+        async () => {
+          const { stranger, noise } = await counts(agent);
+          return stranger! + noise! >= 90 && stranger! > 0;
+        },
+        { what: 'all to have come' },
+      );
+      expect(await metric(agent, 'rookery_deploy_agent_handshakes')).toBeLessThanOrEqual(10);
+      expect(await asked(agent, settings)).toBe('not refused');
+    });
+
     test('who is known and says no hello is not waited for', async () => {
       const settings = newSettings();
       const agent = await agentFor([settings], { handshakeTimeoutMs: 300 });

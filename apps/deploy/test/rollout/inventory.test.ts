@@ -95,6 +95,9 @@ test('what is wrong is told with file, line and key', () => {
   expect(told('[defaults]\nroot = "/a"\n[groups.web]\n[hosts.a]\ngroups = ["wbe"]')).toMatch(/no group wbe/);
   expect(told('[hosts."-oProxyCommand=x"]\nroot = "/a"')).toMatch(/expected letters/);
   expect(told('[defaults]\nroot = "/a"\n[hosts.a]\n[hosts.b]\n')).toMatch(/b and a have the same root/);
+  expect(told('[hosts.a]\nroot = "/a/x"\n[hosts.b]\nroot = "//a/./x/"')).toMatch(
+    /b and a have the same root/,
+  );
   expect(told('root = [')).toMatch(/hosts\.toml:1:\d+ is not valid TOML/);
   expect(told('[host.a]\nroot = "/a"')).toMatch(/did you mean hosts/);
 });

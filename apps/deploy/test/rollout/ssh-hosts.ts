@@ -25,6 +25,8 @@ export interface SshHosts extends AsyncDisposable {
   /** From now on only somebody else is let in. */
   changeUserKey(): Promise<void>;
   stop(): Promise<void>;
+  /** Of sshd. */
+  log(): string;
 }
 
 export async function startSshHosts(
@@ -87,6 +89,7 @@ export async function startSshHosts(
       await makeKey(join(folder, 'other_key'));
       await writeFile(join(folder, 'authorized_keys'), await readFile(join(folder, 'other_key.pub')));
     },
+    log: () => server.stderr,
     stop: async () => sshd[Symbol.asyncDispose](),
     [Symbol.asyncDispose]: () => sshd[Symbol.asyncDispose](),
   };

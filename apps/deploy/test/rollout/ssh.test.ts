@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { waitFor } from '@rookery/testkit';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { LEASE_MS, PROTOCOL } from '../../src/host/protocol.ts';
 import { type HostConnection, openConnection } from '../../src/hosts/connection.ts';
+import { sshTransport } from '../../src/hosts/ssh/ssh.ts';
 import { REMOTE_COMMAND } from '../../src/hosts/ssh/start.ts';
 import type { Host } from '../../src/inventory/host.ts';
 import { push } from '../../src/push/push.ts';
@@ -105,6 +107,78 @@ describe.runIf(sshdAvailable())('ssh', () => {
       return true;
     });
     expect(there).toContain('/bin/sh');
+  });
+
+  describe('the user’s configuration holds', () => {
+    test('a jump host', async () => {
+      const config = await configured('jump', [
+        'Host behind',
+        'HostName 127.0.0.1',
+        'ProxyJump jump',
+        'Host jump',
+        'HostName 127.0.0.1',
+        `Port ${sshd.port}`,
+      ]);
+      const stream = await openBy(config);
+      // The one that is jumped over has a client and a server of its own.
+      expect(await processesWith(`-W\0[127.0.0.1]:${sshd.port}`)).toHaveLength(1);
+      await stream.kill();
+    });
+
+    test('a master of connections, which is used, and left as it is', async () => {
+      const control = world.at('control');
+      const master = ['ControlMaster auto', `ControlPath ${control}`, 'ControlPersist 60'];
+      const config = await configured('master', ['Host behind', 'HostName 127.0.0.1', ...master]);
+      await (await openBy(config)).kill();
+      await expect(stat(control)).rejects.toThrow('ENOENT');
+
+      const ssh = (...args: string[]): Buffer =>
+        execFileSync('ssh', ['-F', config, '-p', String(sshd.port), ...args, 'behind'], { stdio: 'pipe' });
+      const before = connections();
+      ssh('-M', '-N', '-f');
+      try {
+        await waitFor(() => connections() === before + 1, { what: 'the master to be in sshd’s log' });
+        await (await openBy(config)).kill();
+        ssh('-O', 'check');
+      } finally {
+        ssh('-O', 'exit');
+      }
+      // What came after it is in the log as well.
+      await (await openBy(config)).kill();
+      await waitFor(() => connections() >= before + 2, { what: 'a connection without a master' });
+      expect(connections()).toBe(before + 2);
+    });
+
+    const connections = (): number => sshd.log().split('Accepted publickey').length;
+    async function configured(name: string, lines: readonly string[]): Promise<string> {
+      const path = world.at(`${name}.config`);
+      await writeFile(path, `${lines.join('\n')}\n${await readFile(sshd.config, 'utf8')}`);
+      return path;
+    }
+    function openBy(config: string): ReturnType<typeof open> {
+      const transport = sshTransport({ config, bundle: sshd.bundle });
+      const place = { address: 'behind', port: sshd.port, node: process.execPath };
+      const host = { ...hostOf('web1', settingsOf(world.at('unused'))), ...place };
+      return transport.open(host, { signal: AbortSignal.timeout(60_000) });
+    }
+  });
+
+  test('who gives up while ssh still connects leaves no ssh behind', async () => {
+    const silent = createServer();
+    const { promise: dialled, resolve } = Promise.withResolvers<void>();
+    silent.on('connection', () => resolve());
+    await new Promise<void>((done) => silent.listen(0, '127.0.0.1', done));
+    onTestFinished(() => void silent.close());
+    const { port } = silent.address() as AddressInfo;
+    const controller = new AbortController();
+    const opening = sshTransport({ config: sshd.config, bundle: sshd.bundle }).open(
+      { ...hostOf('web1', settingsOf(world.at('unused'))), address: '127.0.0.1', port },
+      { signal: controller.signal },
+    );
+    await dialled;
+    controller.abort();
+    await expect(opening).rejects.toThrow(/abort/);
+    expect(await clientsOf(port)).toEqual([]);
   });
 
   describe('what is sent', () => {
@@ -280,12 +354,14 @@ describe.runIf(sshdAvailable())('ssh', () => {
   });
 
   /** ssh processes of this test. */
-  async function clientsOf(port: number): Promise<number[]> {
+  const clientsOf = (port: number): Promise<number[]> => processesWith(`-p\0${port}\0`);
+
+  async function processesWith(text: string): Promise<number[]> {
     const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
     const clients = await Promise.all(
       pids.map(async (pid) => {
         const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-        return line.startsWith('ssh\0') && line.includes(`-p\0${port}\0`) ? [pid] : [];
+        return line.startsWith('ssh\0') && line.includes(text) ? [pid] : [];
       }),
     );
     return clients.flat();
