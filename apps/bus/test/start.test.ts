@@ -22,6 +22,7 @@ function start(queueFlags: readonly string[], readyPattern?: RegExp): Promise<Ru
     args: [
       ...[`${root}scripts/start.mjs`, ...queueFlags, '--data', `${folder.path}/queue`],
       ...['--bus', ...bus, '--data', `${folder.path}/bus`],
+      ...['--tracker', '--listen', '127.0.0.1:0', '--ui', '127.0.0.1:0'],
     ],
     readyWithinMs: 30_000,
     ...(readyPattern === undefined ? {} : { readyPattern }),

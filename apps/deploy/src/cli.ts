@@ -1,4 +1,4 @@
-import { errorMessage, runCli, ServiceError, setExitCode } from '@rookery/service';
+import { errorMessage, formatAddress, runCli, ServiceError, setExitCode } from '@rookery/service';
 import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { addAgent } from './cli/agent.ts';
@@ -10,7 +10,7 @@ import { addRolloutCommands } from './cli/rollout.ts';
 import { seedCommand } from './cli/seed.ts';
 import { show } from './cli/show.ts';
 import { type TrackerCommand, trackerCommand } from './cli/tracker.ts';
-import { type ListenAddress, UI_DEFAULT } from './cli/ui.ts';
+import { type ListenAddress, TRACKER_UI } from './cli/ui.ts';
 import { verifyCommand } from './cli/verify.ts';
 import { checkName } from './release/rules.ts';
 
@@ -132,7 +132,11 @@ function addTracker(root: Command, streams: Streams): void {
     .command('tracker')
     .description('Run the tracker, which tells the hosts of a swarm of each other.')
     .requiredOption('--listen <host:port>', 'where; port 0 is any that is free', parseAddress)
-    .option('--ui [host:port]', `a page that shows the swarms (default: ${UI_DEFAULT})`, parseAddress)
+    .option(
+      '--ui [host:port]',
+      `a page that shows the swarms (default: ${formatAddress(TRACKER_UI)})`,
+      parseAddress,
+    )
     .option('--ui-token-file <file>', 'holds what the page asks for; needed beyond loopback')
     .option('--json', 'events for programs, one a line', false)
     .action(async ({ json, ...flags }: TrackerCommand & { json: boolean }) => {

@@ -57,6 +57,7 @@ export {
   createTracker,
   type Tracker,
   type TrackerOptions,
+  type TrackerPeer,
   type TrackerSwarm,
 } from './swarm/tracker/tracker.ts';
 export { assemble } from './tree/assemble.ts';

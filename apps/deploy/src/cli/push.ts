@@ -17,7 +17,7 @@ import { type HostsFlags, hostsOf, transportsOf } from './hosts.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { recordPush } from './record.ts';
 import type { Reporter } from './report.ts';
-import { serveUi, type UiFlags } from './ui.ts';
+import { PUSH_UI, serveUi, type UiFlags } from './ui.ts';
 import { watchPush } from './watch.ts';
 
 export interface PushCommand extends HostsFlags, UiFlags, HistoryFlags {
@@ -55,7 +55,7 @@ export async function pushCommand(path: string, command: PushCommand, reporter: 
     return dryRun(openRelease(release, trust).id, hosts, transports, command, reporter, interrupt.signal);
   const deployment = createDeployment();
   let peers: () => readonly TrackerPeer[] = () => [];
-  await using ui = await serveUi(command, reporter, () => {
+  await using ui = await serveUi(command, PUSH_UI, reporter, () => {
     const board = boardOfPush(deployment, peers(), performance.now());
     return board === undefined ? [] : [board];
   });

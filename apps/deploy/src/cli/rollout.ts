@@ -1,4 +1,4 @@
-import { ServiceError, setExitCode } from '@rookery/service';
+import { formatAddress, ServiceError, setExitCode } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseMaxFailures, parseWaves, TIMEOUT_MS } from '../rollout/plan.ts';
 import { type HistoryFlags, historyCommand, historyShowCommand } from './history.ts';
@@ -14,7 +14,7 @@ import {
 } from './hosts.ts';
 import { type PushCommand, pushCommand } from './push.ts';
 import { createReporter, type Reporter, reported, type Streams } from './report.ts';
-import { type ListenAddress, UI_DEFAULT } from './ui.ts';
+import { type ListenAddress, PUSH_UI } from './ui.ts';
 
 /** How the options of other commands are read. */
 export interface Parsers {
@@ -68,7 +68,11 @@ export function addRolloutCommands(root: Command, streams: Streams, parsers: Par
     )
     .option('--settle <seconds>', 'look at a healthy wave once more after so long', parseSeconds, 0)
     .option('--advertise <address>', 'this machine’s address, as the hosts reach it')
-    .option('--ui [host:port]', `a page that shows how it goes (default: ${UI_DEFAULT})`, parseAddress)
+    .option(
+      '--ui [host:port]',
+      `a page that shows how it goes (default: ${formatAddress(PUSH_UI)})`,
+      parseAddress,
+    )
     .option('--ui-token-file <file>', 'holds what the page asks for; needed beyond loopback')
     .option('--history <folder>', HISTORY_HELP)
     .option('--dry-run', 'say what would be done, and change nothing', false)

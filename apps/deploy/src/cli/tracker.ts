@@ -2,7 +2,7 @@ import { boardOfSwarm } from '../page/board.ts';
 import { createTracker } from '../swarm/tracker/tracker.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import type { Reporter } from './report.ts';
-import { type ListenAddress, serveUi, type UiFlags } from './ui.ts';
+import { type ListenAddress, serveUi, TRACKER_UI, type UiFlags } from './ui.ts';
 
 export interface TrackerCommand extends UiFlags {
   readonly listen: ListenAddress;
@@ -18,7 +18,7 @@ export async function trackerCommand(command: TrackerCommand, reporter: Reporter
   await using tracker = await createTracker({ host, port });
   const shown = host.includes(':') ? `[${host}]` : host;
   const url = `http://${shown}:${tracker.port}/announce`;
-  await using _ui = await serveUi(command, reporter, () =>
+  await using _ui = await serveUi(command, TRACKER_UI, reporter, () =>
     tracker.swarms().map(({ infoHash }) => boardOfSwarm(infoHash, tracker.peers(infoHash))),
   );
   reporter.event('listening', { url, port: tracker.port });

@@ -15,8 +15,10 @@ export interface UiFlags {
   readonly uiTokenFile?: string;
 }
 
-/** Next to the queue's and the bus's admin ports; one address, so that a page stays open from push to push. */
-export const UI_DEFAULT = '127.0.0.1:4880';
+/** Of a push: one address, so that a page stays open from push to push. */
+export const PUSH_UI: ListenAddress = { host: '127.0.0.1', port: 4880 };
+/** Another one: pushes are made where a tracker runs. */
+export const TRACKER_UI: ListenAddress = { host: '127.0.0.1', port: 4882 };
 const TOKEN_CHARACTERS_MIN = 16;
 
 /**
@@ -25,12 +27,12 @@ const TOKEN_CHARACTERS_MIN = 16;
  */
 export async function serveUi(
   { ui, uiTokenFile }: UiFlags,
+  byDefault: ListenAddress,
   reporter: Reporter,
   boards: () => readonly Board[],
 ): Promise<Pick<BoardServer, 'changed' | typeof Symbol.asyncDispose>> {
   if (ui === undefined) return { changed: () => undefined, [Symbol.asyncDispose]: async () => undefined };
-  const [host = '', port] = UI_DEFAULT.split(':');
-  const address = ui === true ? { host, port: Number(port) } : ui;
+  const address = ui === true ? byDefault : ui;
   const token = uiTokenFile === undefined ? undefined : await readToken(uiTokenFile);
   const server = await serveBoards({ ...address, boards, ...(token === undefined ? {} : { token }) }).catch(
     (error: unknown) => {
