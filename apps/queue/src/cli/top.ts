@@ -107,7 +107,7 @@ export function topText(rows: readonly Row[], server: string, time: Date): strin
   );
   const busy = ({ rates }: Row): number => rates.putPerSecond + rates.gonePerSecond;
   const sorted = [...rows].sort((a, b) => busy(b) - busy(a) || b.messages - a.messages);
-  const head = `${server}  ${time.toTimeString().slice(0, 8)}  ${rows.length} queues, ${total.messages} messages (${approximateBytes(total.bytes)}), ${total.put} in/s, ${total.gone} out/s`;
+  const head = `${server}  ${time.toTimeString().slice(0, 8)}  ${rows.length} ${rows.length === 1 ? 'queue' : 'queues'}, ${total.messages} messages (${approximateBytes(total.bytes)}), ${total.put} in/s, ${total.gone} out/s`;
   return `${head}\n\n${table(
     ['queue', 'messages', 'in/s', 'out/s', 'open', 'waiting', 'size', 'age'],
     sorted.map((row) => [
