@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { resolveSettings, ServiceError } from '@rookery/service';
 import { CHECK_DEFAULTS, type HealthCheck, KEEP } from '../host/settings.ts';
 import type { Host } from './host.ts';
@@ -86,7 +87,8 @@ function hostOf(name: string, given: GivenHost, root: string): Host {
     groups,
     tags,
     settings: {
-      root: root.replace(/\/+$/, ''),
+      // One folder has one spelling: two hosts in one would take its lock from each other.
+      root: posix.normalize(root).replace(/\/+$/, ''),
       keep: given.keep ?? KEEP,
       linkedFiles: given.linkedFiles ?? [],
       linkedFolders: given.linkedFolders ?? [],

@@ -24,7 +24,10 @@ export const hostName: z.ZodType<string> = z
   .regex(NAME, { error: 'expected letters, digits and . _ : @ -, at most 128' });
 
 export const absolutePath: z.ZodType<string> = text({ max: 1_024 }).refine(
-  (path) => path.startsWith('/') && path !== '/' && !path.split('/').includes('..'),
+  (path) =>
+    path.startsWith('/') &&
+    !path.split('/').includes('..') &&
+    path.split('/').some((name) => name !== '' && name !== '.'),
   { error: 'expected an absolute path other than /' },
 );
 

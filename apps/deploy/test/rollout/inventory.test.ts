@@ -98,6 +98,9 @@ test('what is wrong is told with file, line and key', () => {
   expect(told('[hosts.a]\nroot = "/a/x"\n[hosts.b]\nroot = "//a/./x/"')).toMatch(
     /b and a have the same root/,
   );
+  for (const root of ['/', '//', '/./']) {
+    expect(told(`[hosts.a]\nroot = "${root}"`)).toMatch(/expected an absolute path other than \//);
+  }
   expect(told('root = [')).toMatch(/hosts\.toml:1:\d+ is not valid TOML/);
   expect(told('[host.a]\nroot = "/a"')).toMatch(/did you mean hosts/);
 });
