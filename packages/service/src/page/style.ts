@@ -72,15 +72,15 @@ td .badge { margin-left: .5rem; }
 a { color: var(--accent); }
 .scrolls { overflow-x: auto; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1rem; margin: 1rem 0; }
-.chart { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem .6rem; margin: 0; }
-.chart figcaption { display: flex; flex-wrap: wrap; gap: 0 1rem; font-size: .87rem; color: var(--faint); }
+.chart { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem .6rem; margin: 0; display: flex; flex-direction: column; }
+.chart figcaption { margin-bottom: .5rem; display: flex; flex-wrap: wrap; gap: 0 1rem; font-size: .87rem; color: var(--faint); }
 .chart figcaption > :first-child { flex-basis: 100%; font-weight: 600; }
 .chart .key b { color: var(--text); font-variant-numeric: tabular-nums; }
 .chart .key::before { content: ""; display: inline-block; width: 1.1rem; margin-right: .4rem; vertical-align: middle; border-top: 3px solid var(--line-1); }
 .chart .key.line-2::before { border-top-style: dashed; border-color: var(--line-2); }
 .chart .key.line-3::before { border-top-style: dotted; border-color: var(--line-3); }
 .chart .key.line-4::before { border-top-style: double; border-color: var(--line-4); }
-.chart .plot { position: relative; height: 6.5rem; margin-top: .5rem; border: solid var(--line); border-width: 1px 0; }
+.chart .plot { position: relative; height: 6.5rem; margin-top: auto; border: solid var(--line); border-width: 1px 0; }
 .chart svg { width: 100%; height: 100%; display: block; }
 .chart svg path { fill: none; stroke: var(--line-1); stroke-width: 2; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
 .chart svg .line-2 { stroke: var(--line-2); stroke-dasharray: 6 3; }
