@@ -112,7 +112,7 @@ const own: Own = {
     schema: integer({ min: 1, max: 1_000 }),
     default: 16,
     description: 'Coordinators’ connections at a time',
-    reason: 'Each is a process of some 60 MB, and a root can be deployed to by one.',
+    reason: 'Each is a process of some 75 MB, and a root can be deployed to by one.',
   }),
   maxHandshakes: setting({
     schema: integer({ min: 1, max: 10_000 }),
