@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { addClientCommands } from './cli/commands.ts';
 import { showProgress } from './cli/progress.ts';
 import { CLIENT_VARIABLES } from './cli/target.ts';
+import { addToken } from './cli/token.ts';
 import { verify } from './cli/verify.ts';
 import { QueueServer, version } from './server.ts';
 import { settingsDefinition } from './settings.ts';
@@ -11,6 +12,12 @@ import { settingsDefinition } from './settings.ts';
 /** Runs the command line and ends the process. */
 export async function main(argv: readonly string[]): Promise<never> {
   process.exit(await runCli(program(), argv.slice(2)));
+}
+
+interface TokenFlags {
+  readonly file?: string;
+  readonly replace: boolean;
+  readonly add: boolean;
 }
 
 function program(): Command {
@@ -36,6 +43,19 @@ function program(): Command {
       progress?.[Symbol.dispose]();
       process.stdout.write(text);
       if (!whole) setExitCode(root, 1);
+    });
+  root
+    .command('token')
+    .description('Make a token for a user: prints it, once, and writes its hash into the file of users.')
+    .argument('<user>', 'letters, digits and . _ @ -')
+    .argument('[rights...]', 'such as read,write:jobs or all:jobs.* or all:*; of read, write, manage and all')
+    .option('--file <file>', 'what serve has as --auth-file (default: ROOKERY_QUEUE_AUTH_FILE)')
+    .option('--replace', 'the tokens that the user has end', false)
+    .option('--add', 'the user keeps his tokens, and has this one beside them', false)
+    .action((name: string, grants: readonly string[], flags: TokenFlags, self: Command) => {
+      const file = flags.file ?? process.env.ROOKERY_QUEUE_AUTH_FILE;
+      if (!file) self.error('error: give --file, or set ROOKERY_QUEUE_AUTH_FILE');
+      process.stdout.write(`${addToken({ ...flags, name, grants, file })}\n`);
     });
   addClientCommands(root, process.env);
   return root;

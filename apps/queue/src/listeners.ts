@@ -43,12 +43,12 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
   const refused = new Set<Socket>();
   let awaiting = new Set<Connection>();
   let stopping = false;
-  /** Those that have not shaken hands yet. */
-  const arriving = new Set<Socket>();
-  const socketOptions = { noDelay: true, keepAlive: true, allowHalfOpen: true };
+  /** What TLS stands on, hands shaken or not. */
+  const below = new Set<Socket>();
+  const socketOptions = { noDelay: true, keepAlive: true };
   const { tls } = options;
   let secure: TlsServer | undefined;
-  const tcp: Server = tls === undefined ? createServer(socketOptions, accept) : acceptTls(tls);
+  const tcp: Server = tls === undefined ? createServer({ ...socketOptions, allowHalfOpen: true }, accept) : acceptTls(tls);
   const unix = options.socketPath === undefined ? undefined : createServer({ allowHalfOpen: true }, accept);
 
   function accept(socket: Socket): void {
@@ -76,10 +76,10 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
       handshakeTimeout: handshakeMs,
     });
     secure.on('connection', (socket: Socket) => {
-      if (stopping || connections.size + arriving.size >= options.maxConnections) socket.destroy();
+      if (stopping || below.size >= options.maxConnections) socket.destroy();
       else {
-        arriving.add(socket);
-        socket.on('close', () => arriving.delete(socket));
+        below.add(socket);
+        socket.on('close', () => below.delete(socket));
       }
     });
     secure.on('secureConnection', (socket: TLSSocket) => {
@@ -110,6 +110,7 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
   function cutOff(): void {
     for (const connection of [...connections]) connection.destroy();
     for (const socket of refused) socket.destroy();
+    for (const socket of below) socket.destroy();
   }
 
   return {

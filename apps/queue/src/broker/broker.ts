@@ -152,7 +152,7 @@ export class Broker {
     const reader = this.readerOf(target, now);
     if (target.batch > 1) this.checkBatch(target.batch);
     const settles = target.close || target.abort || target.bury;
-    if (this.registry.limited.size > 0 && (target.open || !settles)) {
+    if (this.registry.hasLimited && (target.open || !settles)) {
       this.admission.read(session, target.queue, now);
     }
     if (settles) {
@@ -307,7 +307,7 @@ export class Broker {
       }
     }
     this.counters.hits += 1;
-    if (this.registry.limited.size > 0) this.admission.delivered(target.queue, now);
+    if (this.registry.hasLimited) this.admission.delivered(target.queue, now);
   }
 
   #wait(session: Session, reader: Reader, target: ReadTarget, done: ReadCallback): typeof later {

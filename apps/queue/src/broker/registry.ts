@@ -31,6 +31,8 @@ export class Registry implements QueueSurroundings {
   readonly windowBudget: WindowBudget;
   /** Those that limit rates or connections, as few do. */
   readonly limited: Map<string, Limited> = new Map();
+  /** Asked at each put and read. */
+  hasLimited = false;
   createdTotal = 0;
   deletedTotal = 0;
   /** Queues removed because nobody used them. */
@@ -97,6 +99,7 @@ export class Registry implements QueueSurroundings {
     else if (known === undefined) {
       this.limited.set(name, { settings, rates: undefined, appliedSettings: undefined });
     } else known.settings = settings;
+    this.hasLimited = this.limited.size > 0;
   }
 
   /** Defaults, then the parent's if it is a fanout child, then its own, each as configured and then as changed. */
@@ -154,6 +157,7 @@ export class Registry implements QueueSurroundings {
     queue.remove();
     this.queues.delete(queue.name);
     this.limited.delete(queue.name);
+    this.hasLimited = this.limited.size > 0;
     if (this.#changed.delete(queue.name)) {
       for (const child of this.childrenOf(queue.name) ?? []) this.#applySettings(child);
     }

@@ -10,7 +10,7 @@ import type { ImportKind } from './import/import.ts';
 import { deleteQueues, flush, pause, redrive, settings } from './manage.ts';
 import { peek } from './peek.ts';
 import { put } from './put.ts';
-import { DEFAULT_SERVER, type Environment, type TargetFlags, targetOf } from './target.ts';
+import { DEFAULT_SERVER, type Environment, type Target, type TargetFlags, targetOf } from './target.ts';
 import { top } from './top.ts';
 
 export function addClientCommands(root: Command, environment: Environment): void {
@@ -108,7 +108,7 @@ function addMessages(root: Command, environment: Environment): void {
 function addQueues(root: Command, environment: Environment): void {
   const print = async (
     flags: TargetFlags,
-    text: (target: string, signal: AbortSignal) => Promise<string>,
+    text: (target: Target, signal: AbortSignal) => Promise<string>,
   ) => {
     await interrupted(root, async (signal) => {
       process.stdout.write(await text(targetOf(flags, environment), signal));
@@ -158,7 +158,7 @@ function addQueues(root: Command, environment: Environment): void {
 }
 
 function addManagement(root: Command, environment: Environment): void {
-  const run = (flags: TargetFlags, act: (target: string, signal: AbortSignal) => Promise<void>) =>
+  const run = (flags: TargetFlags, act: (target: Target, signal: AbortSignal) => Promise<void>) =>
     interrupted(root, (signal) => act(targetOf(flags, environment), signal));
   const count = ['-n, --count <number>', 'up to so many (default: all)'] as const;
 
@@ -254,7 +254,13 @@ function command(root: Command, name: string, description: string): Command {
     .option(
       '-s, --server <address>',
       `host:port or unix:PATH (default: ${DEFAULT_SERVER}; ROOKERY_QUEUE_SERVER)`,
-    );
+    )
+    .option('--user <name>', 'who you are, with the token of ROOKERY_QUEUE_TOKEN (ROOKERY_QUEUE_USER)')
+    .option('--token-file <file>', 'the token is in this file (ROOKERY_QUEUE_TOKEN_FILE)')
+    .option('--tls', 'speak TLS (ROOKERY_QUEUE_TLS=1)')
+    .option('--ca <file>', 'trust these certificates, and speak TLS (ROOKERY_QUEUE_CA)')
+    .option('--certificate <file>', 'your own certificate, for a server that asks for one')
+    .option('--key <file>', 'its key');
 }
 
 /** A number that `run` resolves to is the exit code, but after a signal. */

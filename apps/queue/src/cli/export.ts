@@ -2,7 +2,7 @@ import { createOutput } from '@rookery/service';
 import type { Message } from '../client/index.ts';
 import { messageJson } from './describe.ts';
 import { showProgress } from './progress.ts';
-import { withClient } from './target.ts';
+import { type Target, withClient } from './target.ts';
 
 export interface ExportOptions {
   readonly queue: string;
@@ -17,7 +17,7 @@ const NEWLINE = Buffer.from('\n');
 const PREFETCH = 64;
 
 /** Writes all messages that are there. Each is acknowledged when it has been written. Resolves to how many. */
-export function exportQueue(target: string, options: ExportOptions, signal: AbortSignal): Promise<number> {
+export function exportQueue(target: Target, options: ExportOptions, signal: AbortSignal): Promise<number> {
   const { queue: name, cursor, raw } = options;
   return withClient(target, signal, async (client) => {
     const output = createOutput(process.stdout, signal);

@@ -2,9 +2,9 @@
 import { approximateBytes, table } from '@rookery/service';
 import type { Figures, QueueStats } from '../client/index.ts';
 import { plain } from './describe.ts';
-import { withClient } from './target.ts';
+import { type Target, withClient } from './target.ts';
 
-export function listQueues(target: string, json: boolean, signal: AbortSignal): Promise<string> {
+export function listQueues(target: Target, json: boolean, signal: AbortSignal): Promise<string> {
   return withClient(target, signal, async (client) => {
     const queues = await client.queues({ signal });
     if (json) return queues.map((queue) => `${JSON.stringify(queueJson(queue))}\n`).join('');
@@ -46,7 +46,7 @@ export function queueJson(queue: QueueStats): Record<string, unknown> {
 
 /** Those of a queue, or of the server. */
 export function showStats(
-  target: string,
+  target: Target,
   name: string | undefined,
   json: boolean,
   signal: AbortSignal,

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createOutput, type Output } from '@rookery/service';
 import type { OpenMessage } from '../client/index.ts';
 import { messageJson, messageLine } from './describe.ts';
-import { withClient } from './target.ts';
+import { type Target, withClient } from './target.ts';
 
 export interface GetOptions {
   readonly queue: string;
@@ -31,7 +31,7 @@ const PREFETCH = 64;
  * ended well: then it is acknowledged, else it goes back. Resolves to how many were taken, and how many commands failed.
  */
 export function get(
-  target: string,
+  target: Target,
   options: GetOptions,
   signal: AbortSignal,
 ): Promise<{ readonly taken: number; readonly failed: number }> {

@@ -2,11 +2,11 @@
 import { ServiceError, table } from '@rookery/service';
 import type { QueueClient } from '../client/index.ts';
 import { showProgress } from './progress.ts';
-import { withClient } from './target.ts';
+import { type Target, withClient } from './target.ts';
 
 /** Drops the messages of queues, or of all; tells what went. */
 export function flush(
-  target: string,
+  target: Target,
   names: readonly string[],
   all: boolean,
   signal: AbortSignal,
@@ -31,7 +31,7 @@ async function flushOne(client: QueueClient, name: string, signal: AbortSignal):
 }
 
 /** Drops queues with their messages; tells what went. */
-export function deleteQueues(target: string, names: readonly string[], signal: AbortSignal): Promise<void> {
+export function deleteQueues(target: Target, names: readonly string[], signal: AbortSignal): Promise<void> {
   return withClient(target, signal, async (client) => {
     for (const name of names) {
       const queue = client.queue(name);
@@ -50,7 +50,7 @@ export interface RedriveRequest {
 }
 
 /** Puts dead letters back, or moves messages to another queue; tells how many. */
-export function redrive(target: string, request: RedriveRequest, signal: AbortSignal): Promise<void> {
+export function redrive(target: Target, request: RedriveRequest, signal: AbortSignal): Promise<void> {
   const { from, to, count: most } = request;
   return withClient(target, signal, async (client) => {
     const queue = client.queue(from);
@@ -72,7 +72,7 @@ export function redrive(target: string, request: RedriveRequest, signal: AbortSi
 }
 
 export function pause(
-  target: string,
+  target: Target,
   names: readonly string[],
   paused: boolean,
   signal: AbortSignal,
@@ -87,7 +87,7 @@ export function pause(
 
 /** Prints the settings in force, or changes some: `name=value`, and `name=` for what the settings file says. */
 export function settings(
-  target: string,
+  target: Target,
   name: string,
   changes: readonly string[],
   json: boolean,

@@ -2,7 +2,7 @@ import { addAbortSignal } from 'node:stream';
 import { linesOf, wholeOf } from '@rookery/service';
 import { type PutOptions, QueueError } from '../client/index.ts';
 import { showProgress } from './progress.ts';
-import { withClient } from './target.ts';
+import { type Target, withClient } from './target.ts';
 
 export interface PutRequest extends PutOptions {
   readonly queue: string;
@@ -17,7 +17,7 @@ const IN_FLIGHT = 1024;
 const IN_FLIGHT_BYTES = 4 * 1024 * 1024;
 
 /** Puts one message, or a line at a time, and resolves when all are kept. */
-export async function put(target: string, request: PutRequest, signal: AbortSignal): Promise<void> {
+export async function put(target: Target, request: PutRequest, signal: AbortSignal): Promise<void> {
   const { queue: name, text, lines, ...options } = request;
   const input = text === undefined ? addAbortSignal(signal, process.stdin) : undefined;
   if (input !== undefined && process.stdin.isTTY) {

@@ -1,7 +1,9 @@
 /** How the client commands find a server. */
+import { readFileSync } from 'node:fs';
 import { ServiceError } from '@rookery/service';
 import {
   type ClientSettings,
+  type ConnectOptions,
   connect,
   type QueueClient,
   QueueError,
@@ -10,6 +12,18 @@ import {
 
 export interface TargetFlags {
   readonly server?: string;
+  readonly user?: string;
+  readonly tokenFile?: string;
+  readonly tls?: boolean;
+  readonly ca?: string;
+  readonly certificate?: string;
+  readonly key?: string;
+}
+
+/** A server, and how to come in. */
+export interface Target {
+  readonly address: string;
+  readonly options: Pick<ConnectOptions, 'user' | 'token' | 'tls'>;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -17,11 +31,49 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const DEFAULT_SERVER = '127.0.0.1:22122';
 
 /** Variables of the client commands, which begin as the server's settings do and are none. */
-export const CLIENT_VARIABLES: readonly string[] = ['ROOKERY_QUEUE_SERVER'];
+export const CLIENT_VARIABLES: readonly string[] = [
+  'ROOKERY_QUEUE_SERVER',
+  'ROOKERY_QUEUE_USER',
+  'ROOKERY_QUEUE_TOKEN',
+  'ROOKERY_QUEUE_TOKEN_FILE',
+  'ROOKERY_QUEUE_TLS',
+  'ROOKERY_QUEUE_CA',
+];
 
-/** Flag, else the environment, else a server on this machine. */
-export function targetOf({ server }: TargetFlags, environment: Environment): string {
-  return server ?? (environment.ROOKERY_QUEUE_SERVER || DEFAULT_SERVER);
+/**
+ * Flag, else the environment, else a server on this machine. The token has no flag: command lines are for all to see.
+ * @throws ServiceError `USAGE`
+ */
+export function targetOf(flags: TargetFlags, environment: Environment): Target {
+  const user = flags.user ?? (environment.ROOKERY_QUEUE_USER || undefined);
+  const tokenFile = flags.tokenFile ?? (environment.ROOKERY_QUEUE_TOKEN_FILE || undefined);
+  const token = tokenFile === undefined ? environment.ROOKERY_QUEUE_TOKEN || undefined : read(tokenFile);
+  if (user !== undefined && token === undefined) {
+    throw new ServiceError('USAGE', `${user} has no token: set ROOKERY_QUEUE_TOKEN, or give --token-file`);
+  }
+  if (user === undefined && token !== undefined) {
+    throw new ServiceError('USAGE', 'a token goes with a user: give --user, or set ROOKERY_QUEUE_USER');
+  }
+  const ca = flags.ca ?? (environment.ROOKERY_QUEUE_CA || undefined);
+  const { certificate, key } = flags;
+  const files = Object.entries({ ca, certificate, key }).filter(([, path]) => path !== undefined);
+  const wanted =
+    flags.tls === true || files.length > 0 || /^(1|true|yes|on)$/i.test(environment.ROOKERY_QUEUE_TLS ?? '');
+  return {
+    address: flags.server ?? (environment.ROOKERY_QUEUE_SERVER || DEFAULT_SERVER),
+    options: {
+      ...(user === undefined || token === undefined ? {} : { user, token }),
+      ...(wanted ? { tls: Object.fromEntries(files.map(([name, path]) => [name, read(path!)])) } : {}),
+    },
+  };
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new ServiceError('USAGE', `${path} can't be read: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** A restart of the server is over by then; who waits for a command wants an answer some time. */
@@ -33,7 +85,7 @@ const RECONNECT_ATTEMPTS = 10;
  * @throws what `explained` makes of a QueueError
  */
 export async function withClient<T>(
-  target: string,
+  { address, options }: Target,
   signal: AbortSignal,
   run: (client: QueueClient) => Promise<T>,
   settings: Partial<ClientSettings> = {},
@@ -42,7 +94,8 @@ export async function withClient<T>(
   const abort = (): void => opening.abort();
   signal.addEventListener('abort', abort);
   try {
-    await using client = await connect(target, {
+    await using client = await connect(address, {
+      ...options,
       signal: opening.signal,
       settings: { reconnectAttempts: RECONNECT_ATTEMPTS, closeMs: 1000, ...settings },
       onState: createStateTeller(),

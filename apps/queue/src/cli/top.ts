@@ -4,7 +4,7 @@ import { approximateBytes, createOutput, table } from '@rookery/service';
 import type { QueueStats } from '../client/index.ts';
 import { plain } from './describe.ts';
 import { ageOf, queueJson } from './figures.ts';
-import { withClient } from './target.ts';
+import { type Target, withClient } from './target.ts';
 
 export interface TopOptions {
   readonly intervalMs: number;
@@ -29,7 +29,7 @@ const ENTER = '\u001b[?1049h\u001b[?25l';
 const LEAVE = '\u001b[?25h\u001b[?1049l';
 
 /** Looks again and again, until `signal` or enough. */
-export async function top(target: string, options: TopOptions, signal: AbortSignal): Promise<void> {
+export async function top(target: Target, options: TopOptions, signal: AbortSignal): Promise<void> {
   const { intervalMs, json, count } = options;
   await withClient(target, signal, async (client) => {
     const screen = process.stdout.isTTY === true && !json;
@@ -45,7 +45,7 @@ export async function top(target: string, options: TopOptions, signal: AbortSign
         if (json) await output.write(`${JSON.stringify(topJson(rows, new Date()))}\n`);
         else {
           const { rows: height = 24, columns = 80 } = process.stdout;
-          const text = topText(rows, target, new Date());
+          const text = topText(rows, target.address, new Date());
           await output.write(screen ? `${HOME_AND_CLEAR}${fitted(text, height, columns)}` : `${text}\n`);
         }
         before = new Map(queues.map((queue) => [queue.name, queue]));

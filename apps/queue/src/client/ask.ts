@@ -43,13 +43,35 @@ export function ask<T>(
     const now = clock.now();
     const { waitMs = 0 } = question;
     const deadlineAt = now + waitMs + (options?.timeoutMs ?? settings.timeoutMs);
-    const call = new Asked(question, now, deadlineAt, settings.answerMs + waitMs, resolve, reject);
-    if (signal !== undefined) {
-      const onAbort = (): void => call.onFailure(aborted(signal, link.giveUp(call)));
-      signal.addEventListener('abort', onAbort, { once: true });
-      call.onSettled = () => signal.removeEventListener('abort', onAbort);
+    submit();
+
+    function submit(): void {
+      const call = new Asked(question, now, deadlineAt, settings.answerMs + waitMs, resolve, refused);
+      if (signal !== undefined) {
+        const onAbort = (): void => call.onFailure(aborted(signal, link.giveUp(call)));
+        signal.addEventListener('abort', onAbort, { once: true });
+        call.onSettled = () => signal.removeEventListener('abort', onAbort);
+      }
+      link.submit(call);
     }
-    link.submit(call);
+
+    /** Who is told to come again has changed nothing: the same goes out once more, if there is time for it. */
+    function refused(error: unknown): void {
+      const retryMs = error instanceof QueueError ? error.retryMs : undefined;
+      if (retryMs === undefined || clock.now() + retryMs >= deadlineAt) {
+        reject(error);
+        return;
+      }
+      const onAbort = (): void => {
+        clock.clearTimeout(timer);
+        reject(aborted(signal!, false));
+      };
+      const timer = clock.setTimeout(() => {
+        signal?.removeEventListener('abort', onAbort);
+        submit();
+      }, retryMs);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    }
   });
 }
 

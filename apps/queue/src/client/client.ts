@@ -5,7 +5,7 @@ import { platformClock } from './clock.ts';
 import { bytes, type Codec } from './codec.ts';
 import { QueueError } from './errors.ts';
 import { Link } from './link.ts';
-import { type CallOptions, type ConnectOptions, type LinkOptions, settingsOf } from './options.ts';
+import { accessOf, type CallOptions, type ConnectOptions, type LinkOptions, settingsOf } from './options.ts';
 import { type Figures, flushAllQuestion, queuesQuestion, statsQuestion } from './questions/management.ts';
 import { Queue } from './queue.ts';
 import { ReadLinks } from './read-links.ts';
@@ -15,7 +15,7 @@ import { type QueueStats, queueStatsOf } from './stats.ts';
  * Connects to a server, and resolves when it is connected.
  *
  * @param address `host:port`, or a unix socket as `unix:/path`. Default 127.0.0.1:22122.
- * @throws QueueError `COULD_NOT_CONNECT` after as many attempts as the settings say; `ABORTED`, `BAD_ARGUMENT`
+ * @throws QueueError `COULD_NOT_CONNECT` after as many attempts as the settings say; `UNAUTHORIZED`; `ABORTED`, `BAD_ARGUMENT`
  */
 export async function connect(
   address: string | QueueAddress = DEFAULT_ADDRESS,
@@ -44,7 +44,13 @@ export class QueueClient implements AsyncDisposable {
     const clock = options.clock ?? platformClock;
     this.#random = options.random ?? Math.random;
     this.#asker = { clock, settings };
-    const linkOptions: LinkOptions = { address, settings, clock, random: this.#random };
+    const linkOptions: LinkOptions = {
+      address,
+      access: accessOf(options, address),
+      settings,
+      clock,
+      random: this.#random,
+    };
     this.#reads = new ReadLinks(linkOptions);
     // Nobody may be waiting for it.
     this.#connected.promise.catch(() => undefined);

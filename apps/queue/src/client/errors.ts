@@ -29,6 +29,8 @@ export type QueueErrorCode =
   | 'NO_QUEUE'
   /** A limit of the server: queues, cursors, open reads, waits, rates. */
   | 'LIMIT'
+  /** The queue has had as many messages as it takes or gives a second, until the call's time was over: `retryMs`. */
+  | 'RATE_LIMITED'
   /** The server asks who this is, or this one may not do that. */
   | 'UNAUTHORIZED'
   /** The server doesn't know this command or option. */
@@ -45,14 +47,21 @@ export class QueueError extends Error {
   readonly code: QueueErrorCode;
   /** Whether the request was sent, so that it may have been carried out although the call failed. */
   readonly sent: boolean;
+  /** With `RATE_LIMITED`: when to come again. */
+  readonly retryMs: number | undefined;
 
   constructor(
     code: QueueErrorCode,
     message: string,
-    { sent = false, cause }: { readonly sent?: boolean; readonly cause?: unknown } = {},
+    {
+      sent = false,
+      retryMs,
+      cause,
+    }: { readonly sent?: boolean; readonly retryMs?: number | undefined; readonly cause?: unknown } = {},
   ) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.sent = sent;
+    this.retryMs = retryMs;
   }
 }

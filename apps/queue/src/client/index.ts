@@ -22,6 +22,7 @@ export {
   type ConnectOptions,
   DEFAULT_SETTINGS,
   type StateChange,
+  type TlsOptions,
 } from './options.ts';
 export type { Figures } from './questions/management.ts';
 export type { PutReceipt } from './questions/puts.ts';

@@ -1,16 +1,18 @@
 /** One connection: made, watched, and made again when it breaks; calls go through it in order. */
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import {
   createTextReplyDecoder,
   Output,
   type Reply,
   type TextReplyDecoder,
 } from '@rookery/protocol/memcache';
-import { formatAddress } from './address.ts';
+import { formatAddress, type QueueAddress } from './address.ts';
 import { waitBefore } from './backoff.ts';
 import { QueueError } from './errors.ts';
-import type { LinkOptions, StateChange } from './options.ts';
+import type { LinkOptions, StateChange, TlsOptions } from './options.ts';
 import { Pipeline, type PipelineCall } from './pipeline.ts';
+import { refusalOf } from './refusals.ts';
 
 /** A request with what becomes of its answer. */
 export interface Call extends PipelineCall {
@@ -35,6 +37,8 @@ export class Link {
   #socket: Socket | undefined;
   #decoder: TextReplyDecoder = createTextReplyDecoder();
   #connected = false;
+  /** It has said who it is, and waits to be let in. */
+  #isAsking = false;
   #everConnected = false;
   #connectedAt = 0;
   #attempt = 0;
@@ -125,19 +129,19 @@ export class Link {
   }
 
   #connect(attempt: number): void {
-    const { address, settings, clock } = this.#options;
+    const { address, access, settings, clock } = this.#options;
     this.#attempt = attempt;
     this.#onState?.({ state: 'connecting', address: formatAddress(address), attempt });
     // `onState` may have closed it.
     if (this.#closed) return;
-    const socket = connect('path' in address ? address : { ...address, noDelay: true, keepAlive: true });
+    const socket = openSocket(address, access.tls);
     this.#socket = socket;
     this.#connectTimer = clock.setTimeout(
       () => this.#onEnd(socket, 'it did not answer in time'),
       settings.connectMs,
     );
     let reason = 'it ended the connection';
-    socket.on('connect', () => this.#onConnect(socket));
+    socket.on(access.tls === undefined ? 'connect' : 'secureConnect', () => this.#onConnect(socket));
     socket.on('data', (chunk: Buffer) => this.#onData(socket, chunk));
     socket.on('error', (error: NodeJS.ErrnoException) => {
       reason = error.code === undefined ? error.message : `${error.code}: ${error.message}`;
@@ -147,9 +151,36 @@ export class Link {
 
   #onConnect(socket: Socket): void {
     if (socket !== this.#socket) return;
-    const { clock, settings } = this.#options;
+    this.#decoder = createTextReplyDecoder({ body: this.#options.settings.bodyBytes });
+    const { credentials } = this.#options.access;
+    if (credentials === undefined) this.#onReady();
+    else {
+      this.#isAsking = true;
+      socket.write(loginOf(credentials), 'latin1');
+    }
+  }
+
+  /** The server lets it in, or says why not. */
+  #onLogin(socket: Socket, reply: Reply): void {
+    this.#isAsking = false;
+    if (reply.kind === 'error') {
+      const refusal = refusalOf(reply);
+      if (refusal.code === 'UNAUTHORIZED') {
+        this.close(refusal);
+        return;
+      }
+      // Too many connections; whereas a server that asks nobody refuses the key, and is as good.
+      if (reply.error === 'SERVER_ERROR') {
+        this.#onEnd(socket, refusal.message);
+        return;
+      }
+    }
+    this.#onReady();
+  }
+
+  #onReady(): void {
+    const { clock } = this.#options;
     clock.clearTimeout(this.#connectTimer);
-    this.#decoder = createTextReplyDecoder({ body: settings.bodyBytes });
     this.#connected = true;
     this.#everConnected = true;
     this.#connectedAt = clock.now();
@@ -182,6 +213,10 @@ export class Link {
     while (socket === this.#socket) {
       const reply = decoder.next();
       if (reply === undefined) break;
+      if (this.#isAsking) {
+        this.#onLogin(socket, reply);
+        continue;
+      }
       const call = this.#pipeline.oldest;
       if (call === undefined || reply.kind === 'bad') {
         this.#confused(socket, call, reply);
@@ -246,6 +281,7 @@ export class Link {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#connected = false;
+    this.#isAsking = false;
     socket?.destroy();
   }
 
@@ -279,6 +315,28 @@ export class Link {
     this.#onIdle();
     this.#onIdle = undefined;
   }
+}
+
+function openSocket(address: QueueAddress, tls: TlsOptions | undefined): Socket {
+  if ('path' in address) return connect(address);
+  const options = { ...address, noDelay: true, keepAlive: true };
+  if (tls === undefined) return connect(options);
+  const { ca, certificate, key, serverName } = tls;
+  const pem = (text: string | Uint8Array) => (typeof text === 'string' ? text : Buffer.from(text));
+  return connectTls({
+    ...options,
+    minVersion: 'TLSv1.2',
+    ...(ca === undefined ? {} : { ca: pem(ca) }),
+    ...(certificate === undefined ? {} : { cert: pem(certificate) }),
+    ...(key === undefined ? {} : { key: pem(key) }),
+    ...(serverName === undefined ? {} : { servername: serverName }),
+  });
+}
+
+/** memcached's ASCII authentication. No queue has this key: a server that asks nobody refuses it, and keeps no token. */
+function loginOf({ user, token }: { readonly user: string; readonly token: string }): string {
+  const body = `${user} ${token}`;
+  return `set login/open 0 0 ${body.length}\r\n${body}\r\n`;
 }
 
 /** Node fires at once what is further away than 2^31 - 1 ms. */

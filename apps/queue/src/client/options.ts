@@ -17,10 +17,26 @@ export interface ConnectOptions {
   /** Told of every change of the client's main connection. */
   readonly onState?: (change: StateChange) => void;
   readonly settings?: Partial<ClientSettings>;
+  /** Who this is, for a server that asks. Keep the token out of code and command lines. */
+  readonly user?: string;
+  readonly token?: string;
+  /** Speak TLS; `true` trusts those whom the system trusts. Not over Unix sockets. */
+  readonly tls?: boolean | TlsOptions;
   /** For tests: time and turns. */
   readonly clock?: Clock;
   /** For tests: numbers from 0 up to but without 1. */
   readonly random?: () => number;
+}
+
+/** PEM, as text or bytes. */
+export interface TlsOptions {
+  /** Whom to trust, instead of those whom the system trusts. */
+  readonly ca?: string | Uint8Array;
+  /** This client's own, for a server that asks for one. */
+  readonly certificate?: string | Uint8Array;
+  readonly key?: string | Uint8Array;
+  /** The name in the server's certificate, where it isn't the host that is connected to. */
+  readonly serverName?: string;
 }
 
 /** Of one call. */
@@ -97,9 +113,36 @@ export function settingsOf(given: Partial<ClientSettings> | undefined): ClientSe
   return settings;
 }
 
+/** How a connection is protected, and what it says of itself. */
+export interface LinkAccess {
+  readonly credentials: { readonly user: string; readonly token: string } | undefined;
+  readonly tls: TlsOptions | undefined;
+}
+
+/** @throws QueueError `BAD_ARGUMENT` */
+export function accessOf({ user, token, tls }: ConnectOptions, address: QueueAddress): LinkAccess {
+  if ((user === undefined) !== (token === undefined)) {
+    throw new QueueError('BAD_ARGUMENT', 'user and token go together');
+  }
+  for (const word of [user, token]) {
+    if (word !== undefined && !/^[\x21-\x7e]{1,256}$/.test(word)) {
+      throw new QueueError(
+        'BAD_ARGUMENT',
+        'a user and a token are 1 to 256 printable characters without spaces',
+      );
+    }
+  }
+  if (tls && 'path' in address) throw new QueueError('BAD_ARGUMENT', 'there is no TLS over a Unix socket');
+  return {
+    credentials: user === undefined || token === undefined ? undefined : { user, token },
+    tls: tls === true ? {} : tls || undefined,
+  };
+}
+
 /** What each connection of a client is made of. */
 export interface LinkOptions {
   readonly address: QueueAddress;
+  readonly access: LinkAccess;
   readonly settings: ClientSettings;
   readonly clock: Clock;
   readonly random: () => number;

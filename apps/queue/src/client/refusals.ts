@@ -15,7 +15,10 @@ export function refusalOf(reply: Reply): QueueError {
   if (reply.kind === 'error') {
     const { error, message } = reply;
     const said = `the server refused: ${message || error}`;
-    if (/authenti/i.test(message)) return new QueueError('UNAUTHORIZED', said);
+    if (/^(?:unauthenticated|authentication|forbidden)/.test(message))
+      return new QueueError('UNAUTHORIZED', said);
+    const retry = /^rate limited, retry in (\d{1,9}) ms/.exec(message);
+    if (retry !== null) return new QueueError('RATE_LIMITED', said, { retryMs: Number(retry[1]) });
     if (error === 'ERROR') return new QueueError('UNSUPPORTED', 'the server does not know this command');
     if (error === 'CLIENT_ERROR') {
       return new QueueError(/^invalid flag/.test(message) ? 'UNSUPPORTED' : 'BAD_ARGUMENT', said);

@@ -199,13 +199,14 @@ export class Connection implements Backlogged, Holder {
     this.host.counters.bytesRead += chunk.length;
     // Nobody will carry it out any more.
     if (this.#closing) return;
-    this.#client.bytes?.spend(chunk.length);
+    const client = this.#client;
+    if (client.hasRates) client.bytes?.spend(chunk.length);
     this.#decoder.push(chunk);
     if (!this.#blocked) this.#pump();
     else if (this.#hasEnoughInput) this.#socket.pause();
-    this.#countInput();
+    if (this.#heldBytes > 0 || this.#decoder.bufferedBytes > uncountedBytes) this.#countInput();
     // Also in the middle of a body.
-    if (this.#client.bytes !== undefined && !this.#closed) this.#isOverRate();
+    if (client.hasRates && !this.#closed) this.#isOverRate();
   }
 
   /** While a request is in work, input is read on: so it is heard when the client hangs up. */
@@ -268,14 +269,14 @@ export class Connection implements Backlogged, Holder {
         this.host.turns.standBack(this);
         break;
       }
-      const { requests, bytes } = this.#client;
-      if ((requests !== undefined || bytes !== undefined) && this.#isOverRate()) break;
+      const client = this.#client;
+      if (client.hasRates && this.#isOverRate()) break;
       const request = this.#decoder.next();
       if (request === undefined) {
         if (this.#inputEnded) this.#closing = true;
         break;
       }
-      requests?.spend(1);
+      if (client.hasRates) client.requests?.spend(1);
       this.#unitsLeft -= 1;
       this.#handle(request);
     }

@@ -26,7 +26,7 @@ export function writable(connection: Connection, key: string, bytes: number): Wr
       for (const name of broker.registry.aliasesOf(named) ?? [named]) rights.demand('write', name);
     }
   }
-  if (broker.registry.limited.size > 0) {
+  if (broker.registry.hasLimited) {
     const names = target.queues.flatMap((named) => broker.registry.aliasesOf(named) ?? [named]);
     broker.admission.put(connection.session, names, bytes, broker.clock.now());
   }

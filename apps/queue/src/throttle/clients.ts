@@ -11,6 +11,8 @@ export interface ClientLimits {
 /** All connections of one user, or, where nobody is asked, of one address. */
 export interface Client {
   readonly key: string;
+  /** Whether there is a limit at all. */
+  readonly hasRates: boolean;
   /** Undefined where there is no limit. */
   readonly requests: Rate | undefined;
   readonly bytes: Rate | undefined;
@@ -18,6 +20,7 @@ export interface Client {
 
 interface Entry extends Client {
   connections: number;
+  hasRates: boolean;
   requests: Rate | undefined;
   bytes: Rate | undefined;
 }
@@ -49,6 +52,7 @@ export function createClients(first: ClientLimits): Clients {
   function apply(entry: Entry, now: number): void {
     entry.requests = rateOf(limits.maxClientRequestsPerSecond || none, entry.requests, now);
     entry.bytes = rateOf(limits.maxClientBytesPerSecond || none, entry.bytes, now);
+    entry.hasRates = entry.requests !== undefined || entry.bytes !== undefined;
   }
 
   function hasDebt({ requests, bytes }: Entry, now: number): boolean {
@@ -66,7 +70,7 @@ export function createClients(first: ClientLimits): Clients {
         refused += 1;
         return undefined;
       }
-      entry ??= { key, connections: 0, requests: undefined, bytes: undefined };
+      entry ??= { key, connections: 0, hasRates: false, requests: undefined, bytes: undefined };
       apply(entry, now);
       gone.delete(key);
       entries.set(key, entry);

@@ -2,7 +2,7 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { connect, type Queue, type QueueClient } from '../../client/index.ts';
 import { showProgress } from '../progress.ts';
-import { explained } from '../target.ts';
+import { explained, type Target } from '../target.ts';
 import { benchJson, benchText, type Measured } from './report.ts';
 
 export interface BenchOptions {
@@ -17,12 +17,18 @@ export interface BenchOptions {
 }
 
 /** Puts all, then takes all, over so many connections. Resolves to what to print. */
-export async function bench(target: string, options: BenchOptions, signal: AbortSignal): Promise<string> {
+export async function bench(target: Target, options: BenchOptions, signal: AbortSignal): Promise<string> {
   const { connections, pipeline, queue: name, size } = options;
   const clients: QueueClient[] = [];
   try {
     while (clients.length < connections) {
-      clients.push(await connect(target, { signal, settings: { pipelineCalls: Math.max(1, pipeline) } }));
+      clients.push(
+        await connect(target.address, {
+          ...target.options,
+          signal,
+          settings: { pipelineCalls: Math.max(1, pipeline) },
+        }),
+      );
     }
     const queues = clients.map((client) => client.queue(name));
     const before = (await queues[0]!.stats())?.messages ?? 0;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { approximateBytes } from '@rookery/service';
 import { QueueServer } from '../../server.ts';
-import { withClient } from '../target.ts';
+import { type Target, withClient } from '../target.ts';
 import { type Imported, type ImportKind, importFolder } from './import.ts';
 
 export interface ImportOptions {
@@ -17,26 +17,26 @@ export interface ImportOptions {
 
 /** Resolves to what to print, and whether all could be read. */
 export async function importCommand(
-  target: string,
+  target: Target,
   options: ImportOptions,
   signal: AbortSignal,
 ): Promise<{ readonly text: string; readonly whole: boolean }> {
   const { kind, directory, data, json } = options;
-  const run = (address: string): Promise<Imported[]> =>
-    withClient(address, signal, (client) => importFolder(client, kind, directory, signal));
+  const run = (server: Target): Promise<Imported[]> =>
+    withClient(server, signal, (client) => importFolder(client, kind, directory, signal));
   const imported = data === undefined ? await run(target) : await withServer(data, run);
   const whole = imported.every(({ damaged }) => damaged === undefined);
   return { text: json ? asJson(imported) : forPeople(imported), whole };
 }
 
 /** A server of its own on the folder, for this process alone; when it has stopped all is on the device. */
-async function withServer<T>(data: string, run: (address: string) => Promise<T>): Promise<T> {
+async function withServer<T>(data: string, run: (server: Target) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'rookery-queue-'));
   const socket = join(folder, 'socket');
   const server = new QueueServer({ settings: { data, socket, port: 0, adminPort: 0, sync: 'never' } });
   try {
     await server.start();
-    return await run(`unix:${socket}`);
+    return await run({ address: `unix:${socket}`, options: {} });
   } finally {
     await server.stop();
     await rm(folder, { recursive: true, force: true });
