@@ -20,6 +20,8 @@ export interface Redriver {
 
 /** Messages looked at that stay where they are: a step has an end, whatever it finds. */
 const stayingMax = 1000;
+/** Until another look at whether somebody else's read of the disk has ended; turn by turn would take a core meanwhile. */
+const loadingMs = 1;
 
 export function createRedriver(
   registry: Registry,
@@ -45,7 +47,7 @@ export function createRedriver(
           // Somebody else may be reading what comes next.
           const { loading } = queue.reader;
           if (!(await loader.load(queue.reader)) && !loading) break;
-          if (loading) await new Promise<void>((resolve) => clock.defer(resolve));
+          if (loading) await new Promise<void>((resolve) => clock.setTimeout(resolve, loadingMs));
           continue;
         }
         const name = to ?? message.carried?.origin;

@@ -97,9 +97,12 @@ export class Queue implements Source {
   }
 
   set settings(settings: QueueSettings) {
+    // Who was given more time keeps it through changes of something else.
+    if (settings.openReadTimeoutMs !== this.#settings.openReadTimeoutMs) {
+      this.reader.setOpenReadTimeout(settings.openReadTimeoutMs);
+    }
     this.#settings = settings;
     this.reader.maxWindowBytes = settings.maxMemoryBytes;
-    this.reader.setOpenReadTimeout(settings.openReadTimeoutMs);
     this.reader.paused = settings.paused;
   }
 
