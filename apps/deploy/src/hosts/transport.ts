@@ -6,7 +6,8 @@ export interface Transport {
   readonly name: TransportName;
   /**
    * Starts the host's side. A signal that is aborted ends the attempt.
-   * @throws HostError `unreachable`, `host-key-changed`, `not-allowed`, `host-unprepared`
+   * @throws HostError `unreachable`, `host-key-changed`, `host-key-unknown`, `not-allowed`, `host-unprepared`,
+   *   `protocol`; `cancelled`, `time-limit` by the signal
    */
   open(host: Host, options: { readonly signal: AbortSignal }): Promise<HostStream>;
 }

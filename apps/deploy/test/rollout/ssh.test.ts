@@ -177,8 +177,14 @@ describe.runIf(sshdAvailable())('ssh', () => {
     );
     await dialled;
     controller.abort();
-    await expect(opening).rejects.toThrow(/abort/);
+    expect(await refusal(opening)).toBe('cancelled: Opening it was cancelled');
     expect(await clientsOf(port)).toEqual([]);
+
+    const late = sshTransport({ config: sshd.config, bundle: sshd.bundle }).open(
+      { ...hostOf('web1', settingsOf(world.at('unused'))), address: '127.0.0.1', port },
+      { signal: AbortSignal.timeout(200) },
+    );
+    expect(await refusal(late)).toBe('time-limit: It did not answer in time');
   });
 
   describe('what is sent', () => {

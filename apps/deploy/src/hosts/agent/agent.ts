@@ -7,6 +7,7 @@ import { HostError } from '../../host/errors.ts';
 import { KILL_LINE } from '../../host/protocol.ts';
 import type { Host } from '../../inventory/host.ts';
 import type { SigningKey } from '../../release/keys.ts';
+import { throwIfGivenUp } from '../given-up.ts';
 import type { HostStream, Transport } from '../transport.ts';
 import { defaultKnownAgents, type KnownAgents, knownAgents } from './known-agents.ts';
 
@@ -33,14 +34,14 @@ export function agentTransport(options: AgentTransportOptions = {}): Transport {
   return {
     name: 'agent',
     async open(host, { signal }) {
-      signal.throwIfAborted();
+      throwIfGivenUp(signal);
       if (identity === undefined) {
         throw new HostError('not-allowed', 'Agents obey keys: give this coordinator’s with --agent-key FILE');
       }
       const socket = await dial(host, identity, signal);
       try {
         await checkKey(host, peerKey(socket)?.text, known, options.trustNew === true);
-        signal.throwIfAborted();
+        throwIfGivenUp(signal);
         return socketStream(socket);
       } catch (error) {
         socket.destroy();
@@ -62,7 +63,7 @@ async function dial(
     await once(socket, 'secureConnect', { signal: limit });
   } catch (error) {
     socket.on('error', () => undefined).destroy();
-    signal.throwIfAborted();
+    throwIfGivenUp(signal);
     const why = limit.aborted ? `no answer within ${CONNECT_WITHIN_MS / 1000} s` : (error as Error).message;
     throw new HostError('unreachable', `${placeOf({ address, port })}: ${why}`, { cause: error });
   }

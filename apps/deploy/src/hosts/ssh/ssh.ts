@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { HostError } from '../../host/errors.ts';
 import { KILL_LINE } from '../../host/protocol.ts';
 import type { Host } from '../../inventory/host.ts';
+import { throwIfGivenUp } from '../given-up.ts';
 import { type ProcessStream, processStream } from '../process-stream.ts';
 import type { HostStream, Transport } from '../transport.ts';
 import { type HostBundle, readBundle } from './bundle.ts';
@@ -33,7 +34,7 @@ export function sshTransport({ config, bundle: path }: SshOptions = {}): Transpo
   return {
     name: 'ssh',
     async open(host, { signal }) {
-      signal.throwIfAborted();
+      throwIfGivenUp(signal);
       read ??= readBundle(path);
       const bundle = await read.catch((error: unknown) => {
         read = undefined;
@@ -53,7 +54,7 @@ export function sshTransport({ config, bundle: path }: SshOptions = {}): Transpo
         return { ...stream, kill: () => kill(stream) };
       } catch (error) {
         await stream.kill();
-        signal.throwIfAborted();
+        throwIfGivenUp(signal);
         throw error;
       } finally {
         signal.removeEventListener('abort', abort);
