@@ -82,9 +82,24 @@ async function drain(client: TextClient, ledger: Ledger, queue: string, waitMs: 
   }
 }
 
-test(`each message is there exactly once over ${cycles} kills`, {
-  timeout: 60_000 + cycles * 10_000,
+test(
+  `each message is there exactly once over ${cycles} kills`,
+  {
+    timeout: 60_000 + cycles * 10_000,
+  },
+  () => run(cycles),
+);
+
+test('a server that forgets some of the closes when it is killed is found out', {
+  timeout: 120_000,
 }, async () => {
+  const sabotage = new URL('./forget-closes.ts', import.meta.url);
+  await expect(run(4, { NODE_OPTIONS: `--import=${sabotage}` })).rejects.toThrow(
+    'came again after its close',
+  );
+});
+
+async function run(cycles: number, env: Readonly<Record<string, string>> = {}): Promise<void> {
   await using folder = await temporaryFolder();
   const ledger = new Ledger();
   let server: QueueProcess | undefined;
@@ -92,6 +107,7 @@ test(`each message is there exactly once over ${cycles} kills`, {
     server = await startQueue({
       dataDirectory: folder.path,
       flags: ['--sync', sync, '--segment-bytes', '256KiB', '--max-body-bytes', '64KiB'],
+      env,
     });
     const client = await connectText(server.port);
     // What had no answer when the server was killed is put again: it may be there already, and is not stored twice.
@@ -129,4 +145,4 @@ test(`each message is there exactly once over ${cycles} kills`, {
   } finally {
     await server?.kill();
   }
-});
+}
