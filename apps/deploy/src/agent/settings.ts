@@ -38,7 +38,13 @@ interface Own {
 
 type GivenHooks = { readonly [K in HookName]?: Hook };
 
-const rootFields = {
+const rootFields: {
+  readonly keep: z.ZodType<number>;
+  readonly linkedFiles: z.ZodType<string[]>;
+  readonly linkedFolders: z.ZodType<string[]>;
+  readonly hooks: z.ZodType<GivenHooks>;
+  readonly check: z.ZodType<GivenCheck>;
+} = {
   keep: integer({ min: 1, max: 1_000 }),
   linkedFiles: list(sharedPath),
   linkedFolders: list(sharedPath),

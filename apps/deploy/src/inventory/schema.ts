@@ -13,8 +13,8 @@ import {
   text,
 } from '@rookery/service';
 import { z } from 'zod';
-import { HOOK_NAMES, HOOK_TIMEOUT_MS, type Hook, type HookName } from '../host/settings.ts';
-import { TRANSPORTS } from './host.ts';
+import { type HealthCheck, HOOK_NAMES, HOOK_TIMEOUT_MS, type Hook, type HookName } from '../host/settings.ts';
+import { TRANSPORTS, type TransportName } from './host.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$/;
 
@@ -59,7 +59,9 @@ export const hooks: z.ZodType<{ readonly [K in HookName]?: Hook }> = z.strictObj
   Object.fromEntries(HOOK_NAMES.map((name) => [name, hook.optional()])),
 ) as unknown as z.ZodType<{ readonly [K in HookName]?: Hook }>;
 
-const checkFields = {
+const checkFields: {
+  readonly [K in keyof HealthCheck]-?: z.ZodType<NonNullable<HealthCheck[K]>>;
+} = {
   http: text().refine((url) => /^https?:$/.test(URL.parse(url)?.protocol ?? ''), {
     error: 'expected a URL of http or https',
   }),
@@ -80,7 +82,23 @@ export const check: z.ZodType<GivenCheck> = tableOf(checkFields).refine(
   { error: 'expected one of http, tcp and command' },
 );
 
-const fields = {
+const fields: {
+  readonly root: z.ZodType<string>;
+  readonly transport: z.ZodType<TransportName>;
+  readonly address: z.ZodType<string>;
+  readonly user: z.ZodType<string>;
+  readonly port: z.ZodType<number>;
+  readonly node: z.ZodType<string>;
+  readonly agentKey: z.ZodType<string>;
+  readonly rack: z.ZodType<string>;
+  readonly groups: z.ZodType<string[]>;
+  readonly tags: z.ZodType<string[]>;
+  readonly keep: z.ZodType<number>;
+  readonly linkedFiles: z.ZodType<string[]>;
+  readonly linkedFolders: z.ZodType<string[]>;
+  readonly hooks: typeof hooks;
+  readonly check: typeof check;
+} = {
   root: absolutePath,
   transport: choice(TRANSPORTS),
   address: hostName,
