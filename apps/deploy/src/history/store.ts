@@ -20,7 +20,7 @@ export interface History {
 }
 
 /** The folder can't be written or read, or another process holds it for longer than any write takes. */
-export class HistoryError extends Error {
+class HistoryError extends Error {
   override readonly name = 'HistoryError';
   readonly code = 'history-unusable';
 
@@ -36,7 +36,7 @@ export interface HistoryLimits {
   readonly keptMs: number;
 }
 
-export const HISTORY_LIMITS: HistoryLimits = { kept: 500, keptMs: 400 * 24 * 3_600_000 };
+const HISTORY_LIMITS: HistoryLimits = { kept: 500, keptMs: 400 * 24 * 3_600_000 };
 
 /** With messages as long as they are kept, such a list is below the largest payload. */
 const HOSTS_PER_ENTRY = 200;

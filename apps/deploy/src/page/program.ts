@@ -227,7 +227,7 @@ export function showBoards(rookery: Rookery, states: Shown): void {
 
   // ---- One host
 
-  const showDetails = ({ hosts, links, others }: Board): void => {
+  const showDetails = ({ hosts, links, others, push }: Board): void => {
     const place = hosts.findIndex(({ name }) => name === selected);
     const host = hosts[place];
     const body = by('details-body');
@@ -253,12 +253,16 @@ export function showBoards(rookery: Rookery, states: Shown): void {
         : [['Gets', `${bytes(host.bytes_per_second)}/s`] as [string, string]]),
       ...(host.sent_bytes === undefined ? [] : [['Has given', bytes(host.sent_bytes)] as [string, string]]),
       ...(host.doing === undefined ? [] : [['Does', host.doing] as [string, string]]),
-      [
-        'Linked with',
-        names.length === 0
-          ? 'nobody'
-          : `${names.slice(0, 12).join(', ')}${names.length > 12 ? ` and ${names.length - 12} more` : ''}`,
-      ],
+      ...(push?.end === undefined
+        ? [
+            [
+              'Linked with',
+              names.length === 0
+                ? 'nobody'
+                : `${names.slice(0, 12).join(', ')}${names.length > 12 ? ` and ${names.length - 12} more` : ''}`,
+            ] as [string, string],
+          ]
+        : []),
       ...(host.failure === undefined
         ? []
         : [['Failed', `${host.failure.code}: ${host.failure.message}`] as [string, string]]),
@@ -459,7 +463,8 @@ export function showBoards(rookery: Rookery, states: Shown): void {
     const all = hosts.reduce((sum, { total_bytes: total }) => sum + total, 0);
     const got = hosts.reduce((sum, { done_bytes: done }) => sum + done, 0);
     const share = all > 0 ? got / all : has / Math.max(1, hosts.length);
-    const percent = has === hosts.length ? '' : ` · ${Math.floor(100 * share)} %`;
+    const fetching = hosts.some(({ state }) => state === 'fetching');
+    const percent = !fetching ? '' : ` · ${Math.floor(100 * share)} %`;
     showHas(share, `${count(has)} of ${count(hosts.length)}${percent}`);
     by('runs').hidden = push === undefined;
     showRuns(runs / Math.max(1, hosts.length), `${count(runs)} of ${count(hosts.length)}`);

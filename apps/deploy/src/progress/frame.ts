@@ -14,7 +14,7 @@ export interface Screen {
 }
 
 /** More are summed up, with the slowest few. */
-export const HOSTS_LISTED_MAX = 20;
+const HOSTS_LISTED_MAX = 20;
 const SLOWEST_MAX = 5;
 const BAR_MAX = 40;
 /** Under it a host's bar and figures are left out. */
