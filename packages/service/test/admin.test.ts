@@ -298,6 +298,9 @@ async function watch(port: number, path: string) {
   const sent = request({ host: '127.0.0.1', port, path, agent: false });
   sent.end();
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  // Where the server cuts it off, Node says so here, too, at a time of its own.
+  response.on('error', () => undefined);
+  sent.on('error', () => undefined);
   return {
     response,
     /** Reads until it has come; resolves to what was read. */
