@@ -3,7 +3,7 @@ import type { StepContext } from './context.ts';
 import { endOrphanedHook, tryHook } from './hooks.ts';
 import { advanceJournal, endJournal, type Journal, readJournal } from './journal.ts';
 import { currentRelease } from './layout.ts';
-import { finishRollback, subjectOf } from './switch.ts';
+import { finishRollback, goBack, subjectOf } from './switch.ts';
 
 /**
  * Finds what a crash or a pulled plug has left half done, and says which deployment's switch is unfinished, once the
@@ -18,7 +18,12 @@ export async function recover(context: StepContext, warnings: string[]): Promise
     await rm(layout.next, { force: true });
     return undefined;
   }
-  const current = await currentRelease(layout);
+  let current = await currentRelease(layout);
+  if (current === null && journal.from !== null) {
+    // Somebody has removed the link: a hook, or who has mended a `current` that was none.
+    await goBack(layout, journal);
+    current = journal.from;
+  }
   if (current === journal.to) {
     const switched = journal.phase === 'begun' ? await advanceJournal(layout, journal, 'switched') : journal;
     if (journal.kind === 'deploy') return switched;

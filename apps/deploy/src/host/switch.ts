@@ -185,7 +185,8 @@ async function goForth(layout: HostLayout, journal: Journal): Promise<Journal> {
   return advanceJournal(layout, journal, 'switched');
 }
 
-async function goBack(layout: HostLayout, { from }: Journal): Promise<void> {
+/** `current` leads back to where the journal says that it came from. */
+export async function goBack(layout: HostLayout, { from }: Journal): Promise<void> {
   if (from === null) {
     await rm(layout.current, { force: true });
     await syncFolder(layout.root);
@@ -196,7 +197,10 @@ async function renameLink(layout: HostLayout, link: string, name: string): Promi
   try {
     await rename(link, layout.current);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    // It has become a folder: said as it is everywhere else.
+    if (code === 'EISDIR') await currentRelease(layout);
+    if (code !== 'ENOENT') throw error;
     await linkDurably(linkTarget(name), link);
     await rename(link, layout.current);
   }

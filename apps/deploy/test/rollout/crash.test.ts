@@ -378,6 +378,39 @@ describe.runIf(process.getuid?.() === 0 && process.platform === 'linux')('a disk
   });
 });
 
+describe('a current that a hook', () => {
+  test('removes is put back with the release before', async () => {
+    const root = newRoot();
+    await using before = testHost(world, settingsOf(root));
+    await before.deploy(one);
+    await before.leave();
+    const hooks = { published: '[ $ROOKERY_RELEASE = 1.0 ] || { rm $ROOKERY_CURRENT_PATH; exit 1; }' };
+    await using host = testHost(world, settingsOf(root, { hooks }));
+    await host.fetch(two);
+    expect(await refusal(host.run({ step: 'switch', release: two.ref }))).toMatch(/^hook-failed/);
+    await host.run({ step: 'undo', release: two.ref });
+    expect(await running(root)).toBe('1.0');
+    expect((await host.run({ step: 'status' })).unfinished).toBeNull();
+  });
+
+  test('makes a folder is named, and once that is gone the release before is back', async () => {
+    const root = newRoot();
+    await using before = testHost(world, settingsOf(root));
+    await before.deploy(one);
+    await before.leave();
+    const hooks = { publishing: 'rm $ROOKERY_CURRENT_PATH; mkdir $ROOKERY_CURRENT_PATH' };
+    await using host = testHost(world, settingsOf(root, { hooks }));
+    await host.fetch(two);
+    expect(await refusal(host.run({ step: 'switch', release: two.ref }))).toMatch(
+      /^root-unusable: .*current is no link/,
+    );
+    expect(await refusal(host.run({ step: 'undo', release: two.ref }))).toMatch(/^root-unusable/);
+    await rm(join(root, 'current'), { recursive: true });
+    await host.run({ step: 'undo', release: two.ref });
+    expect(await running(root)).toBe('1.0');
+  });
+});
+
 test('current is there at every moment, whatever happens', async () => {
   const root = newRoot();
   await using host = testHost(world, settingsOf(root));
