@@ -43,7 +43,8 @@ export class ByteSource {
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     const buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-    if (this.at < this.end) {
+    // Also when the chunk has been read to its end, and nobody has asked for the next yet.
+    if (this.at < this.end || this.#waiting.length > 0) {
       this.#waiting.push(buffer);
       this.#waitingBytes += buffer.length;
       return;

@@ -388,6 +388,15 @@ it('keeps chunks pushed before the earlier ones were read', () => {
   expect(decoder.bufferedBytes).toBe(0);
 });
 
+it('keeps the order of chunks where one was read to its end before the next was asked for', () => {
+  const decoder = createRequestDecoder();
+  decoder.push(latin1('get a\r\n'));
+  decoder.push(latin1('get b\r\n'));
+  expect(decoder.next()).toEqual(get('a'));
+  decoder.push(latin1('get c\r\n'));
+  expect([decoder.next(), decoder.next(), decoder.next()]).toEqual([get('b'), get('c'), undefined]);
+});
+
 it('stays with text once it began with text', () => {
   const decoder = createRequestDecoder();
   expect(decoder.wire).toBe('unknown');
