@@ -32,7 +32,13 @@ export const hostConfig: UserConfig = {
 };
 
 const config: UserConfig[] = defineConfig([
-  { ...bundled, entry: { index: 'src/index.ts', cli: 'src/cli.ts' }, dts: { oxc: true } },
+  {
+    ...bundled,
+    entry: { index: 'src/index.ts', cli: 'src/cli.ts' },
+    dts: { oxc: true },
+    // Their declarations can't be bundled; only who writes an agent of their own meets them.
+    deps: { ...bundled.deps, dts: { neverBundle: ['pino', 'zod'] } },
+  },
   hostConfig,
 ]);
 export default config;
