@@ -21,6 +21,8 @@ export interface DurableOptions {
   readonly open?: typeof openLog;
   /** Each costs two streams and its marks. */
   readonly maxGroups: number;
+  /** Messages after which a group's checkpoint is written anew, at least. For a simulator. */
+  readonly checkpointMessages?: number;
   /** To all daemons. False if the ring takes no more for now. */
   readonly submit: (payload: Uint8Array) => boolean;
   /** Bytes that wait for the token. */
@@ -37,6 +39,8 @@ export interface DurableOptions {
 /** Fills wait while more than this waits for the token: what sessions send goes first. */
 const FILL_ROOM_BYTES = 256 * 1024;
 
+/** Some milliseconds of reading when the daemon starts. */
+const CHECKPOINT_MESSAGES = 16_384;
 /** A log must not be filled by names that clients choose. */
 const NOT_KEPT_SAID = 16;
 
@@ -56,6 +60,7 @@ export class Durable {
   /** Groups with messages that aren't committed. */
   readonly #dirty = new Set<KeptGroup>();
   #failed = false;
+  #checkpointing = false;
   /** Of those that are said. */
   readonly #notKept = new Set<string>();
   /** Messages to groups that are meant to be kept, and aren't, for there are as many as may be. */
@@ -88,6 +93,9 @@ export class Durable {
   }
 
   async close(): Promise<void> {
+    for (const group of this.#groups.values()) {
+      if (!this.#failed) await group.checkpoint(CHECKPOINT_MESSAGES).catch((error) => this.#fail(error));
+    }
     for (const group of this.#groups.values()) group.begin({ representative: 0, sequence: 0 });
     await this.#log?.close();
     this.#log = undefined;
@@ -188,6 +196,23 @@ export class Durable {
     this.#guard(() => {
       for (const group of this.#groups.values()) group.trim(this.#options.now());
     });
+    void this.#checkpoint();
+  }
+
+  /** One group after the other: each is a write and a sync. */
+  async #checkpoint(): Promise<void> {
+    if (this.#checkpointing) return;
+    this.#checkpointing = true;
+    const least = this.#options.checkpointMessages ?? CHECKPOINT_MESSAGES;
+    try {
+      for (const group of this.#groups.values()) {
+        if (this.#log === undefined || this.#failed) break;
+        await group.checkpoint(Math.max(least, group.count / 32));
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#checkpointing = false;
   }
 
   // ---- What daemons keep

@@ -16,6 +16,7 @@ import {
 import type { Log, Stream } from '@rookery/storage';
 import { Origins } from '../groups/origins.ts';
 import type { Ordered } from '../groups/types.ts';
+import { Checkpoints, recordsAt, VERSION } from './checkpoint.ts';
 import type { Matches } from './filter.ts';
 import { Held } from './held.ts';
 import { LogIndex, type Mark } from './log-index.ts';
@@ -25,7 +26,7 @@ import type { DurableSettings } from './settings.ts';
 import { type Note, readSome, records, type Stored, unbroken, withNote } from './stored.ts';
 import { type Listener, type Source, Subscription } from './subscription.ts';
 import { strandKey, Vector } from './vector.ts';
-import { View } from './view.ts';
+import { type Value, View } from './view.ts';
 
 /** What a group needs of its daemon. */
 export interface GroupHost {
@@ -61,6 +62,8 @@ const FILL_BYTES = 64 * 1024;
 const HELD_LIVE = 0;
 const HELD_FILLED = 1;
 const NOTHING = new Uint8Array(0);
+/** Beyond it a checkpoint would hold up what comes for too long, and the log is read from beginning to end. */
+const CHECKPOINT_KEYS = 200_000;
 
 export class KeptGroup implements Source {
   readonly name: string;
@@ -79,6 +82,8 @@ export class KeptGroup implements Source {
   /** Counts configurations: what was begun in an earlier one has no effect. */
   #life = 0;
   #ring: RingId = { representative: 0, sequence: 0 };
+  readonly #checkpoints: Checkpoints;
+  #checkpointed = 0;
   #trimmedThrough: number;
   readonly #uncommitted: { readonly position: number; readonly stored: Stored }[] = [];
   /** The last one that is committed. */
@@ -92,6 +97,7 @@ export class KeptGroup implements Source {
     this.#host = host;
     this.#main = log.streams.get(`k:${name}`) ?? log.createStream(`k:${name}`);
     this.#held = new Held(log, name);
+    this.#checkpoints = new Checkpoints(log, name);
     this.#index = new LogIndex(
       settings.retentionMs > 0 ? Math.max(1000, settings.retentionMs / 64) : 3_600_000,
     );
@@ -108,7 +114,8 @@ export class KeptGroup implements Source {
   /** Reads what the log has of it. @throws LogError */
   static async open(name: string, settings: DurableSettings, host: GroupHost): Promise<KeptGroup> {
     const group = new KeptGroup(name, settings, host);
-    for await (const stored of unbroken(group.#main)) {
+    const after = await group.#restore();
+    for await (const stored of unbroken(group.#main, after)) {
       const { record } = stored;
       group.#vector.raise(keptOf(record));
       const origin = originOf(record);
@@ -122,6 +129,42 @@ export class KeptGroup implements Source {
       }
     }
     return group;
+  }
+
+  // ---- Checkpoints
+
+  /** From a checkpoint; gives the sequence that it tells of, 0 if there is none. */
+  async #restore(): Promise<number> {
+    const checkpoint = await this.#checkpoints.read();
+    // Settings may have changed, and a log that is shorter than it was is not the one that was told of.
+    if (checkpoint === undefined || checkpoint.sequence >= this.#main.nextSequence) return 0;
+    if ((checkpoint.view === undefined) !== (this.#view === undefined)) return 0;
+    const { sequence, index, origins, view = [] } = checkpoint;
+    this.#index.restore(index);
+    this.#index.trim(this.#trimmedThrough);
+    for (const strand of this.#index.vector) this.#vector.raise(strand);
+    this.#origins.restore(origins);
+    this.#checkpointed = sequence;
+    if (this.#view === undefined) return sequence;
+    const values = new Map<number, Value>();
+    const places = view.map((one) => one.sequence).sort((a, b) => a - b);
+    for await (const { sequence: at, record } of recordsAt(this.#main, places)) {
+      const ended = keyAndDataOf(record).data.length === 0;
+      values.set(at, { stamp: keptOf(record), sequence: at, record: record.slice(), ended });
+    }
+    this.#view.restore(view, values);
+    return sequence;
+  }
+
+  /** If enough has come since the last one, and no merge is under way. */
+  async checkpoint(messages: number): Promise<void> {
+    const sequence = this.#main.nextSequence - 1;
+    if (!this.#whole || this.#held.streams.length > 0 || sequence - this.#checkpointed < messages) return;
+    if (this.#view !== undefined && (this.#view.lowered.size > 0 || this.#view.size > CHECKPOINT_KEYS))
+      return;
+    this.#checkpointed = sequence;
+    const [index, origins, view] = [this.#index.state, this.#origins.state, this.#view?.state];
+    await this.#checkpoints.write({ version: VERSION, sequence, index, origins, view });
   }
 
   // ---- What is there

@@ -26,6 +26,20 @@ interface Course {
 
 const BEGINNING: Mark = { sequence: 0, timeMs: 0, bytes: 0 };
 
+export interface IndexState {
+  readonly marks: readonly Mark[];
+  readonly last: Mark;
+  readonly firstMs: number;
+  readonly courses: readonly {
+    readonly stamp: Omit<Stamp, 'order'>;
+    readonly before: number;
+    readonly order: number;
+    readonly last: number;
+    readonly steps: readonly (readonly [number, number])[];
+    readonly grown: boolean;
+  }[];
+}
+
 export class LogIndex {
   readonly #markMs: number;
   readonly #courses = new Map<string, Course>();
@@ -40,6 +54,26 @@ export class LogIndex {
     this.#markMs = markMs;
   }
 
+  get state(): IndexState {
+    const courses = [...this.#courses.values()].map((course) => ({
+      ...course,
+      grown: this.#grown.has(course),
+    }));
+    return { marks: this.#marks, last: this.#last, firstMs: this.#firstMs, courses };
+  }
+
+  /** For one that is empty. */
+  restore({ marks, last, firstMs, courses }: IndexState): void {
+    this.#marks = [...marks];
+    this.#last = last;
+    this.#firstMs = firstMs;
+    for (const { grown, steps, ...rest } of courses) {
+      const course = { ...rest, steps: [...steps] };
+      this.#courses.set(strandKey({ ...course.stamp }), course);
+      if (grown) this.#grown.add(course);
+    }
+  }
+
   /** Of the last message. */
   get last(): Mark {
     return this.#last;
@@ -47,7 +81,7 @@ export class LogIndex {
 
   /** When the oldest message was kept, or a little earlier; 0 for none. */
   get oldestMs(): number {
-    return this.first === BEGINNING ? this.#firstMs : this.first.timeMs;
+    return this.first.sequence === 0 ? this.#firstMs : this.first.timeMs;
   }
 
   get first(): Mark {
@@ -58,7 +92,7 @@ export class LogIndex {
   add(kept: Kept, sequence: number, bytes: number): void {
     const mark = this.#marks.at(-1)!;
     if (sequence - mark.sequence > MARK_MESSAGES || kept.timeMs - mark.timeMs > this.#markMs) this.#mark();
-    if (this.#last === BEGINNING) this.#firstMs = kept.timeMs;
+    if (this.#last.sequence === 0) this.#firstMs = kept.timeMs;
     const course = this.#course(kept, sequence);
     course.order = Math.max(course.order, kept.order);
     course.last = sequence;

@@ -59,11 +59,12 @@ export async function* records(stream: Stream, after: number, last?: number): As
 
 /**
  * All up to the first place where something is missing that was never let go of. A power loss may take what was not
- * synced and leave what stands behind it; that is let go of here, since a vector tells of beginnings.
+ * synced and leave what stands behind it; that is let go of here, since a vector tells of beginnings. `after`: up to
+ * there nothing can be missing.
  */
-export async function* unbroken(stream: Stream): AsyncGenerator<Stored> {
-  let last = stream.acknowledgedThrough;
-  scan: for await (const stored of records(stream, 0)) {
+export async function* unbroken(stream: Stream, after = 0): AsyncGenerator<Stored> {
+  let last = Math.max(stream.acknowledgedThrough, after);
+  scan: for await (const stored of records(stream, after)) {
     for (let missing = last + 1; missing < stored.sequence; missing++) {
       if (!stream.isAcknowledged(missing)) break scan;
     }

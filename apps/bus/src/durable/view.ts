@@ -13,6 +13,9 @@ export interface Value {
   readonly ended: boolean;
 }
 
+/** Those first that were changed longest ago; the records stand in the log. */
+export type ViewState = readonly { readonly key: string; readonly sequence: number }[];
+
 export class View {
   readonly #values = new Map<string, Value>();
   readonly #keysMax: number;
@@ -32,6 +35,18 @@ export class View {
 
   get lowered(): ReadonlyMap<string, Stamp> {
     return this.#lowered;
+  }
+
+  get state(): ViewState {
+    return [...this.#values].map(([key, { sequence }]) => ({ key, sequence }));
+  }
+
+  /** For one that is empty. What isn't given was let go of since: a newer value comes. */
+  restore(state: ViewState, values: ReadonlyMap<number, Value>): void {
+    for (const { key, sequence } of state) {
+      const value = values.get(sequence);
+      if (value !== undefined) this.#values.set(key, value);
+    }
   }
 
   get(key: string): Value | undefined {

@@ -16,12 +16,30 @@ interface Ranges {
   floor: number;
 }
 
+/** Publishers, the one that was silent longest first: floor, and bounds. */
+export type OriginsState = readonly (readonly [
+  publisher: string,
+  floor: number,
+  bounds: readonly number[],
+])[];
+
 export class Origins {
   readonly #publishers = new Map<string, Ranges>();
   readonly #publishersMax: number;
 
   constructor(publishersMax: number = PUBLISHERS_MAX) {
     this.#publishersMax = publishersMax;
+  }
+
+  get state(): OriginsState {
+    return [...this.#publishers].map(([publisher, { floor, bounds }]) => [publisher, floor, bounds]);
+  }
+
+  /** For one that is empty. */
+  restore(state: OriginsState): void {
+    for (const [publisher, floor, bounds] of state) {
+      this.#publishers.set(publisher, { floor, bounds: [...bounds] });
+    }
   }
 
   get size(): number {

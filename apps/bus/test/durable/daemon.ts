@@ -108,6 +108,7 @@ export class Daemon {
         randomBytes: (size) => this.#world.random.bytes(size),
       },
       maxGroups: 10,
+      checkpointMessages: 10,
       submit: (payload) => {
         const taken = this.#ring?.submit(clock.elapsedMs, 'agreed', Buffer.from(payload)) ?? false;
         if (taken) programClock.defer(() => this.#drain());
@@ -141,6 +142,10 @@ export class Daemon {
     await clock.run(durable.open());
     if (life !== this.#life) return;
     this.#durable = durable;
+    programClock.setTimeout(function trim() {
+      durable.trim();
+      programClock.setTimeout(trim, 50);
+    }, 50);
     await this.#forgetLost();
     this.#groups = new Groups({ id: this.id, name: `d${this.id}`, keeps: (group) => durable.keeps(group) });
     this.#groups.connect('p', false);
