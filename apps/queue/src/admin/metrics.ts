@@ -53,6 +53,21 @@ export function addMetrics(metrics: Metrics, host: Host, log: Log): void {
     'Oldest messages dropped to make room',
     perQueue((queue) => queue.discardedTotal),
   );
+  gauge(
+    'messages_delayed',
+    'Messages that wait for their time',
+    perQueue((queue) => queue.delayedItems),
+  );
+  counter(
+    'messages_duplicate_total',
+    'Puts whose id was known',
+    perQueue((queue) => queue.duplicateTotal),
+  );
+  counter(
+    'messages_dead_total',
+    'Messages that went where dead letters go',
+    perQueue((queue) => queue.deadTotal),
+  );
   counter(
     'messages_refused_total',
     'Puts refused by a limit of the queue',
