@@ -130,7 +130,7 @@ function table(figures: readonly Figures[]): string {
   const lines = [
     `${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, --sync 1000. Rates are of puts and gets in turns over 50 connections, medians of`,
     `${repetitions} times ${seconds} s, on an empty queue before and with all of it there after. Ready counts from the start of the program;`,
-    'loading it is half a second of that.',
+    'most of that is loading it.',
     '',
     '| what waits | memory added, MB | unpipelined, /s (empty) | kept | 32 deep, /s (empty) | kept | ready after a stop, s | after SIGKILL, s | memory then, MB |',
     '|---|--:|--:|--:|--:|--:|--:|--:|--:|',

@@ -157,6 +157,15 @@ test('a new timeout holds for what is open', () => {
   expect(read.deadline).toBe(0);
 });
 
+test('a change of another setting takes no time from who was given more', () => {
+  const { queue, put } = make();
+  put('a');
+  const read = queue.reader.open(queue.reader.take(0)!, 100, 0);
+  read.deadline = 5000;
+  queue.settings = { ...queue.settings, paused: true };
+  expect(read.deadline).toBe(5000);
+});
+
 test('a flush of what is empty asks nothing of the store', () => {
   const { queue, stored, put } = make();
   let purges = 0;
