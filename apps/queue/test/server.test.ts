@@ -177,8 +177,16 @@ test('the admin server tells that it lives, whether it is ready, its metrics and
   });
   expect((await json(`${server.adminUrl}/queues/j%C3%B6bs`)).body).toMatchObject({ name: 'jöbs' });
   expect((await json(`${server.adminUrl}/queues/none`)).status).toBe(404);
+  for (let count = 0; count < 2; count += 1) {
+    expect(await client.line('set later/delay=60000/id=a 0 0 1\r\nx\r\n')).toBe('STORED');
+  }
+  await client.values('get jobs/open\r\n');
+  await client.values('get jobs/bury\r\n');
   const metrics = await (await fetch(`${server.adminUrl}/metrics`)).text();
-  expect(metrics).toMatch(/^rookery_queue_messages\{queue="jobs"\} 1$/m);
+  expect(metrics).toMatch(/^rookery_queue_messages\{queue="jobs"\} 0$/m);
+  expect(metrics).toMatch(/^rookery_queue_messages_delayed\{queue="later"\} 1$/m);
+  expect(metrics).toMatch(/^rookery_queue_messages_duplicate_total\{queue="later"\} 1$/m);
+  expect(metrics).toMatch(/^rookery_queue_messages_dead_total\{queue="jobs"\} 1$/m);
   expect(metrics).toMatch(/^rookery_queue_log_syncs_total [1-9]/m);
   expect(metrics).toMatch(/^process_cpu_seconds_total /m);
   expect(await client.line('status drain\r\n')).toBe('END');
