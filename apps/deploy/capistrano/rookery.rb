@@ -64,7 +64,8 @@ class Capistrano::SCM::Rookery < Capistrano::SCM::Plugin
     key = fetch(:rookery_key)
     raise Error, "#{key}: there is no such key; make one with `rookery-deploy keygen --out #{key}`" unless File.file?(key)
 
-    set_revision
+    # A folder's version may be the time of its release, which has none yet.
+    set_revision unless fetch(:rookery_folder)
     wanted = JSON.parse(File.read(File.expand_path("../package.json", __dir__))).fetch("version")
     on_every_host do |_host, backend|
       found = backend.capture(*words(:rookery_command), "--version").strip

@@ -86,6 +86,16 @@ describe.skipIf(!capistranoAvailable())('cap production', () => {
       expect((await host.releases()).length).toBe(2);
     }
   });
+
+  test('a folder can be deployed in place of a commit', { timeout: SLOW }, async () => {
+    await world.plant({ 'tmp/build/version.txt': 'built\n' });
+    const { code, output } = await world.cap('deploy', { FOLDER: 'tmp/build' });
+    expect(code, output).toBe(0);
+    for (const host of world.hosts) {
+      expect(await host.text('version.txt')).toBe('built\n');
+      expect(await host.text('REVISION')).toBe(`${await host.current()}\n`);
+    }
+  });
 });
 
 test('the page on Capistrano has every setting of the plugin, and no other', async () => {

@@ -119,6 +119,7 @@ export async function capistranoWorld(options: CapistranoWorldOptions): Promise<
     'config/deploy.rb': [
       example('config/deploy.rb').replace('"/srv/shop"', JSON.stringify(deployTo)),
       'set :branch, ENV["BRANCH"] if ENV["BRANCH"]',
+      'set :rookery_folder, ENV["FOLDER"] if ENV["FOLDER"]',
       `set :rookery_local_command, ${JSON.stringify(COMMAND)}`,
       `set :rookery_command, ENV.fetch("HOSTS_COMMAND", ${JSON.stringify(COMMAND)})`,
       ...(options.settings ?? []),
