@@ -19,7 +19,7 @@ import { rookery, rookeryAlways, rookeryBefore } from './systems/rookery.ts';
 const { values: options } = parseArgs({
   options: {
     systems: { type: 'string' },
-    /** Seven repetitions of 1.5 s: what the tables of the docs are made with, in less than 12 minutes. */
+    /** Five repetitions of 1.5 s: what the tables of the docs are made with, in less than 12 minutes. */
     standard: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '1' },
     repetitions: { type: 'string', default: '3' },
