@@ -142,6 +142,8 @@ export function bitByBit<T>(
   let next = 0;
   function some(): void {
     const end = Math.min(items.length, next + itemsPerTurn);
+    // Some twenty figures each, and as many of the server's.
+    connection.costs(10 + 10 * (end - next));
     for (; next < end; next += 1) write(items[next]!);
     if (next === items.length) finish();
   }
