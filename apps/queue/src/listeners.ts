@@ -48,7 +48,8 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
   const socketOptions = { noDelay: true, keepAlive: true };
   const { tls } = options;
   let secure: TlsServer | undefined;
-  const tcp: Server = tls === undefined ? createServer({ ...socketOptions, allowHalfOpen: true }, accept) : acceptTls(tls);
+  const tcp: Server =
+    tls === undefined ? createServer({ ...socketOptions, allowHalfOpen: true }, accept) : acceptTls(tls);
   const unix = options.socketPath === undefined ? undefined : createServer({ allowHalfOpen: true }, accept);
 
   function accept(socket: Socket): void {

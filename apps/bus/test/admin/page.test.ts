@@ -1,5 +1,4 @@
-import { browserAvailable, launchBrowser } from '@rookery/testkit';
-import type { Browser, Page } from 'playwright-core';
+import { type Browser, browserAvailable, launchBrowser, type Page } from '@rookery/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startInProcess, startInProcessRing } from '../in-process.ts';
 

@@ -2,15 +2,16 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  type Browser,
   browserAvailable,
   freePort,
   launchBrowser,
+  type Page,
   Random,
   type RunningProcess,
   startProcess,
   waitFor,
 } from '@rookery/testkit';
-import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { boardOfPush } from '../../src/page/board.ts';
 import { serveBoards } from '../../src/page/server.ts';

@@ -1,11 +1,12 @@
 import {
+  type Browser,
   browserAvailable,
   launchBrowser,
+  type Page,
   type TemporaryFolder,
   temporaryFolder,
   waitFor,
 } from '@rookery/testkit';
-import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { QueueServer, type QueueServerOptions } from '../../src/index.ts';
 import { connectText } from '../text-client.ts';
