@@ -183,7 +183,7 @@ describe('the commands', { timeout: SLOW }, () => {
     expect(shown).toMatch(
       /^shop 1\.0\n {2}id {7}[0-9a-f-]{36}\n {2}outcome {2}unfinished: its process was killed/,
     );
-    expect(shown).toMatch(/\n {2}web1 {2}healthy {3,}wave 1 /);
+    expect(shown).toMatch(/\n {2}web1 {2}healthy {2,}wave 1 /);
     expect((await stat(history)).mode & 0o777).toBe(0o700);
 
     const again = await waitFor(
