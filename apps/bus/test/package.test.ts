@@ -26,7 +26,7 @@ beforeAll(async () => {
   daemon = await startProcess({
     command: inApp('node'),
     args: [
-      ...[inApp('rookery-bus'), '--name', 'h1', '--data', 'data', '--log-format', 'json'],
+      ...[inApp('rookery-bus'), 'daemon', '--name', 'h1', '--data', 'data', '--log-format', 'json'],
       ...['--listen', '127.0.0.1:0', '--ws', '127.0.0.1:0', '--admin-port', '0'],
     ],
     cwd: app,
