@@ -147,20 +147,18 @@ class SlowLane implements StoredLane {
   }
 }
 
-class SlowQueue extends SlowLane implements StoredQueue {
+class SlowQueue implements StoredQueue {
   readonly #store: SlowStore;
   readonly inner: StoredQueue;
+  readonly main: SlowLane;
   readonly lanes: Map<string, SlowLane> = new Map();
 
   constructor(store: SlowStore, inner: StoredQueue) {
-    super(store, inner);
     this.#store = store;
     this.inner = inner;
+    this.main = new SlowLane(store, inner.main);
   }
 
-  get main(): StoredLane {
-    return this;
-  }
   get name(): string {
     return this.inner.name;
   }

@@ -25,7 +25,7 @@ export function createLoader(clock: Clock): Loader {
     // A window is loaded when it is at most half full, so this much has room in it.
     const maxBytes = Math.min(loadBytes, queue.settings.maxMemoryBytes / 2);
     try {
-      const messages = await (lane.stored ?? queue.stored).read(lane.windowEnd, maxMessages, maxBytes);
+      const messages = await (lane.stored ?? queue.stored.main).read(lane.windowEnd, maxMessages, maxBytes);
       reader.loaded(messages, through, clock.now(), lane);
       queue.discardOverflowAfterLoad();
     } catch (error) {

@@ -196,7 +196,7 @@ export class Registry implements QueueSurroundings {
 
   moveTo(name: string, message: Message, properties: MessageProperties, now: number): void {
     const target = this.findOrCreate(name, now);
-    target.cameOver(target.stored.moveFrom(message, properties), now);
+    target.cameOver(target.stored.main.moveFrom(message, properties), now);
     this.onMoved(target);
   }
 

@@ -46,7 +46,7 @@ export class Cursor implements Source {
 
   pass(message: Message, now: number): boolean {
     if (this.stored.isAcknowledged(message.sequence)) return true;
-    if (this.queue.stored.isAcknowledged(message.sequence)) return true;
+    if (this.queue.stored.main.isAcknowledged(message.sequence)) return true;
     return this.queue.isExpired(message, now);
   }
 }

@@ -32,7 +32,7 @@ async function load({ queue, stored }: Made, now = 0): Promise<void> {
   const { reader } = queue;
   const through = queue.lastSequence;
   reader.beginLoad();
-  reader.loaded(await stored.read(reader.windowEnd, 1000, 1e9), through, now);
+  reader.loaded(await stored.main.read(reader.windowEnd, 1000, 1e9), through, now);
   queue.discardOverflowAfterLoad();
 }
 
@@ -169,8 +169,8 @@ test('a change of another setting takes no time from who was given more', () => 
 test('a flush of what is empty asks nothing of the store', () => {
   const { queue, stored, put } = make();
   let purges = 0;
-  const purge = stored.purge.bind(stored);
-  stored.purge = () => {
+  const purge = stored.main.purge.bind(stored.main);
+  stored.main.purge = () => {
     purges += 1;
     purge();
   };

@@ -76,7 +76,7 @@ export class Queue implements Source {
     this.#settings = settings;
     this.#surroundings = surroundings;
     // A queue found with nothing in it need not be read before the first miss is answered.
-    const windowEnd = stored.count === 0 ? stored.lastSequence : 0;
+    const windowEnd = stored.main.count === 0 ? stored.main.lastSequence : 0;
     this.reader = new Reader(
       this,
       settings.maxMemoryBytes,
@@ -107,16 +107,16 @@ export class Queue implements Source {
   }
 
   get lastSequence(): number {
-    return this.stored.lastSequence;
+    return this.stored.main.lastSequence;
   }
 
   /** Messages waiting, open or delayed. */
   get items(): number {
-    return this.stored.count + this.#beside((lane) => lane.count);
+    return this.stored.main.count + this.#beside((lane) => lane.count);
   }
 
   get bodyBytes(): number {
-    return this.stored.bodyBytes + this.#beside((lane) => lane.bodyBytes);
+    return this.stored.main.bodyBytes + this.#beside((lane) => lane.bodyBytes);
   }
 
   get delayedItems(): number {
@@ -126,7 +126,7 @@ export class Queue implements Source {
   /** When the message that waits longest came, as far as is known without reading the store; 0 if it isn't. */
   get oldestAddedAt(): number {
     const { reader } = this;
-    if (reader.windowSize > 0 || this.stored.count === 0) return reader.oldestAddedAt;
+    if (reader.windowSize > 0 || this.stored.main.count === 0) return reader.oldestAddedAt;
     const head = this.#evictedHead;
     return head?.windowEnd === reader.windowEnd ? head.message.addedAt : 0;
   }
@@ -248,7 +248,7 @@ export class Queue implements Source {
   }
 
   #laneFor(priority: number): StoredLane {
-    if (priority === ordinaryPriority) return this.stored;
+    if (priority === ordinaryPriority) return this.stored.main;
     const lane = this.#lanes?.get(priority) ?? this.stored.lanes.get(`p${priority}`);
     return lane ?? this.#adoptLane(priority, this.stored.createLane(`p${priority}`));
   }
@@ -396,7 +396,7 @@ export class Queue implements Source {
   /** Drops everything, open reads included. @throws StoreError */
   flush(): void {
     // With nothing in it there is nothing to write, so that one flush of all after the other costs little.
-    if (this.stored.count > 0) this.stored.purge();
+    if (this.stored.main.count > 0) this.stored.main.purge();
     if (this.#lanes !== undefined) for (const lane of this.#lanes.values()) if (lane.count > 0) lane.purge();
     this.#delays?.purge();
     this.#stranded = [];
@@ -448,7 +448,7 @@ export class Queue implements Source {
 
   #discardOverflow(): void {
     // The newest was acknowledged to its writer: where open reads fill the queue, it stays all the same.
-    const newest = this.#newestIn ?? this.stored;
+    const newest = this.#newestIn ?? this.stored.main;
     const spare = ({ lane, sequence }: Message): boolean =>
       lane.handleBase === newest.handleBase && sequence === newest.lastSequence;
     while (this.#isOver(0, 0)) {

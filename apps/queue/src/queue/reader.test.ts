@@ -3,7 +3,7 @@ import { MemoryStore } from '../store/memory-store.ts';
 import type { Message } from '../store/store.ts';
 import { Reader, type Source, type Waiter } from './reader.ts';
 
-const lane = new MemoryStore().createQueue('q', '');
+const lane = new MemoryStore().createQueue('q', '').main;
 
 const message = (sequence: number, bytes = 1): Message => ({
   sequence,

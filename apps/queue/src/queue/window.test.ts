@@ -4,7 +4,7 @@ import { MemoryStore } from '../store/memory-store.ts';
 import type { Message } from '../store/store.ts';
 import { createWindow, type WindowBudget } from './window.ts';
 
-const lane = new MemoryStore().createQueue('q', '');
+const lane = new MemoryStore().createQueue('q', '').main;
 
 const message = (sequence: number): Message => {
   const bytes = sequence % 7;

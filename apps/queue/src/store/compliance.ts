@@ -81,7 +81,7 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
       const queue = made.store.createQueue('q', '');
       const properties = { flags: 0xffff_ffff, addedAt: 1_800_000_000_123, expiresAt: 2 ** 48 - 1 };
       const source = Buffer.from('xhellox');
-      const message = queue.append(properties, source, 1, 6);
+      const message = queue.main.append(properties, source, 1, 6);
       source.fill(0);
       expect(shown(message)).toEqual({ sequence: 1, body: 'hello', ...properties });
       expect(message.position).toBeLessThanOrEqual(made.store.position);
@@ -93,10 +93,10 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
       const made = await open();
       const queue = made.store.createQueue('q', '');
       const body = Buffer.from(Array.from({ length }, (_, index) => (index * 7) & 255));
-      queue.append(plain, body, 0, length);
+      queue.main.append(plain, body, 0, length);
       const [message] = await readAll(made, queue);
       expect(message!.buffer.subarray(message!.start, message!.end).equals(body)).toBe(true);
-      expect(queue.bodyBytes).toBe(length);
+      expect(queue.main.bodyBytes).toBe(length);
     });
 
     test.each(['__proto__', 'constructor', '../../x', '/', 'a+b', '\0\r\n "', '\xff'.repeat(250), 'q:c'])(
@@ -118,7 +118,7 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
       fill(p, 'c');
       expect(await bodies(made, p)).toEqual(['a', 'c']);
       expect(await bodies(made, q)).toEqual(['b']);
-      expect([p.lastSequence, q.lastSequence]).toEqual([2, 1]);
+      expect([p.main.lastSequence, q.main.lastSequence]).toEqual([2, 1]);
     });
 
     describe('read', () => {
@@ -145,7 +145,7 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
         const made = await open();
         const queue = made.store.createQueue('q', '');
         const messages = fill(queue, 'a', 'b', 'c', 'd', 'e');
-        for (const index of [0, 2, 4]) queue.acknowledge(messages[index]!);
+        for (const index of [0, 2, 4]) queue.main.acknowledge(messages[index]!);
         expect(sequences(await read(made, queue, 0))).toEqual([2, 4]);
         expect(sequences(await read(made, queue, 2))).toEqual([4]);
         expect(sequences(await read(made, queue, 4))).toEqual([]);
@@ -163,7 +163,7 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
           expect(page.length).toBeGreaterThan(0);
           for (const message of page) {
             seen.push(message.sequence);
-            if (message.sequence % 2 === 0) queue.acknowledge(message);
+            if (message.sequence % 2 === 0) queue.main.acknowledge(message);
           }
           after = seen.at(-1)!;
           if (after < total) fill(queue, 'later');
@@ -177,13 +177,13 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
         const made = await open();
         const queue = made.store.createQueue('q', '');
         const [first] = fill(queue, 'aa', 'b');
-        queue.acknowledge(first!);
-        queue.acknowledge(first!);
+        queue.main.acknowledge(first!);
+        queue.main.acknowledge(first!);
         expect(facts(queue)).toMatchObject({ count: 1, bodyBytes: 1, lastSequence: 2 });
         const [second] = await read(made, queue, 0);
-        queue.acknowledge(second!);
+        queue.main.acknowledge(second!);
         expect(facts(queue)).toMatchObject({ count: 0, bodyBytes: 0, lastSequence: 2 });
-        expect([0, 1, 2, 3].slice(1).map((sequence) => queue.isAcknowledged(sequence))).toEqual([
+        expect([0, 1, 2, 3].slice(1).map((sequence) => queue.main.isAcknowledged(sequence))).toEqual([
           true,
           true,
           false,
@@ -196,19 +196,19 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
         const made = await open();
         const queue = made.store.createQueue('q', '');
         const [held] = fill(queue, 'a', 'b');
-        queue.purge();
+        queue.main.purge();
         expect(facts(queue)).toMatchObject({ count: 0, bodyBytes: 0, lastSequence: 2 });
-        queue.acknowledge(held!);
+        queue.main.acknowledge(held!);
         fill(queue, 'c');
         expect(sequences(await read(made, queue, 0))).toEqual([3]);
-        expect(queue.count).toBe(1);
+        expect(queue.main.count).toBe(1);
       });
 
       test('of an empty queue is fine', async () => {
         const { store } = await open();
         const queue = store.createQueue('q', '');
-        queue.purge();
-        expect(queue.count).toBe(0);
+        queue.main.purge();
+        expect(queue.main.count).toBe(0);
       });
     });
 
@@ -218,11 +218,11 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
         const [from, to] = [made.store.createQueue('from', ''), made.store.createQueue('to', '')];
         const [message] = fill(from, 'moved', 'stays');
         fill(to, 'before');
-        const moved = to.moveFrom(message!, { flags: 7, addedAt: 8, expiresAt: 9 });
+        const moved = to.main.moveFrom(message!, { flags: 7, addedAt: 8, expiresAt: 9 });
         expect(shown(moved)).toEqual({ sequence: 2, body: 'moved', flags: 7, addedAt: 8, expiresAt: 9 });
         expect(await bodies(made, from)).toEqual(['stays']);
         expect((await readAll(made, to)).map(shown).at(-1)).toEqual(shown(moved));
-        expect([from.count, to.count, to.bodyBytes]).toEqual([1, 2, 11]);
+        expect([from.main.count, to.main.count, to.main.bodyBytes]).toEqual([1, 2, 11]);
       });
 
       test('works from another store', async () => {
@@ -230,8 +230,8 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
         const from = new MemoryStore().createQueue('from', '');
         const to = made.store.createQueue('to', '');
         const [message] = fill(from, 'x');
-        to.moveFrom(message!, plain);
-        expect(from.count).toBe(0);
+        to.main.moveFrom(message!, plain);
+        expect(from.main.count).toBe(0);
         expect(await bodies(made, to)).toEqual(['x']);
       });
     });
@@ -253,15 +253,15 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
           origin: 'o',
         };
         const message = lane.append({ ...plain, carried }, body, 0, 1);
-        expect([queue.count, lane.count, lane.lastSequence]).toEqual([1, 1, 1]);
+        expect([queue.main.count, lane.count, lane.lastSequence]).toEqual([1, 1, 1]);
         // What it carries counts as well.
         expect(lane.bodyBytes).toBe(1 + carriedBytes(carried));
         const [found] = await settle(made, lane.read(0, 10, 100));
         expect(found!.carried).toEqual(carried);
         expect(message.lane).toBe(lane);
         expect([handleOf(message) === handleOf(found!), handleOf(message) > 2 ** 49]).toEqual([true, true]);
-        const moved = queue.moveFrom(found!, plain);
-        expect([queue.count, lane.count, moved.sequence, moved.carried]).toEqual([2, 0, 2, undefined]);
+        const moved = queue.main.moveFrom(found!, plain);
+        expect([queue.main.count, lane.count, moved.sequence, moved.carried]).toEqual([2, 0, 2, undefined]);
         expect([lane.isAcknowledged(1), lane.bodyBytes]).toEqual([true, 0]);
         queue.removeLane('p0');
         expect([...queue.lanes.keys()]).toEqual([]);
@@ -274,21 +274,25 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
         const made = await open();
         const queue = made.store.createQueue('q', '');
         const [first, second] = fill(queue, 'a', 'b');
-        expect([queue.returnsOf(first!), queue.countReturn(second!), queue.countReturn(second!)]).toEqual([
-          0, 1, 2,
-        ]);
-        expect([queue.returnsOf(first!), queue.returnsOf(second!)]).toEqual([0, 2]);
+        expect([
+          queue.main.returnsOf(first!),
+          queue.main.countReturn(second!),
+          queue.main.countReturn(second!),
+        ]).toEqual([0, 1, 2]);
+        expect([queue.main.returnsOf(first!), queue.main.returnsOf(second!)]).toEqual([0, 2]);
         const carried = { ...nothingCarried, returns: 254 };
-        const third = queue.append({ ...plain, carried }, Buffer.from('c'), 0, 1);
-        expect([queue.countReturn(third), queue.countReturn(third), queue.returnsOf(third)]).toEqual([
-          255, 255, 255,
-        ]);
+        const third = queue.main.append({ ...plain, carried }, Buffer.from('c'), 0, 1);
+        expect([
+          queue.main.countReturn(third),
+          queue.main.countReturn(third),
+          queue.main.returnsOf(third),
+        ]).toEqual([255, 255, 255]);
         for (let round = 0; round < 300; round += 1) {
           const [message] = fill(queue, 'x');
-          expect(queue.countReturn(message!)).toBe(1);
-          queue.acknowledge(message!);
+          expect(queue.main.countReturn(message!)).toBe(1);
+          queue.main.acknowledge(message!);
         }
-        expect(queue.returnsOf(second!)).toBe(2);
+        expect(queue.main.returnsOf(second!)).toBe(2);
       });
     });
 
@@ -324,7 +328,7 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
           true,
           false,
         ]);
-        expect(queue.count).toBe(3);
+        expect(queue.main.count).toBe(3);
         expect(await bodies(made, queue)).toEqual(['a', 'b', 'c']);
         expect(cursor.consumedThrough).toBeLessThanOrEqual(1);
         cursor.acknowledgeThrough(2);
@@ -341,7 +345,7 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
         const queue = made.store.createQueue('q', '');
         const [message] = fill(queue, 'a', 'b');
         const cursor = queue.createCursor('c');
-        queue.acknowledge(message!);
+        queue.main.acknowledge(message!);
         cursor.acknowledge(1);
         expect(cursor.isAcknowledged(2)).toBe(false);
       });
@@ -355,7 +359,7 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
         store.onCommit = (position) => told.push(position);
         const queue = store.createQueue('q', '');
         const [message] = fill(queue, 'a', 'b');
-        queue.acknowledge(message!);
+        queue.main.acknowledge(message!);
         const changed = store.position;
         await settle(made, store.sync());
         expect(store.committedPosition).toBeGreaterThanOrEqual(changed);
@@ -389,15 +393,15 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
           fill(order, 'a', 'b');
           const gaps = store.createQueue('gaps', '');
           const messages = fill(gaps, '1', '2', '3', '4', '5');
-          for (const index of [1, 3]) gaps.acknowledge(messages[index]!);
+          for (const index of [1, 3]) gaps.main.acknowledge(messages[index]!);
           const changed = store.createQueue('changed', 'old');
           changed.setAttributes('new');
           const purged = store.createQueue('purged', '');
           fill(purged, 'gone', 'gone');
-          purged.purge();
+          purged.main.purge();
           fill(purged, 'kept');
           const emptied = store.createQueue('emptied', '');
-          for (const message of fill(emptied, 'x', 'y')) emptied.acknowledge(message);
+          for (const message of fill(emptied, 'x', 'y')) emptied.main.acknowledge(message);
           fill(store.createQueue('removed', ''), 'gone');
           store.queues.get('removed')!.remove();
           fill(store.createQueue('anew', ''), 'gone');
@@ -405,7 +409,7 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
           fill(store.createQueue('anew', ''), 'fresh');
           const [from, to] = [store.createQueue('from', ''), store.createQueue('to', '')];
           const [moving] = fill(from, 'moved', 'stays');
-          to.moveFrom(moving!, { flags: 3, addedAt: 4, expiresAt: 5 });
+          to.main.moveFrom(moving!, { flags: 3, addedAt: 4, expiresAt: 5 });
           const followed = store.createQueue('followed', '');
           fill(followed, 'a', 'b', 'c');
           const cursor = followed.createCursor('c"\xff');
@@ -421,7 +425,7 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
           const ids = store.createQueue('ids', '');
           for (const id of ['one', 'two', 'three', 'four']) {
             const identity = { ...nothingCarried, id, identified: true };
-            ids.append(
+            ids.main.append(
               { flags: 0, addedAt: 5, expiresAt: 0, carried: identity },
               Buffer.from(id),
               0,
@@ -430,9 +434,9 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
             if (id === 'two') ids.forgetIdsThrough(ids.lastIdMark - 1);
           }
           ids.forgetId(ids.lastIdMark);
-          ids.purge();
+          ids.main.purge();
           const properties = { flags: 0x8000_0001, addedAt: 1_800_000_000_000, expiresAt: 1_800_000_060_000 };
-          store.createQueue('properties', '').append(properties, Buffer.from('body'), 0, 4);
+          store.createQueue('properties', '').main.append(properties, Buffer.from('body'), 0, 4);
           await settle(made, store.sync());
 
           const kept = await again();
@@ -457,8 +461,8 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
           expect(queues.get('order')!.attributes).toBe('{"createdAt":1}');
           expect(await found('gaps')).toEqual(['1', '3', '5']);
           expect(facts(queues.get('gaps')!)).toMatchObject({ count: 3, bodyBytes: 3, lastSequence: 5 });
-          expect(queues.get('gaps')!.isAcknowledged(2)).toBe(true);
-          expect(queues.get('gaps')!.isAcknowledged(3)).toBe(false);
+          expect(queues.get('gaps')!.main.isAcknowledged(2)).toBe(true);
+          expect(queues.get('gaps')!.main.isAcknowledged(3)).toBe(false);
           expect(queues.get('changed')!.attributes).toBe('new');
           expect(await found('purged')).toEqual(['kept']);
           expect(await found('emptied')).toEqual([]);
@@ -489,7 +493,7 @@ export function storeCompliance(name: string, make: () => Promise<StoreUnderTest
           const [next] = fill(queues.get('emptied')!, 'z');
           expect(next!.sequence).toBeGreaterThan(2);
           const [first] = await readAll(all, queues.get('gaps')!);
-          queues.get('gaps')!.acknowledge(first!);
+          queues.get('gaps')!.main.acknowledge(first!);
           expect(await found('gaps')).toEqual(['3', '5']);
         });
       }
@@ -502,7 +506,7 @@ const plain: MessageProperties = { flags: 0, addedAt: 1, expiresAt: 0 };
 function fill(queue: StoredQueue, ...contents: string[]): Message[] {
   return contents.map((content) => {
     const body = Buffer.from(content, 'latin1');
-    return queue.append(plain, body, 0, body.length);
+    return queue.main.append(plain, body, 0, body.length);
   });
 }
 
@@ -517,7 +521,7 @@ function read(
   maxMessages = 10_000,
   maxBytes = 1e9,
 ): Promise<Message[]> {
-  return settle(made, queue.read(after, maxMessages, maxBytes));
+  return settle(made, queue.main.read(after, maxMessages, maxBytes));
 }
 
 async function readAll(made: StoreUnderTest, queue: StoredQueue): Promise<Message[]> {
@@ -543,6 +547,7 @@ function shown(message: Message): MessageProperties & { readonly sequence: numbe
 }
 
 function facts(queue: StoredQueue): Record<string, unknown> {
-  const { name, attributes, lastSequence, count, bodyBytes } = queue;
+  const { name, attributes } = queue;
+  const { lastSequence, count, bodyBytes } = queue.main;
   return { name, attributes, lastSequence, count, bodyBytes };
 }

@@ -73,55 +73,6 @@ export class LogQueue implements StoredQueue {
     return this.#ids.lastMark;
   }
 
-  get handleBase(): number {
-    return this.main.handleBase;
-  }
-
-  get lastSequence(): number {
-    return this.main.lastSequence;
-  }
-
-  get count(): number {
-    return this.main.count;
-  }
-
-  get bodyBytes(): number {
-    return this.main.bodyBytes;
-  }
-
-  // hot:
-  append(properties: MessageProperties, buffer: Uint8Array, start: number, end: number): LogMessage {
-    return this.main.append(properties, buffer, start, end);
-  }
-
-  moveFrom(message: Message, properties: MessageProperties): Message {
-    return this.main.moveFrom(message, properties);
-  }
-
-  read(afterSequence: number, maxMessages: number, maxBytes: number): Promise<LogMessage[]> {
-    return this.main.read(afterSequence, maxMessages, maxBytes);
-  }
-
-  acknowledge(message: Message): void {
-    this.main.acknowledge(message);
-  }
-
-  isAcknowledged(sequence: number): boolean {
-    return this.main.isAcknowledged(sequence);
-  }
-
-  purge(): void {
-    this.main.purge();
-  }
-
-  returnsOf(message: Message): number {
-    return this.main.returnsOf(message);
-  }
-
-  countReturn(message: Message): number {
-    return this.main.countReturn(message);
-  }
-
   createLane(name: string): LogLane {
     const lane = this.#lane(
       name,

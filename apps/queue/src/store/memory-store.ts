@@ -152,54 +152,6 @@ class MemoryQueue implements StoredQueue {
     });
   }
 
-  get handleBase(): number {
-    return this.main.handleBase;
-  }
-
-  get lastSequence(): number {
-    return this.main.lastSequence;
-  }
-
-  get count(): number {
-    return this.main.count;
-  }
-
-  get bodyBytes(): number {
-    return this.main.bodyBytes;
-  }
-
-  append(properties: MessageProperties, buffer: Uint8Array, start: number, end: number): Message {
-    return this.main.append(properties, buffer, start, end);
-  }
-
-  moveFrom(message: Message, properties: MessageProperties): Message {
-    return this.main.moveFrom(message, properties);
-  }
-
-  read(afterSequence: number, maxMessages: number, maxBytes: number): Promise<Message[]> {
-    return this.main.read(afterSequence, maxMessages, maxBytes);
-  }
-
-  acknowledge(message: Message): void {
-    this.main.acknowledge(message);
-  }
-
-  isAcknowledged(sequence: number): boolean {
-    return this.main.isAcknowledged(sequence);
-  }
-
-  purge(): void {
-    this.main.purge();
-  }
-
-  returnsOf(message: Message): number {
-    return this.main.returnsOf(message);
-  }
-
-  countReturn(message: Message): number {
-    return this.main.countReturn(message);
-  }
-
   createLane(name: string): MemoryLane {
     const lane = new MemoryLane(name, () => undefined);
     this.lanes.set(name, lane);
@@ -224,7 +176,7 @@ class MemoryQueue implements StoredQueue {
   }
 
   remove(): void {
-    this.purge();
+    this.main.purge();
     for (const name of [...this.lanes.keys()]) this.removeLane(name);
     this.#removed();
   }
@@ -232,7 +184,7 @@ class MemoryQueue implements StoredQueue {
   createCursor(name: string): StoredCursor {
     const cursor = new MemoryCursor(
       name,
-      (sequence) => this.isAcknowledged(sequence),
+      (sequence) => this.main.isAcknowledged(sequence),
       () => this.cursors.delete(name),
     );
     this.cursors.set(name, cursor);

@@ -59,10 +59,10 @@ export interface StoredLane {
   countReturn(message: Message): number;
 }
 
-/** A queue; as a lane it is its main one. */
-export interface StoredQueue extends StoredLane {
+/** A queue: its lanes, and what is kept beside them. */
+export interface StoredQueue {
   readonly name: string;
-  /** The same without a detour, for what is done for every message. */
+  /** Where messages of ordinary priority stand. */
   readonly main: StoredLane;
   /** What the broker keeps with the queue, as JSON. */
   readonly attributes: string;

@@ -438,7 +438,7 @@ export class Simulation {
   async #observe(): Promise<Omit<Known, 'order'>[]> {
     const all: Omit<Known, 'order'>[] = [];
     for (const queue of this.#store.queues.values()) {
-      for (const lane of [queue, ...queue.lanes.values()]) {
+      for (const lane of [queue.main, ...queue.lanes.values()]) {
         let after = 0;
         for (;;) {
           const messages = await this.#clock.run(lane.read(after, 100, 1e6));
