@@ -1,8 +1,8 @@
 import type { Log, Stream } from '@rookery/storage';
 import { translate } from './log-errors.ts';
 import { LogIds } from './log-ids.ts';
-import { LogLane, type LogMessage, ReturnCounter } from './log-lane.ts';
-import type { KeptId, Message, MessageProperties, StoredCursor, StoredQueue } from './store.ts';
+import { LogLane, ReturnCounter } from './log-lane.ts';
+import type { KeptId, StoredCursor, StoredQueue } from './store.ts';
 
 /** What a queue is made of: its own stream, and those that stand beside it by the names that `laneStreamName` gives. */
 export interface QueueStreams {
