@@ -1,5 +1,6 @@
 /** What daemons that keep groups say to each other, so that they hold the same. What it means: docs/internals/durable.md. */
 import { getU16, getU32, getU64, putU16, putU32, putU64 } from './bytes.ts';
+import { type Cursor, putName, takeName } from './names.ts';
 import type { RingId } from './packets.ts';
 
 /** What a daemon holds of what one daemon sent in one configuration: all up to `order`. */
@@ -116,11 +117,6 @@ export function decodeDurable(bytes: Buffer): DurableEvent | undefined {
   return { kind: 'fill', ring, group, turn, records };
 }
 
-interface Cursor {
-  readonly bytes: Buffer;
-  at: number;
-}
-
 function takeKeeping(cursor: Cursor, ring: RingId): Keeping | undefined {
   const { bytes } = cursor;
   if (cursor.at + 2 > bytes.length) return undefined;
@@ -170,18 +166,4 @@ function sizeOf(event: DurableEvent): number {
   for (const pattern of event.patterns) size += 1 + pattern.length;
   for (const { name, strands } of event.groups) size += 1 + name.length + 12 + strands.length * STRAND_BYTES;
   return size;
-}
-
-function putName(bytes: Buffer, at: number, name: string): number {
-  bytes[at] = name.length;
-  bytes.write(name, at + 1, name.length, 'latin1');
-  return at + 1 + name.length;
-}
-
-function takeName(cursor: Cursor): string | undefined {
-  const { bytes, at } = cursor;
-  const length = bytes[at];
-  if (length === undefined || length === 0 || at + 1 + length > bytes.length) return undefined;
-  cursor.at = at + 1 + length;
-  return bytes.toString('latin1', at + 1, cursor.at);
 }

@@ -4,6 +4,7 @@
  */
 import { getU16, getU32, putU16, putU32 } from './bytes.ts';
 import { type DurableEvent, DurableType, decodeDurable, encodeDurable } from './durable.ts';
+import { type Cursor, putName, takeName } from './names.ts';
 import { isOrigin, ORIGIN_BYTES, type Origin, putOrigin, takeOrigin } from './origin.ts';
 
 const EventType = { message: 1, join: 2, leave: 3, disconnect: 4, state: 5, pressure: 6 } as const;
@@ -201,11 +202,6 @@ export function groupsFit(groups: readonly string[]): boolean {
   return groups.length > 0 && groups.length <= GROUPS_MAX;
 }
 
-interface Cursor {
-  readonly bytes: Buffer;
-  at: number;
-}
-
 function takeState(cursor: Cursor): GroupState | undefined {
   const { bytes } = cursor;
   const history = takeName(cursor);
@@ -222,18 +218,4 @@ function takeState(cursor: Cursor): GroupState | undefined {
   }
   // What a newer version says behind it is passed over: without a state the exchange would never end.
   return { kind: 'state', history, members };
-}
-
-function putName(bytes: Buffer, at: number, name: string): number {
-  bytes[at] = name.length;
-  bytes.write(name, at + 1, name.length, 'latin1');
-  return at + 1 + name.length;
-}
-
-function takeName(cursor: Cursor): string | undefined {
-  const { bytes, at } = cursor;
-  const length = bytes[at];
-  if (length === undefined || length === 0 || at + 1 + length > bytes.length) return undefined;
-  cursor.at = at + 1 + length;
-  return bytes.toString('latin1', at + 1, cursor.at);
 }
