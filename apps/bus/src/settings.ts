@@ -12,12 +12,12 @@ import {
   durationMs,
   integer,
   list,
-  parseDuration,
   type Setting,
   type SettingsDefinition,
   type SettingsTable,
   setting,
   settingsTable,
+  syncMode,
   tableOf,
   text,
   type ValuesOf,
@@ -58,17 +58,6 @@ const durableTable: z.ZodType<Record<string, Partial<DurableSettings>>> = z.reco
   z.string().min(1).max(31),
   tableOf(durableFields) as z.ZodType<Partial<DurableSettings>>,
 );
-
-/** `always`, `never`, or how long a write may stay off the device. */
-const syncMode: z.ZodType<SyncMode> = z
-  .union([z.string(), z.number()], { error: 'expected always, never, or milliseconds' })
-  .transform((value, context): SyncMode => {
-    if (value === 'always' || value === 'never') return value;
-    const everyMs = typeof value === 'number' ? value : parseDuration(value);
-    if (everyMs !== undefined && everyMs >= 1 && everyMs <= 3_600_000) return { everyMs };
-    context.addIssue({ code: 'custom', message: 'expected always, never, or a time from 1ms to 1h' });
-    return z.NEVER;
-  });
 
 /** An interface is not assignable to a record; what is mapped from it is. */
 type Mapped<T> = { readonly [name in keyof T]: T[name] };
@@ -217,7 +206,7 @@ const own: Own = {
     reason: 'What is kept costs a disk; only you know what is worth it. More in the table durable.',
   }),
   keepSync: setting<SyncMode>({
-    schema: syncMode,
+    schema: syncMode(),
     default: { everyMs: 20 },
     description:
       'When what is kept reaches the device: always (before a publisher’s confirmation), never, or every so many ms',

@@ -7,13 +7,13 @@ import {
   durationMs,
   integer,
   list,
-  parseDuration,
   port,
   type Setting,
   type SettingsDefinition,
   type SettingsTable,
   setting,
   settingsTable,
+  syncMode,
   tableOf,
   text,
   type ValuesOf,
@@ -27,17 +27,6 @@ import { wireName } from './names.ts';
 import { wheelMs } from './queue/delays/wheel.ts';
 import type { QueueSettings } from './queue/settings.ts';
 import { type ThrottleSettings, throttleSettings } from './throttle/settings.ts';
-
-/** `always`, `never`, or how long a write may stay off the device. */
-const syncMode: z.ZodType<SyncMode> = z
-  .union([z.string(), z.number()], { error: 'expected always, never, or milliseconds' })
-  .transform((value, context): SyncMode => {
-    if (value === 'always' || value === 'never') return value;
-    const everyMs = typeof value === 'number' ? value : parseDuration(value);
-    if (everyMs !== undefined && everyMs >= 1 && everyMs <= 3_600_000) return { everyMs };
-    context.addIssue({ code: 'custom', message: 'expected always, never, or a time from 1ms to 1h' });
-    return z.NEVER;
-  });
 
 const queueTable = tableOf(queueFields) as z.ZodType<Partial<QueueSettings>>;
 
@@ -117,7 +106,7 @@ const own: Own = {
     reason: 'In the folder where the server is started, so that trying it leaves nothing elsewhere.',
   }),
   sync: setting<SyncMode>({
-    schema: syncMode,
+    schema: syncMode(),
     default: 'always',
     description:
       'When written messages reach the device: always (before each reply), never, or every so many ms',

@@ -116,6 +116,7 @@ export {
   list,
   port,
   type Range,
+  syncMode,
   text,
 } from './settings/schemas.ts';
 export {

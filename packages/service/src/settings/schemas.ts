@@ -50,6 +50,19 @@ export function durationMs(range: Range = {}): z.ZodType<number> {
   return numeric('a duration such as 500ms, 2s or 1h', range, formatDuration, parseDuration);
 }
 
+/** When what was written is on the device: `always`, `never`, or milliseconds that it may take, from 1 to an hour. */
+export function syncMode(): z.ZodType<'always' | 'never' | { readonly everyMs: number }> {
+  return z
+    .union([z.string(), z.number()], { error: 'expected always, never, or milliseconds' })
+    .transform((value, context) => {
+      if (value === 'always' || value === 'never') return value;
+      const everyMs = typeof value === 'number' ? value : parseDuration(value);
+      if (everyMs !== undefined && everyMs >= 1 && everyMs <= 3_600_000) return { everyMs };
+      context.addIssue({ code: 'custom', message: 'expected always, never, or a time from 1ms to 1h' });
+      return z.NEVER;
+    });
+}
+
 /** A size in bytes, written as `65536`, `64k`, `16MiB` (see `parseBytes`). */
 export function byteSize(range: Range = {}): z.ZodType<number> {
   return numeric('a size such as 64KiB or 16MiB', range, formatBytes, parseBytes);
