@@ -1,5 +1,5 @@
 /** Simulated clock, disk and network, random numbers with a seed, real processes and hosts. For tests only. */
-export { type Browser, browserAvailable, launchBrowser, type Page } from './browser.ts';
+export { type Browser, browserAvailable, complaintsOf, launchBrowser, type Page } from './browser.ts';
 export { type ProgramClock, type ProgramLife, SimulatedClock } from './clock.ts';
 export { SimulatedDisk } from './disk.ts';
 export type { FailedSync } from './disk-content.ts';

@@ -1,4 +1,4 @@
-import { type Browser, browserAvailable, launchBrowser, type Page } from '@rookery/testkit';
+import { type Browser, browserAvailable, complaintsOf, launchBrowser, type Page } from '@rookery/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startInProcess, startInProcessRing } from '../in-process.ts';
 
@@ -7,25 +7,16 @@ import { startInProcess, startInProcessRing } from '../in-process.ts';
 describe.skipIf(!browserAvailable())('the page', { timeout: 60_000 }, () => {
   let browser: Browser;
   let page: Page;
-  let problems: string[];
+  let problems: readonly string[];
   beforeAll(async () => {
     browser = await launchBrowser();
   });
   afterAll(() => browser.close());
 
   beforeEach(async () => {
-    problems = [];
     page = await browser.newPage();
     page.setDefaultTimeout(20_000);
-    page.on('pageerror', (error) => problems.push(String(error)));
-    page.on('dialog', (dialog) => {
-      problems.push(dialog.message());
-      void dialog.dismiss();
-    });
-    page.on('console', (message) => {
-      if (message.type() === 'error' && !/401 \(Unauthorized\)/.test(message.text()))
-        problems.push(message.text());
-    });
+    problems = complaintsOf(page, /401 \(Unauthorized\)/);
   });
   afterEach(async () => {
     await page.close();

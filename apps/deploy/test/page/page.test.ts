@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import {
   type Browser,
   browserAvailable,
+  complaintsOf,
   freePort,
   launchBrowser,
   type Page,
@@ -27,6 +28,9 @@ const PICTURES = process.env.ROOKERY_TEST_PICTURES;
 async function picture(page: Page, name: string): Promise<void> {
   if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
 }
+
+/** A push that has ended serves its page no more. */
+const GONE = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE/;
 
 describe.skipIf(!browserAvailable())('the page, in chromium', { timeout: SLOW }, () => {
   let browser: Browser;
@@ -72,23 +76,12 @@ describe.skipIf(!browserAvailable())('the page, in chromium', { timeout: SLOW },
     });
   }
 
-  /** What the page complains of, which must be nothing. */
-  function complaints(page: Page): string[] {
-    const seen: string[] = [];
-    page.on('pageerror', (error) => seen.push(error.message));
-    page.on('console', (message) => {
-      if (message.type() === 'error' && !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE/.test(message.text()))
-        seen.push(message.text());
-    });
-    return seen;
-  }
-
   test('a push to twelve hosts fills the grid, wave by wave; a bad release is seen to go back', async () => {
     const slow = await inventory(12, 'published = "sleep 2"');
     const port = await freePort();
     const ui = ['--ui', `127.0.0.1:${port}`, '--wave', '1,4,12'];
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    const wrong = complaints(page);
+    const wrong = complaintsOf(page, GONE);
     {
       await using pushing = await startPush(one, slow, ...ui);
       await page.goto(pushing.ready![1]!);
@@ -146,7 +139,7 @@ describe.skipIf(!browserAvailable())('the page, in chromium', { timeout: SLOW },
       boards: () => [boardOfPush(deployment, peers, performance.now())!],
     });
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    const wrong = complaints(page);
+    const wrong = complaintsOf(page, GONE);
     await page.goto(server.url);
     await page.locator('#grid.dense').waitFor();
     expect(await page.locator('.cell').count()).toBe(1000);
@@ -224,7 +217,7 @@ describe.skipIf(!browserAvailable())('the page, in chromium', { timeout: SLOW },
       );
     };
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    const wrong = complaints(page);
+    const wrong = complaintsOf(page, GONE);
     await page.goto(tracker.ready![1]!);
     await page.getByText('Nothing to see yet').waitFor();
     await announce('a', 1, 'left=0&origin=1&uploaded=5000000&downloaded=0');

@@ -1,6 +1,7 @@
 import {
   type Browser,
   browserAvailable,
+  complaintsOf,
   launchBrowser,
   type Page,
   type TemporaryFolder,
@@ -16,7 +17,7 @@ import { connectText } from '../text-client.ts';
 let folder: TemporaryFolder;
 let server: QueueServer;
 let page: Page;
-let problems: string[];
+let problems: readonly string[];
 
 async function open(settings: QueueServerOptions['settings'] = {}, fragment = ''): Promise<void> {
   server = new QueueServer({
@@ -55,18 +56,9 @@ describe.skipIf(!browserAvailable())('the page', { timeout: 60_000 }, () => {
 
   beforeEach(async () => {
     folder = await temporaryFolder();
-    problems = [];
     page = await browser.newPage();
     page.setDefaultTimeout(15_000);
-    page.on('pageerror', (error) => problems.push(String(error)));
-    page.on('dialog', (dialog) => {
-      problems.push(dialog.message());
-      void dialog.dismiss();
-    });
-    page.on('console', (message) => {
-      if (message.type() === 'error' && !/401 \(Unauthorized\)/.test(message.text()))
-        problems.push(message.text());
-    });
+    problems = complaintsOf(page, /401 \(Unauthorized\)/);
   });
   afterEach(async () => {
     await page.close();
