@@ -1,9 +1,36 @@
 import { defineConfig } from 'vitest/config';
 
+const conditions = ['@rookery/source'];
+
+const project = (root: string, test: { testTimeout?: number; env?: Record<string, string> } = {}) => ({
+  // Workspace sources run unbuilt; see the "exports" of each package.
+  resolve: { conditions },
+  ssr: { resolve: { conditions: [...conditions, 'node', 'import', 'default'] } },
+  test: {
+    name: root.split('/').at(-1)!,
+    root,
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    // Two suit the two cores of CI, since most wait for real processes; projects don't take it from the root.
+    maxWorkers: 2,
+    ...test,
+  },
+});
+
 export default defineConfig({
   test: {
-    projects: ['packages/*', 'apps/*'],
-    // Two workers suit the two cores of CI: some tests time real processes.
-    maxWorkers: 2,
+    projects: [
+      project('packages/protocol'),
+      project('packages/service'),
+      project('packages/storage'),
+      project('packages/testkit'),
+      project('apps/queue'),
+      project('apps/bus'),
+      project('apps/deploy', {
+        // Trees of hundreds of files, on a disk that others use too.
+        testTimeout: 60_000,
+        // Pushes of tests are not written down among the user's own.
+        env: { ROOKERY_DEPLOY_HISTORY: 'none' },
+      }),
+    ],
   },
 });

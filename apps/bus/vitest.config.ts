@@ -1,8 +1,0 @@
-import { defineConfig } from 'vitest/config';
-
-export default defineConfig({
-  // Workspace sources run unbuilt; see the "exports" of each package.
-  resolve: { conditions: ['@rookery/source'] },
-  ssr: { resolve: { conditions: ['@rookery/source', 'node', 'import', 'default'] } },
-  test: { name: 'bus', include: ['src/**/*.test.ts', 'test/**/*.test.ts'] },
-});
