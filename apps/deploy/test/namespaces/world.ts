@@ -11,6 +11,7 @@ import {
   temporaryFolder,
   waitFor,
 } from '@rookery/testkit';
+import { expect } from 'vitest';
 import { generateKeys, parsePublicKey, parseSigningKey } from '../../src/release/keys.ts';
 import { packFolder, plant } from '../support.ts';
 
@@ -63,8 +64,8 @@ export interface NamespaceWorld extends AsyncDisposable {
   release(version: string, bytes?: number): Promise<Release>;
   /** `more` are flags; without a tracker in them it is its own origin. */
   startPush(release: Release, ...more: string[]): Promise<RunningProcess>;
-  /** Resolves to the last event, `done`. */
-  push(release: Release, ...more: string[]): Promise<PushEventLine>;
+  /** Resolves to its events, of which the last is `done`. */
+  push(release: Release, ...more: string[]): Promise<PushEventLine[]>;
   /** A program of ours in the office. */
   rookery(args: readonly string[], readyPattern?: RegExp): Promise<RunningProcess>;
   startLoad(): Promise<Load>;
@@ -86,6 +87,16 @@ export function eventsOf({ stdout }: RunningProcess): PushEventLine[] {
     .flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as PushEventLine] : []));
 }
 
+/** How a push ended; one that ended otherwise is told from its begin. */
+export function expectOutcome(events: readonly PushEventLine[], outcome: string): void {
+  const story = events.filter(({ event }) => event !== 'progress' && event !== 'swarm');
+  const done = events.at(-1);
+  expect([done?.event, done?.outcome], story.map((event) => JSON.stringify(event)).join('\n')).toEqual([
+    'done',
+    outcome,
+  ]);
+}
+
 /** Hosts on one switch, each with an agent and, once something is deployed, an app that answers over HTTP. */
 export async function namespaceWorld(count: number): Promise<NamespaceWorld> {
   const folder: TemporaryFolder = await temporaryFolder('rookery-namespaces-');
@@ -100,7 +111,6 @@ export async function namespaceWorld(count: number): Promise<NamespaceWorld> {
   };
   const { privatePem } = await key('release');
   await key('coordinator');
-  const known: string[] = ['[defaults]', 'transport = "agent"'];
   const all = machines.map((host, index): DeployedHost => {
     const name = `host${index + 1}`;
     const root = at(name);
@@ -113,21 +123,23 @@ export async function namespaceWorld(count: number): Promise<NamespaceWorld> {
       revisions: () => read('revisions.log'),
     };
   });
-  await Promise.all(
+  const known = await Promise.all(
     all.map(async ({ name, host, root }) => {
       const { publicPem } = await key(name);
       await mkdir(root);
       await writeFile(at(`${name}.toml`), agentSettings(at, name, root));
-      known.push(
+      await rookeryOn(host, ['agent', '--config', at(`${name}.toml`)], /public_key/);
+      return [
         `[hosts.${name}]`,
         `root = "${root}"`,
         `address = "${host.address}"`,
         `agent_key = "${parsePublicKey(publicPem).text}"`,
-      );
-      await rookeryOn(host, ['agent', '--config', at(`${name}.toml`)], /public_key/);
+      ];
     }),
   );
-  await writeFile(at('hosts.toml'), `${known.join('\n')}\n`);
+  // In the order of the hosts, whichever was ready first: it is the order of the waves.
+  const inventory = ['[defaults]', 'transport = "agent"', ...known.flat(), ''];
+  await writeFile(at('hosts.toml'), inventory.join('\n'));
 
   const startPush: NamespaceWorld['startPush'] = (release, ...more) => {
     const origin = more.includes('--tracker') ? [] : ['--tree', release.tree];
@@ -152,9 +164,7 @@ export async function namespaceWorld(count: number): Promise<NamespaceWorld> {
     async push(release, ...more) {
       await using running = await startPush(release, ...more);
       await running.waitForExit(120_000);
-      const done = eventsOf(running).findLast(({ event }) => event === 'done');
-      if (done === undefined) throw new Error(`no end:\n${running.output.slice(-3_000)}`);
-      return done;
+      return eventsOf(running);
     },
     rookery: (args, readyPattern) => rookeryOn(office!, [...args, '--json'], readyPattern),
     startLoad: () => startLoad(office!, all),
