@@ -13,6 +13,8 @@ import {
   type Log,
   listenTcp,
   type Metrics,
+  type SettingChange,
+  setLogLevel,
   settingsOver,
 } from '@rookery/service';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -36,6 +38,7 @@ export interface AgentOptions {
 
 /** A warm daemon on a host: coordinators whose keys it knows deploy through it, within its own settings. */
 export interface Agent {
+  /** As they hold now. */
   readonly settings: AgentSettings;
   /** Its parts in order; for a program of its own: `runProcess({ lifecycle: agent.lifecycle, … })`. */
   readonly lifecycle: Lifecycle;
@@ -46,6 +49,12 @@ export interface Agent {
   readonly publicKey: string | undefined;
   /** @throws ServiceError `START_FAILED` */
   start(): Promise<void>;
+  /**
+   * Reads the settings and the files of public keys again, and applies what can change while it runs to whoever comes
+   * next; coordinators that are no longer named are let go when their step is done. Resolves to the settings that differ.
+   * @throws ServiceError for a file that is wrong: then nothing changes
+   */
+  reload(): Promise<readonly SettingChange[]>;
   /** Takes nobody in any more, and lets running steps end. Resolves to the exit code. */
   stop(): Promise<number>;
 }
@@ -66,15 +75,18 @@ const PATIENCE = 0.8;
  * @throws ServiceError `SETTING_INVALID`
  */
 export function createAgent(options: AgentOptions = {}): Agent {
-  const settings: AgentSettings = options.loaded?.values ?? settingsOver(agentSettings, options.settings);
+  let loaded = options.loaded;
+  let settings: AgentSettings = loaded?.values ?? settingsOver(agentSettings, options.settings);
   checkComplete(settings);
   const log = options.log ?? createLogger({ name: 'rookery-deploy-agent', level: 'silent' });
-  const roots = rootsOf(settings);
-  const sessions = new Set<AgentSession>();
+  let roots = rootsOf(settings);
+  /** With the coordinator's key. */
+  const sessions = new Map<AgentSession, string>();
   const counts = { started: 0, stranger: 0, busy: 0, noise: 0, refused: 0 };
   let door: Door | undefined;
   let publicKey: string | undefined;
   let trust: readonly string[] = [];
+  let coordinators: ReadonlySet<string> = new Set();
 
   const admit = (socket: TLSSocket, coordinator: string): void => {
     const { remoteAddress: address } = socket;
@@ -97,7 +109,7 @@ export function createAgent(options: AgentOptions = {}): Agent {
         log.info({ coordinator, address, root, owner, deployment, pid }, 'session started');
       },
     });
-    sessions.add(session);
+    sessions.set(session, coordinator);
     void session.ended.then(({ reason }) => {
       sessions.delete(session);
       if (started) log.info({ coordinator, address, reason }, 'session ended');
@@ -117,9 +129,10 @@ export function createAgent(options: AgentOptions = {}): Agent {
     const identity = createIdentity(await readPrivateKey(settings.key ?? ''));
     publicKey = identity.publicKey.text;
     trust = await readPublicKeys(settings.trust);
+    coordinators = new Set(await readPublicKeys(settings.coordinators));
     door = createDoor({
       identity,
-      coordinators: new Set(await readPublicKeys(settings.coordinators)),
+      isCoordinator: (key) => coordinators.has(key),
       maxHandshakes: settings.maxHandshakes,
       handshakeTimeoutMs: settings.handshakeTimeoutMs,
       onCoordinator: admit,
@@ -132,11 +145,31 @@ export function createAgent(options: AgentOptions = {}): Agent {
     const { host, port } = settings.listen;
     await listenTcp(door.server, 'coordinators', host, port);
   };
+  const reload = async (): Promise<readonly SettingChange[]> => {
+    // First what may be wrong: then nothing changes.
+    const reloaded = loaded?.reload();
+    const values = reloaded?.settings.values ?? settings;
+    checkComplete(values);
+    const trusted = await readPublicKeys(values.trust);
+    const obeyed = new Set(await readPublicKeys(values.coordinators));
+    loaded = reloaded?.settings;
+    settings = values;
+    roots = rootsOf(values);
+    trust = trusted;
+    coordinators = obeyed;
+    setLogLevel(log, values.logLevel);
+    for (const [session, coordinator] of sessions) if (!obeyed.has(coordinator)) session.end();
+    const changes = reloaded?.changes ?? [];
+    for (const change of changes)
+      log.info({ change }, change.needsRestart ? 'setting changed, restart to apply' : 'setting changed');
+    log.info({ coordinators: obeyed.size, trust: trusted.length, roots: [...roots.keys()] }, 'reloaded');
+    return changes;
+  };
   const drain = async (deadline: Deadline): Promise<void> => {
     const closed = door === undefined ? undefined : closeServer(door.server);
     // Whoever is still at the door would come in after the others were sent out.
     door?.hangUp();
-    const all = [...sessions];
+    const all = [...sessions.keys()];
     for (const session of all) session.end();
     const cancel = setTimeout(() => {
       for (const session of all) session.signal('SIGTERM');
@@ -175,7 +208,9 @@ export function createAgent(options: AgentOptions = {}): Agent {
   lifecycle.add({ name: 'agent', start: listen, stop: drain });
   admin.check('lifecycle', () => lifecycle.notReady());
   return {
-    settings,
+    get settings() {
+      return settings;
+    },
     lifecycle,
     get address() {
       return addressOf(door?.server);
@@ -187,6 +222,7 @@ export function createAgent(options: AgentOptions = {}): Agent {
       return publicKey;
     },
     start: () => lifecycle.start(),
+    reload,
     stop: () => lifecycle.stop(),
   };
 }

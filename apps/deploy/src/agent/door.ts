@@ -4,8 +4,8 @@ import { type Identity, peerKey } from './identity.ts';
 
 export interface DoorOptions {
   readonly identity: Identity;
-  /** Public keys in base64. */
-  readonly coordinators: ReadonlySet<string>;
+  /** Whether somebody with this public key, in base64, is obeyed now. */
+  readonly isCoordinator: (key: string) => boolean;
   readonly maxHandshakes: number;
   readonly handshakeTimeoutMs: number;
   /** Of a coordinator that has proved to have a key of these. */
@@ -26,7 +26,7 @@ export interface Door {
 
 /** Lets in who has a key that is known. Whoever hasn't proved it yet costs a bounded time, and a bounded place. */
 export function createDoor(options: DoorOptions): Door {
-  const { identity, coordinators, maxHandshakes, handshakeTimeoutMs } = options;
+  const { identity, isCoordinator, maxHandshakes, handshakeTimeoutMs } = options;
   /** By the other end's address; the oldest first. */
   const pending = new Map<string, Socket>();
   const server = createServer({
@@ -53,7 +53,7 @@ export function createDoor(options: DoorOptions): Door {
   server.on('secureConnection', (socket) => {
     socket.on('error', () => undefined);
     const key = peerKey(socket)?.text;
-    if (key === undefined || !coordinators.has(key)) {
+    if (key === undefined || !isCoordinator(key)) {
       // Anybody can make a key: a stranger keeps its place among those who have proved nothing until it is gone.
       options.onStranger(socket, key);
       return;

@@ -82,12 +82,14 @@ const own: Own = {
     default: [],
     description: 'Public keys whose commands are obeyed: .pub files, or base64',
     reason: 'Nobody, until somebody is named.',
+    reload: 'live',
   }),
   trust: setting<string[]>({
     schema: list(key),
     default: [],
     description: 'Public keys that may have signed a release: .pub files, or base64',
     reason: 'Who deploys is not who releases: a coordinator’s word on this counts for nothing.',
+    reload: 'live',
   }),
   roots: setting<string[]>({
     schema: list(absolutePath),
@@ -95,30 +97,35 @@ const own: Own = {
     description: 'Folders that are deployed to; those that have a [root."/…"] table need not be named',
     reason: 'Nothing else on this host is touched.',
     flag: 'root',
+    reload: 'live',
   }),
   keep: setting({
     schema: rootFields.keep,
     default: KEEP,
     description: 'Releases that cleanup leaves',
     reason: 'Capistrano’s.',
+    reload: 'live',
   }),
   linkedFiles: setting<string[]>({
     schema: rootFields.linkedFiles,
     default: [],
     description: 'Files below shared/ that every release gets a link to',
     reason: 'What an app keeps between releases, only its host knows.',
+    reload: 'live',
   }),
   linkedFolders: setting<string[]>({
     schema: rootFields.linkedFolders,
     default: [],
     description: 'Folders below shared/ that every release gets a link to',
     reason: 'What an app keeps between releases, only its host knows.',
+    reload: 'live',
   }),
   maxSessions: setting({
     schema: integer({ min: 1, max: 1_000 }),
     default: 16,
     description: 'Coordinators’ connections at a time',
     reason: 'Each is a process of some 75 MB, and a root can be deployed to by one.',
+    reload: 'live',
   }),
   maxHandshakes: setting({
     schema: integer({ min: 1, max: 10_000 }),
@@ -143,16 +150,19 @@ const tables: Mapped<Tables> = {
     schema: hooks,
     default: {},
     description: 'Commands at each step, for all roots',
+    reload: 'live',
   }),
   check: settingsTable<GivenCheck | undefined>({
     schema: check,
     default: undefined,
     description: 'How to find out whether a release works, for all roots',
+    reload: 'live',
   }),
   root: settingsTable<Record<string, GivenRoot>>({
     schema: z.record(absolutePath, tableOf(rootFields)),
     default: {},
     description: 'What one root has; hooks win one by one, a check as a whole',
+    reload: 'live',
   }),
 };
 

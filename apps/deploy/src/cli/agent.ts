@@ -25,6 +25,7 @@ export function addAgent(root: Command): void {
         return {
           lifecycle: agent.lifecycle,
           announce: () => ({ ...agent.address!, public_key: agent.publicKey, admin: agent.adminUrl }),
+          reload: async () => void (await agent.reload()),
         };
       },
     });

@@ -11,7 +11,7 @@ import { createIdentity } from '../../src/agent/identity.ts';
 import { CHECK_DEFAULTS, type HostSettings } from '../../src/host/settings.ts';
 import { agentTransport } from '../../src/hosts/agent/agent.ts';
 import type { Transport } from '../../src/hosts/transport.ts';
-import { parseSigningKey } from '../../src/release/keys.ts';
+import { parseSigningKey, type SigningKey } from '../../src/release/keys.ts';
 import { refusal } from '../support.ts';
 import { agentsTransport, newKey, settingsOfAgent, startAgent, type TestAgent } from './agents.ts';
 import { transportCompliance } from './transport-compliance.ts';
@@ -340,6 +340,84 @@ describe('agent', () => {
     }
     const waits = { hooks: { updated: 'touch ../../in-hook; while [ ! -e ../../go ]; do sleep 0.05; done' } };
 
+    /** An agent that is a process, with one root and settings that can be written again. */
+    async function ownProcess(root: string) {
+      const { key } = await settingsOfAgent(world, ann, []);
+      const agentKey = parseSigningKey(await readFile(key!, 'utf8')).publicKey.text;
+      const port = await freePort();
+      const config = `${root}.toml`;
+      return {
+        agentKey,
+        config,
+        write: (coordinators: readonly SigningKey[], updated: string) =>
+          writeFile(
+            config,
+            [
+              `listen = "127.0.0.1:${port}"`,
+              'admin_port = 0',
+              `key = ${JSON.stringify(key)}`,
+              `coordinators = ${JSON.stringify(coordinators.map(({ publicKey }) => publicKey.text))}`,
+              `trust = ["${world.trustFile}"]`,
+              `[root.${JSON.stringify(root)}.hooks]`,
+              `updated = ${JSON.stringify(updated)}`,
+            ].join('\n'),
+          ),
+        start: () =>
+          startProcess({
+            command: process.execPath,
+            args: ['--conditions=@rookery/source', PROGRAM, 'agent', '--config', config],
+            readyPattern: /"msg":"listening on/,
+            readyWithinMs: 60_000,
+          }),
+        host(settings: HostSettings, key = ann): TestHost {
+          const transport = transportOf(key);
+          const place = { transport: 'agent', address: '127.0.0.1', port, agentKey } as const;
+          const there: Transport = {
+            ...transport,
+            open: (to, opening) => transport.open({ ...to, ...place }, opening),
+          };
+          return testHost(world, settings, { transport: there });
+        },
+      };
+    }
+
+    test('SIGHUP: keys and hooks hold as they are written now, for whoever comes next', async () => {
+      const { root } = newSettings();
+      const own = await ownProcess(root);
+      await own.write([ann], waits.hooks.updated);
+      await using agent = await own.start();
+      const host = own.host(settingsOf(root));
+      const bob = newKey();
+      const connected = (key: SigningKey): Promise<string> => {
+        const other = own.host(settingsOf(root), key);
+        return refusal(other.connection().then(() => other.leave()));
+      };
+      const { switching } = await inSwitch(host);
+      expect(await connected(bob)).toMatch(/^not-allowed/);
+
+      await writeFile(own.config, 'coordinators = [');
+      agent.kill('SIGHUP');
+      await waitFor(() => agent.stdout.includes('reload failed'), {
+        what: 'a file that is wrong to be told',
+      });
+      expect(await connected(ann)).toBe('not refused');
+
+      await own.write([bob], 'echo second >../../ran');
+      agent.kill('SIGHUP');
+      await waitFor(() => agent.stdout.includes('"msg":"reloaded"'), { what: 'the agent to reload' });
+      expect(await connected(ann)).toMatch(/^not-allowed: This agent doesn’t obey the key/);
+      // Who was at it comes to the end of that step, by the hook of before, and no further.
+      await writeFile(join(root, 'go'), '');
+      expect(await switching).toBe('not refused');
+      expect(await refusal(host.run({ step: 'status' }))).toMatch(/^vanished/);
+      await host.kill();
+
+      const next = own.host(settingsOf(root), bob);
+      await next.deploy(await world.release('3.0'));
+      expect(await readFile(join(root, 'ran'), 'utf8')).toBe('second\n');
+      await next.leave();
+    });
+
     test('a kill ends the host’s side at once, whatever it does', async () => {
       const { host } = await served(waits);
       const { switching } = await inSwitch(host);
@@ -374,36 +452,11 @@ describe('agent', () => {
 
     test('SIGKILL of the agent within a switch: it comes to its end, and the next one goes on', async () => {
       const settings = newSettings(waits);
-      const given = await settingsOfAgent(world, ann, [settings]);
-      const port = await freePort();
-      const config = world.at('agent.toml');
-      await writeFile(
-        config,
-        [
-          `listen = "127.0.0.1:${port}"`,
-          'admin_port = 0',
-          `key = ${JSON.stringify(given.key)}`,
-          `coordinators = ["${ann.publicKey.text}"]`,
-          `trust = ["${world.trustFile}"]`,
-          `[root.${JSON.stringify(settings.root)}.hooks]`,
-          `updated = ${JSON.stringify(waits.hooks.updated)}`,
-        ].join('\n'),
-      );
-      const start = () =>
-        startProcess({
-          command: process.execPath,
-          args: ['--conditions=@rookery/source', PROGRAM, 'agent', '--config', config],
-          readyPattern: /"msg":"listening on/,
-          readyWithinMs: 60_000,
-        });
-      await using agent = await start();
-      const agentKey = parseSigningKey(await readFile(given.key!, 'utf8')).publicKey.text;
-      expect(agent.stdout).toContain(`"public_key":"${agentKey}"`);
-      const transport = transportOf();
-      const place = { transport: 'agent', address: '127.0.0.1', port, agentKey } as const;
-      const host = testHost(world, settings, {
-        transport: { ...transport, open: (to, opening) => transport.open({ ...to, ...place }, opening) },
-      });
+      const own = await ownProcess(settings.root);
+      await own.write([ann], waits.hooks.updated);
+      await using agent = await own.start();
+      expect(agent.stdout).toContain(`"public_key":"${own.agentKey}"`);
+      const host = own.host(settings);
       const { switching } = await inSwitch(host);
       const { ready } = await host.connection();
       agent.kill('SIGKILL');
@@ -414,7 +467,7 @@ describe('agent', () => {
       expect(await readFile(join(host.root, 'current/version.txt'), 'utf8')).toBe('1.0');
       await host.kill();
 
-      await using again = await start();
+      await using again = await own.start();
       await host.deploy(one);
       expect((await host.run({ step: 'status' })).unfinished).toBeNull();
       await host.leave();

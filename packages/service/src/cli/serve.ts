@@ -13,7 +13,7 @@ export interface Served {
   /** Where it listens, once it does; the other fields are told beside. */
   readonly announce: () => { readonly host: string; readonly port: number; readonly [more: string]: unknown };
   /** See `runProcess`. */
-  readonly reload?: () => void;
+  readonly reload?: () => void | Promise<void>;
 }
 
 export interface ServeOptions<S extends SettingsShape, T extends TablesShape> {
