@@ -57,6 +57,8 @@ const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 /** Groups that one message may name, as Spread's clients count on. */
 const GROUPS_PER_MESSAGE = 100;
 const RING_PORT = 4805;
+/** A ring is found in some 100 ms; here with room for a busy machine. */
+const FINDING_MS = 3000;
 /** How often is looked for what may be let go of. */
 const TRIM_MS = 1000;
 
@@ -295,6 +297,7 @@ export class BusDaemon {
         maxPayloadBytes: settings.messageBytes + EVENT_BYTES,
       },
       maxGroups: settings.maxKeptGroups,
+      findingMs: this.#transport === undefined ? 0 : FINDING_MS,
       submit: (payload) => this.#engine.submit('agreed', payload),
       queuedBytes: () => this.#engine.queuedBytes,
       now: () => Date.now(),

@@ -61,6 +61,11 @@ export function addKeptMetrics(metrics: Metrics, durable: Durable): void {
   gauge('kept_keys', 'Keys with a last value', ({ keys }) => keys);
   gauge('kept_readers', 'Subscriptions', ({ subscriptions }) => subscriptions);
   gauge('kept_readers_behind', 'Of these, not at the end of their log', ({ behind }) => behind);
+  metrics.registerGauge({
+    name: 'kept_readers_elsewhere',
+    help: 'Subscriptions here to groups that other daemons keep',
+    value: () => durable.readElsewhere,
+  });
   counter(
     'kept_stored_total',
     'Messages that the ring delivered and that were stored',

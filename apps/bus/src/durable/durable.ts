@@ -2,13 +2,18 @@
  * The groups that a daemon keeps. What the ring delivers goes in; what is to be said to the other daemons goes out
  * through `submit`. A daemon that keeps nothing says so, for the others wait until all have spoken.
  */
-import { type DurableEvent, encodeEvent, type Keeping } from '@rookery/protocol/bus';
+import { type DurableEvent, encodeEvent, type Keeping, type ReadingEvent } from '@rookery/protocol/bus';
+import { decodeCursor } from '@rookery/protocol/websocket';
 import { type Log, type LogEvent, type LogOptions, openLog } from '@rookery/storage';
 import type { Ordered } from '../groups/types.ts';
 import type { Configuration } from '../ring/types.ts';
 import { type GroupHost, KeptGroup } from './group.ts';
 import { planTurns } from './plan.ts';
-import { type DurableSettings, isMeant, settingsOf } from './settings.ts';
+import { Elsewhere } from './reading/elsewhere.ts';
+import { Outgoing } from './reading/outgoing.ts';
+import { type Reader, type Reading, type ReadRequest, readGroup } from './reading/reading.ts';
+import { Served } from './reading/served.ts';
+import { type DurableSettings, patternOf, settingsOf } from './settings.ts';
 import { Vector } from './vector.ts';
 
 export interface DurableOptions {
@@ -21,6 +26,8 @@ export interface DurableOptions {
   readonly open?: typeof openLog;
   /** Each costs two streams and its marks. */
   readonly maxGroups: number;
+  /** For so long after the start the other daemons may not have been found yet; ms, 0 for one that is alone. */
+  readonly findingMs: number;
   /** Messages after which a group's checkpoint is written anew, at least. For a simulator. */
   readonly checkpointMessages?: number;
   /** To all daemons. False if the ring takes no more for now. */
@@ -35,6 +42,9 @@ export interface DurableOptions {
   /** Nothing more can be kept: end. */
   readonly onFailure: (error: Error) => void;
 }
+
+/** Why a group can't be read here; `finding`: it may be in a moment. */
+export type Unreadable = 'NOT_KEPT' | 'TOO_MANY_KEPT' | 'TOO_MANY_GROUPS' | 'BAD_CURSOR' | 'finding';
 
 /** Fills wait while more than this waits for the token: what sessions send goes first. */
 const FILL_ROOM_BYTES = 256 * 1024;
@@ -61,6 +71,11 @@ export class Durable {
   readonly #dirty = new Set<KeptGroup>();
   #failed = false;
   #checkpointing = false;
+  readonly #outgoing: Outgoing;
+  /** Readings at other daemons, for clients here. */
+  readonly #elsewhere: Elsewhere;
+  /** Readings here, for clients of other daemons. */
+  readonly #served: Served;
   /** Of those that are said. */
   readonly #notKept = new Set<string>();
   /** Messages to groups that are meant to be kept, and aren't, for there are as many as may be. */
@@ -69,6 +84,12 @@ export class Durable {
   constructor(options: DurableOptions) {
     this.#options = options;
     this.patterns = Object.keys(options.patterns);
+    this.#outgoing = new Outgoing(
+      (payload) => options.queuedBytes() <= FILL_ROOM_BYTES && options.submit(payload),
+    );
+    const say = (event: ReadingEvent): void => this.#outgoing.say(event);
+    this.#elsewhere = new Elsewhere({ now: options.now, findingMs: options.findingMs, say });
+    this.#served = new Served({ group: (name) => this.group(name), say });
   }
 
   /** Reads what was kept. @throws LogError */
@@ -136,6 +157,30 @@ export class Durable {
     this.#options.onNotKept(name);
   }
 
+  // ---- Reading
+
+  /** Here, or at a daemon that keeps the group. */
+  read(request: ReadRequest, reader: Reader): Reading | Unreadable {
+    const { group: name, from, lastValue } = request;
+    if (typeof from === 'object' && 'cursor' in from && decodeCursor(from.cursor) === undefined)
+      return 'BAD_CURSOR';
+    const group = this.group(name);
+    if (group !== undefined && (!lastValue || group.hasView)) {
+      return readGroup(group, request, reader) ?? 'BAD_CURSOR';
+    }
+    if (group === undefined && this.keeps(name)) return 'TOO_MANY_KEPT';
+    const reading = this.#elsewhere.open(request, reader);
+    if (reading === 'nobody') return 'NOT_KEPT';
+    return reading === 'full' ? 'TOO_MANY_GROUPS' : reading;
+  }
+
+  /** Readings by clients here of groups that other daemons keep. */
+  get readElsewhere(): number {
+    return this.#elsewhere.count;
+  }
+
+  // ---- Committing
+
   get isCommitted(): boolean {
     const log = this.#log;
     return log === undefined || (log.committedPosition >= log.position && this.#uncommitted.length === 0);
@@ -157,7 +202,11 @@ export class Durable {
   // ---- What the ring delivers, in its order
 
   onConfiguration(configuration: Configuration): void {
-    if (configuration.kind !== 'regular') return;
+    if (configuration.kind === 'transitional') {
+      this.#elsewhere.onTogether(configuration.members);
+      this.#served.onTogether(configuration.members);
+      return;
+    }
     this.#configuration = configuration;
     this.#said = new Map();
     for (const group of this.#groups.values()) group.begin(configuration.ring);
@@ -173,19 +222,30 @@ export class Durable {
     });
   }
 
-  onEvent(sender: number, event: DurableEvent): void {
-    if (event.kind === 'keeping') this.#onKeeping(sender, event);
-    else if (this.#log !== undefined) {
-      const group = this.#groups.get(event.group);
-      this.#guard(() => {
-        if (event.kind === 'fill') group?.onFill(event);
-        else group?.onTurnOver(event.ring, event.turn, this.#options.id);
-      });
+  onEvent(sender: number, event: DurableEvent | ReadingEvent): void {
+    const { id } = this.#options;
+    switch (event.kind) {
+      case 'keeping':
+        this.#onKeeping(sender, event);
+        break;
+      case 'fill':
+        this.#guard(() => this.#groups.get(event.group)?.onFill(event));
+        break;
+      case 'filled':
+        this.#guard(() => this.#groups.get(event.group)?.onTurnOver(event.ring, event.turn, id));
+        break;
+      case 'given':
+      case 'told':
+        if (event.to === id) this.#elsewhere.onEvent(sender, event);
+        break;
+      default:
+        if (event.to === id) this.#guard(() => this.#served.onEvent(sender, event));
     }
   }
 
   /** The ring's queue may have room. */
   onOutput(): void {
+    this.#outgoing.goOn();
     if (this.#waiting.length === 0 || this.#options.queuedBytes() > FILL_ROOM_BYTES) return;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
@@ -225,12 +285,14 @@ export class Durable {
   #say(): void {
     if (this.#sayingUnderWay) return;
     const { ring } = this.#configuration!;
+    const { patterns } = this;
+    const views = patterns.filter((pattern) => this.#options.patterns[pattern]!.lastValue);
     const groups = [...this.#groups.values()].map(({ name, vector }) => ({
       name,
       floor: vector.floor,
       strands: [...vector],
     }));
-    const event: Keeping = { kind: 'keeping', ring, patterns: this.patterns, groups };
+    const event: Keeping = { kind: 'keeping', ring, patterns, views, groups };
     this.#sayingUnderWay = true;
     if (!this.#options.submit(encodeEvent(event))) {
       this.#waiting.push(() => {
@@ -250,7 +312,9 @@ export class Durable {
       return;
     }
     this.#said.set(sender, keeping);
-    if (this.#gathered) this.#guard(() => this.#plan());
+    if (!this.#gathered) return;
+    this.#guard(() => this.#plan());
+    this.#elsewhere.onKeepers(this.#said);
   }
 
   #plan(): void {
@@ -315,5 +379,5 @@ export class Durable {
 }
 
 function wants({ patterns, groups }: Keeping, name: string): boolean {
-  return groups.some((group) => group.name === name) || patterns.some((pattern) => isMeant(pattern, name));
+  return groups.some((group) => group.name === name) || patternOf(name, patterns) !== undefined;
 }

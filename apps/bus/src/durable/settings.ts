@@ -15,15 +15,22 @@ export function isMeant(pattern: string, name: string): boolean {
   return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }
 
+/** The most exact one that means the name; `undefined` if none does. */
+export function patternOf(name: string, patterns: readonly string[]): string | undefined {
+  let found: string | undefined;
+  for (const pattern of patterns) {
+    if (pattern === name) return pattern;
+    if (isMeant(pattern, name) && (found === undefined || pattern.length > found.length)) found = pattern;
+  }
+  return found;
+}
+
 /** The settings of the most exact pattern; `undefined` if none means the name. */
 export function settingsOf(
   name: string,
   patterns: Readonly<Record<string, DurableSettings>>,
 ): DurableSettings | undefined {
   if (Object.hasOwn(patterns, name)) return patterns[name];
-  let found: string | undefined;
-  for (const pattern of Object.keys(patterns)) {
-    if (isMeant(pattern, name) && (found === undefined || pattern.length > found.length)) found = pattern;
-  }
+  const found = patternOf(name, Object.keys(patterns));
   return found === undefined ? undefined : patterns[found];
 }

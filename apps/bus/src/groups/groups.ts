@@ -370,6 +370,11 @@ export class Groups {
       case 'keeping':
       case 'fill':
       case 'filled':
+      case 'read':
+      case 'given':
+      case 'told':
+      case 'taken':
+      case 'unread':
         this.#outputs.push({ kind: 'durable', sender, event });
         break;
       default:

@@ -1,5 +1,5 @@
 /** What goes out of the groups: to the ring, and to this daemon's sessions. */
-import type { DurableEvent, GroupMessage } from '@rookery/protocol/bus';
+import type { DurableEvent, GroupMessage, ReadingEvent } from '@rookery/protocol/bus';
 import type { Stamp } from '@rookery/protocol/websocket';
 import type { Service } from '../ring/types.ts';
 
@@ -51,7 +51,7 @@ export type GroupOutput =
   /** A message to a group that is kept here, whether it is a repeat or not. */
   | { readonly kind: 'keep'; readonly group: string; readonly ordered: Ordered }
   /** What another daemon, or this one, says of what it keeps. */
-  | { readonly kind: 'durable'; readonly sender: number; readonly event: DurableEvent }
+  | { readonly kind: 'durable'; readonly sender: number; readonly event: DurableEvent | ReadingEvent }
   /** Nobody may send to the group for now, or everybody may again. */
   | { readonly kind: 'pressure'; readonly group: string; readonly on: boolean };
 

@@ -47,7 +47,7 @@ export const REFUSALS: Readonly<Record<RefusalCode, string>> = {
   NOT_A_MEMBER: 'only who is in a group can leave it',
   ALREADY_A_MEMBER: 'the session is in the group already',
   NOT_KEPT:
-    'this daemon does not keep the group, or not the last values of its keys: see keep and durable in its settings',
+    'no daemon keeps the group, or none the last values of its keys: see keep and durable in their settings',
   TOO_MANY_KEPT:
     'this daemon keeps as many groups as it may, so it does not keep this one: raise max_kept_groups',
   BAD_CURSOR: 'that is no cursor of a subscription',

@@ -195,9 +195,10 @@ export class Sessions implements SessionHost {
   ask(session: Session, request: Request, number: number): Verdict {
     const { durable, engine, groups } = this.#options;
     if (request.kind === 'subscribe') {
-      const group = durable.group(request.group);
-      if (group === undefined && durable.keeps(request.group)) return 'TOO_MANY_KEPT';
-      return session.subscriptions.open(request, group, number) ?? 'taken';
+      const verdict = session.subscriptions.open(request, number, (asked, reader) =>
+        durable.read(asked, reader),
+      );
+      return verdict === 'wait' ? this.#wait(session, this.#waiting) : verdict;
     }
     if (request.kind === 'unsubscribe') {
       return session.subscriptions.close(request.group) ? 'taken' : 'NOT_A_MEMBER';
@@ -467,6 +468,8 @@ export class Sessions implements SessionHost {
       }
     }
     this.#endFullest();
+    // Also for a daemon that keeps a group, which may not be found while the ring is silent.
+    if (this.#waiting.size > 0) this.#schedule();
   }
 
   #endFullest(): void {

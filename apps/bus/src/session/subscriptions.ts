@@ -1,18 +1,11 @@
 /** What one session reads of kept groups: each group once, from where it asked for, as fast as it takes it. */
-import { decodeCursor, encodeCursor, type Filter, type From } from '@rookery/protocol/websocket';
-import { compileFilter } from '../durable/filter.ts';
-import type { Begin, KeptGroup } from '../durable/group.ts';
-import type { Subscription } from '../durable/subscription.ts';
-import { Vector } from '../durable/vector.ts';
+import type { Unreadable } from '../durable/durable.ts';
+import type { Reader, Reading, ReadRequest } from '../durable/reading/reading.ts';
 import type { RefusalCode } from './delivery.ts';
-import type { Session } from './session.ts';
+import type { Session, Verdict } from './session.ts';
 
-export interface SubscribeRequest {
+export interface SubscribeRequest extends ReadRequest {
   readonly kind: 'subscribe';
-  readonly group: string;
-  readonly from: From;
-  readonly filter: Filter;
-  readonly lastValue: boolean;
 }
 
 /** Each is a place in a log, and a filter that runs on each message. */
@@ -23,46 +16,27 @@ const ROOM_BYTES = 1024 * 1024;
 export class Subscriptions {
   readonly #session: Session;
   readonly #roomBytes: number;
-  /** `undefined` while its place is looked for. */
-  readonly #byGroup = new Map<string, Subscription | undefined>();
+  readonly #byGroup = new Map<string, Reading>();
 
   constructor(session: Session, outboxBytes: number) {
     this.#session = session;
     this.#roomBytes = Math.min(ROOM_BYTES, outboxBytes / 4);
   }
 
-  /** Why not, or `undefined`: then `subscribed` follows. */
-  open(request: SubscribeRequest, group: KeptGroup | undefined, number: number): RefusalCode | undefined {
-    const { from, filter, lastValue } = request;
-    if (group === undefined || (lastValue && !group.hasView)) return 'NOT_KEPT';
-    if (this.#byGroup.has(group.name)) return 'ALREADY_A_MEMBER';
+  /** When it is taken, `subscribed` follows, also where another keeper goes on. `read`: by the daemon. */
+  open(
+    request: SubscribeRequest,
+    number: number,
+    read: (request: ReadRequest, reader: Reader) => Reading | Unreadable,
+  ): Verdict {
+    const { group } = request;
+    if (this.#byGroup.has(group)) return 'ALREADY_A_MEMBER';
     if (this.#byGroup.size >= SUBSCRIPTIONS_MAX) return 'TOO_MANY_GROUPS';
-    const begin = beginOf(from);
-    if (begin === undefined) return 'BAD_CURSOR';
-    this.#byGroup.set(group.name, undefined);
-    const again = begin.kind === 'cursor';
-    const how = lastValue ? (again ? 'view_again' : 'view') : again ? 'cursor' : 'place';
-    void group.locate(begin).then(
-      (place) => {
-        // It was left, or the session has ended, meanwhile.
-        if (!this.#byGroup.has(group.name)) return;
-        const subscription = group.subscribe(place, this.#listener(group.name), compileFilter(filter), how);
-        this.#byGroup.set(group.name, subscription);
-        const { given } = place;
-        this.#session.tell({
-          kind: 'subscribed',
-          number,
-          group: group.name,
-          sequence: subscription.position,
-          last: group.tail,
-          whole: group.whole,
-          cursor: encodeCursor({ floor: given.floor, strands: given }),
-        });
-        subscription.wake();
-      },
-      (error) => group.onReadFailed(error),
-    );
-    return undefined;
+    const reading = read(request, this.#reader(group, number));
+    if (reading === 'finding') return 'wait';
+    if (typeof reading === 'string') return reading satisfies RefusalCode;
+    this.#byGroup.set(group, reading);
+    return 'taken';
   }
 
   /** False if there is none. */
@@ -78,28 +52,20 @@ export class Subscriptions {
   /** There may be room. */
   wake(): void {
     if (this.#byGroup.size === 0 || this.#session.outboxBytes >= this.#roomBytes) return;
-    for (const subscription of this.#byGroup.values()) subscription?.wake();
+    for (const reading of this.#byGroup.values()) reading.wake();
   }
 
-  #listener(group: string): Parameters<KeptGroup['subscribe']>[1] {
+  #reader(group: string, number: number): Reader {
     const session = this.#session;
     const roomBytes = this.#roomBytes;
     return {
       get room() {
         return session.outboxBytes < roomBytes;
       },
+      located: (place) => session.tell({ kind: 'subscribed', number, group, ...place }),
       give: (record, receivers) => session.giveKept(record, receivers),
       caughtUp: (sequence) => session.tell({ kind: 'caught_up', group, sequence }),
       missed: (count) => session.tell({ kind: 'missed', group, count }),
     };
   }
-}
-
-function beginOf(from: From): Begin | undefined {
-  if (typeof from === 'string') return { kind: from };
-  if ('sequence' in from) return { kind: 'sequence', sequence: from.sequence };
-  if ('timeMs' in from) return { kind: 'time', timeMs: from.timeMs };
-  if ('last' in from) return { kind: 'last', count: from.last };
-  const given = decodeCursor(from.cursor);
-  return given && { kind: 'cursor', given: new Vector(given.strands, given.floor) };
 }

@@ -18,7 +18,7 @@ it('sub --from and --filter print what was kept, and say where to go on', { time
     '\n',
   );
   expect(JSON.parse(json!)).toMatchObject({ event: 'message', sequence: 2, group: 'log', key: 'k' });
-  expect((await runBus(['sub', 'other', '--url', url, '--from', '1'])).stderr).toContain('does not keep');
+  expect((await runBus(['sub', 'other', '--url', url, '--from', '1'])).stderr).toContain('no daemon keeps');
   await bus.close();
 });
 

@@ -4,7 +4,7 @@ import type { Stored } from '../../src/durable/stored.ts';
 import { compareStamps } from '../../src/durable/vector.ts';
 import { Violation } from '../ring/history.ts';
 import type { Daemon } from './daemon.ts';
-import type { StepBack } from './follower.ts';
+import type { StepBack } from './reader.ts';
 
 export function numberOf(record: Uint8Array): number {
   const { data } = keyAndDataOf(record);

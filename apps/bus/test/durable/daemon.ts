@@ -11,6 +11,7 @@ import {
 } from '@rookery/testkit';
 import { Durable } from '../../src/durable/durable.ts';
 import type { KeptGroup } from '../../src/durable/group.ts';
+import type { Reader, Reading, ReadRequest } from '../../src/durable/reading/reading.ts';
 import type { Stored } from '../../src/durable/stored.ts';
 import { Vector } from '../../src/durable/vector.ts';
 import type { EngineOutput } from '../../src/engine/engine.ts';
@@ -82,6 +83,12 @@ export class Daemon {
     return this.#durable?.group(GROUP);
   }
 
+  /** Also where it doesn't keep the group; `undefined` if it doesn't live, or has found no keeper yet. */
+  read(request: Omit<ReadRequest, 'group' | 'filter'>, reader: Reader): Reading | undefined {
+    const reading = this.#durable?.read({ group: GROUP, filter: {}, ...request }, reader);
+    return typeof reading === 'object' ? reading : undefined;
+  }
+
   get queuedBytes(): number {
     return this.#ring?.status.queuedBytes ?? 0;
   }
@@ -108,6 +115,7 @@ export class Daemon {
         randomBytes: (size) => this.#world.random.bytes(size),
       },
       maxGroups: 10,
+      findingMs: 1000,
       checkpointMessages: 10,
       submit: (payload) => {
         const taken = this.#ring?.submit(clock.elapsedMs, 'agreed', Buffer.from(payload)) ?? false;

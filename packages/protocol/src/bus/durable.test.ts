@@ -1,37 +1,48 @@
 import { expect, it } from 'vitest';
-import { type DurableEvent, decodeEvent, encodeEvent } from './index.ts';
+import { type DurableEvent, decodeEvent, encodeEvent, type ReadingEvent } from './index.ts';
 
 const ring = { representative: 7, sequence: 2 ** 40 };
 const strand = { ringSequence: 2 ** 33, representative: 1, sender: 2 ** 31 - 1, order: 2 ** 47 + 3 };
 const record = Uint8Array.of(3, 0, 0, 0, 1, 2, 3);
 
-const events: readonly DurableEvent[] = [
-  { kind: 'keeping', ring, patterns: [], groups: [] },
+const about = { to: 2 ** 31 - 1, reading: 2 ** 41 + 5 };
+
+const events: readonly (DurableEvent | ReadingEvent)[] = [
+  { kind: 'keeping', ring, patterns: [], views: [], groups: [] },
   {
     kind: 'keeping',
     ring,
     patterns: ['web.*', 'a'],
+    views: ['a'],
     groups: [{ name: 'a', floor: 5, strands: [strand, strand] }],
   },
   { kind: 'fill', ring, group: 'a', turn: 3, records: [record, record] },
   { kind: 'filled', ring, group: 'a', turn: 4 },
+  { kind: 'read', ...about, request: '{"group":"ö"}' },
+  { kind: 'given', ...about, records: [record, record] },
+  { kind: 'told', ...about, delivery: '{}' },
+  { kind: 'taken', ...about, bytes: 2 ** 50 },
+  { kind: 'unread', ...about },
 ];
 
 it.each(events)('what daemons say of what they keep comes back: $kind', (event) => {
   const bytes = encodeEvent(event);
   const decoded = decodeEvent(bytes)!;
   expect(
-    decoded.kind === 'fill'
+    decoded.kind === 'fill' || decoded.kind === 'given'
       ? { ...decoded, records: decoded.records.map((one) => Uint8Array.from(one)) }
       : decoded,
   ).toEqual(event);
 });
 
-it.each(events)('cut anywhere, it is nothing or fewer records: $kind', (event) => {
+it.each(events)('cut anywhere, it is nothing or less: $kind', (event) => {
   const bytes = encodeEvent(event);
   for (let length = 0; length < bytes.length; length++) {
     const decoded = decodeEvent(bytes.subarray(0, length));
-    if (decoded?.kind === 'fill') expect(decoded.records.length).toBeLessThan(2);
+    if (decoded?.kind === 'read') expect(decoded.request).not.toBe('{"group":"ö"}');
+    else if (decoded?.kind === 'told') expect(decoded.delivery).not.toBe('{}');
+    else if (decoded?.kind === 'fill' || decoded?.kind === 'given')
+      expect(decoded.records.length).toBeLessThan(2);
     else expect(decoded).toBeUndefined();
   }
 });

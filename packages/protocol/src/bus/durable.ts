@@ -2,6 +2,7 @@
 import { getU16, getU32, getU64, putU16, putU32, putU64 } from './bytes.ts';
 import { type Cursor, putName, takeName } from './names.ts';
 import type { RingId } from './packets.ts';
+import { putRecords, takeRecords } from './readings.ts';
 
 /** What a daemon holds of what one daemon sent in one configuration: all up to `order`. */
 export interface Strand {
@@ -25,6 +26,8 @@ export interface Keeping {
   readonly ring: RingId;
   /** Names, or beginnings of names with `*` behind: of what it wants to keep. */
   readonly patterns: readonly string[];
+  /** Of these, those with the last values of keys. */
+  readonly views: readonly string[];
   readonly groups: readonly KeptGroup[];
 }
 
@@ -52,7 +55,6 @@ export const DurableType = { keeping: 7, fill: 8, filled: 9 } as const;
 const STRAND_BYTES = 24;
 /** Type, representative, ring sequence. */
 const HEAD_BYTES = 13;
-const LENGTH_BYTES = 4;
 
 export function encodeDurable(event: DurableEvent): Buffer {
   const bytes = Buffer.allocUnsafe(sizeOf(event));
@@ -61,9 +63,7 @@ export function encodeDurable(event: DurableEvent): Buffer {
   putU64(bytes, 5, event.ring.sequence);
   let at = HEAD_BYTES;
   if (event.kind === 'keeping') {
-    putU16(bytes, at, event.patterns.length);
-    at += 2;
-    for (const pattern of event.patterns) at = putName(bytes, at, pattern);
+    at = putNames(bytes, at, event.patterns);
     putU32(bytes, at, event.groups.length);
     at += 4;
     for (const { name, floor, strands } of event.groups) {
@@ -79,17 +79,13 @@ export function encodeDurable(event: DurableEvent): Buffer {
         at += STRAND_BYTES;
       }
     }
+    putNames(bytes, at, event.views);
     return bytes;
   }
   at = putName(bytes, at, event.group);
   putU32(bytes, at, event.turn);
   at += 4;
-  if (event.kind === 'fill') {
-    for (const record of event.records) {
-      bytes.set(record, at);
-      at += record.length;
-    }
-  }
+  if (event.kind === 'fill') putRecords(bytes, at, event.records);
   return bytes;
 }
 
@@ -106,29 +102,14 @@ export function decodeDurable(bytes: Buffer): DurableEvent | undefined {
   if (bytes[0] === DurableType.filled) {
     return { kind: 'filled', ring, group, turn };
   }
-  const records: Uint8Array[] = [];
-  while (cursor.at < bytes.length) {
-    if (cursor.at + LENGTH_BYTES > bytes.length) return undefined;
-    const end = cursor.at + LENGTH_BYTES + getU32(bytes, cursor.at);
-    if (end > bytes.length) return undefined;
-    records.push(bytes.subarray(cursor.at, end));
-    cursor.at = end;
-  }
-  return { kind: 'fill', ring, group, turn, records };
+  const records = takeRecords(bytes, cursor.at);
+  return records && { kind: 'fill', ring, group, turn, records };
 }
 
 function takeKeeping(cursor: Cursor, ring: RingId): Keeping | undefined {
   const { bytes } = cursor;
-  if (cursor.at + 2 > bytes.length) return undefined;
-  const patterns: string[] = [];
-  const patternCount = getU16(bytes, cursor.at);
-  cursor.at += 2;
-  for (let index = 0; index < patternCount; index++) {
-    const pattern = takeName(cursor);
-    if (pattern === undefined) return undefined;
-    patterns.push(pattern);
-  }
-  if (cursor.at + 4 > bytes.length) return undefined;
+  const patterns = takeNames(cursor);
+  if (patterns === undefined || cursor.at + 4 > bytes.length) return undefined;
   const count = getU32(bytes, cursor.at);
   cursor.at += 4;
   const groups: KeptGroup[] = [];
@@ -150,8 +131,31 @@ function takeKeeping(cursor: Cursor, ring: RingId): Keeping | undefined {
     }
     groups.push({ name, floor, strands });
   }
+  const views = takeNames(cursor);
+  if (views === undefined) return undefined;
   // What a newer version says behind it is passed over.
-  return { kind: 'keeping', ring, patterns, groups };
+  return { kind: 'keeping', ring, patterns, views, groups };
+}
+
+function putNames(bytes: Buffer, from: number, names: readonly string[]): number {
+  putU16(bytes, from, names.length);
+  let at = from + 2;
+  for (const name of names) at = putName(bytes, at, name);
+  return at;
+}
+
+function takeNames(cursor: Cursor): string[] | undefined {
+  const { bytes } = cursor;
+  if (cursor.at + 2 > bytes.length) return undefined;
+  const names: string[] = [];
+  const count = getU16(bytes, cursor.at);
+  cursor.at += 2;
+  for (let index = 0; index < count; index++) {
+    const name = takeName(cursor);
+    if (name === undefined) return undefined;
+    names.push(name);
+  }
+  return names;
 }
 
 function sizeOf(event: DurableEvent): number {
@@ -162,8 +166,8 @@ function sizeOf(event: DurableEvent): number {
       HEAD_BYTES + 1 + event.group.length + 4,
     );
   }
-  let size = HEAD_BYTES + 2 + 4;
-  for (const pattern of event.patterns) size += 1 + pattern.length;
+  let size = HEAD_BYTES + 2 + 4 + 2;
+  for (const pattern of [...event.patterns, ...event.views]) size += 1 + pattern.length;
   for (const { name, strands } of event.groups) size += 1 + name.length + 12 + strands.length * STRAND_BYTES;
   return size;
 }

@@ -6,6 +6,7 @@ import { getU16, getU32, putU16, putU32 } from './bytes.ts';
 import { type DurableEvent, DurableType, decodeDurable, encodeDurable } from './durable.ts';
 import { type Cursor, putName, takeName } from './names.ts';
 import { isOrigin, ORIGIN_BYTES, type Origin, putOrigin, takeOrigin } from './origin.ts';
+import { decodeReading, encodeReading, type ReadingEvent, ReadingType } from './readings.ts';
 
 const EventType = { message: 1, join: 2, leave: 3, disconnect: 4, state: 5, pressure: 6 } as const;
 
@@ -59,7 +60,14 @@ export interface GroupPressure {
   readonly on: boolean;
 }
 
-export type GroupEvent = GroupMessage | GroupChange | SessionGone | GroupState | GroupPressure | DurableEvent;
+export type GroupEvent =
+  | GroupMessage
+  | GroupChange
+  | SessionGone
+  | GroupState
+  | GroupPressure
+  | DurableEvent
+  | ReadingEvent;
 
 /** Rows in one state, at most: 1,000 sessions in 100 groups each. */
 export const GROUP_ROWS_MAX = 100_000;
@@ -125,6 +133,12 @@ export function encodeEvent(event: GroupEvent): Buffer {
     case 'fill':
     case 'filled':
       return encodeDurable(event);
+    case 'read':
+    case 'given':
+    case 'told':
+    case 'taken':
+    case 'unread':
+      return encodeReading(event);
   }
 }
 
@@ -192,6 +206,12 @@ export function decodeEvent(bytes: Buffer): GroupEvent | undefined {
     case DurableType.fill:
     case DurableType.filled:
       return decodeDurable(bytes);
+    case ReadingType.read:
+    case ReadingType.given:
+    case ReadingType.told:
+    case ReadingType.taken:
+    case ReadingType.unread:
+      return decodeReading(bytes);
     default:
       return undefined;
   }

@@ -48,4 +48,5 @@ export { CHUNK_HEADER_BYTES, CHUNK_TOTAL_BYTES, DATA_HEADER_BYTES, OBLIGATION_BY
 export { LIMITS } from './limits.ts';
 export { isOrigin, ORIGIN_BYTES, type Origin, putOrigin, takeOrigin } from './origin.ts';
 export * from './packets.ts';
+export type { Given, Read, ReadingEvent, Taken, Told, Unread } from './readings.ts';
 export { SAFE_CODE, SERVICES, type Service, serviceCode } from './services.ts';

@@ -1,0 +1,24 @@
+/** What readings say to other daemons, in order, as the ring takes it. Windows bound what waits here. */
+import { encodeEvent, type ReadingEvent } from '@rookery/protocol/bus';
+
+export class Outgoing {
+  readonly #submit: (payload: Uint8Array) => boolean;
+  #waiting: Uint8Array[] = [];
+
+  /** `submit`: false if the ring takes no more for now. */
+  constructor(submit: (payload: Uint8Array) => boolean) {
+    this.#submit = submit;
+  }
+
+  say(event: ReadingEvent): void {
+    const payload = encodeEvent(event);
+    if (this.#waiting.length > 0 || !this.#submit(payload)) this.#waiting.push(payload);
+  }
+
+  /** The ring may take more. */
+  goOn(): void {
+    let count = 0;
+    while (count < this.#waiting.length && this.#submit(this.#waiting[count]!)) count++;
+    if (count > 0) this.#waiting = this.#waiting.slice(count);
+  }
+}

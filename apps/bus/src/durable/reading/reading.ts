@@ -1,0 +1,77 @@
+/** A reading of a kept group: what is asked for, who is given it, and how it begins at a keeper. */
+import { decodeCursor, encodeCursor, type Filter, type From } from '@rookery/protocol/websocket';
+import { compileFilter } from '../filter.ts';
+import type { Begin, KeptGroup } from '../group.ts';
+import type { Listener, Subscription } from '../subscription.ts';
+import { Vector } from '../vector.ts';
+
+export interface ReadRequest {
+  readonly group: string;
+  readonly from: From;
+  readonly filter: Filter;
+  /** First the last value of each key, and then what becomes one. */
+  readonly lastValue: boolean;
+}
+
+export interface Located {
+  /** What comes stands behind it. */
+  readonly sequence: number;
+  /** The end of the log now. */
+  readonly last: number;
+  /** False: the keeper hasn't heard yet from others what it lacks. */
+  readonly whole: boolean;
+  /** Of who has been given nothing. */
+  readonly cursor: string;
+}
+
+export interface Reader extends Listener {
+  /** The place is found. Said again when another keeper goes on, for sequences are each keeper's own. */
+  located(place: Located): void;
+}
+
+export interface Reading {
+  /** There may be room. */
+  wake(): void;
+  close(): void;
+}
+
+/** `undefined` for a cursor that is none. */
+export function readGroup(group: KeptGroup, request: ReadRequest, reader: Reader): Reading | undefined {
+  const begin = beginOf(request.from);
+  if (begin === undefined) return undefined;
+  const again = begin.kind === 'cursor';
+  const how = request.lastValue ? (again ? 'view_again' : 'view') : again ? 'cursor' : 'place';
+  let subscription: Subscription | undefined;
+  let closed = false;
+  void group.locate(begin).then(
+    (place) => {
+      if (closed) return;
+      subscription = group.subscribe(place, reader, compileFilter(request.filter), how);
+      const { given } = place;
+      reader.located({
+        sequence: subscription.position,
+        last: group.tail,
+        whole: group.whole,
+        cursor: encodeCursor({ floor: given.floor, strands: given }),
+      });
+      subscription.wake();
+    },
+    (error) => group.onReadFailed(error),
+  );
+  return {
+    wake: () => subscription?.wake(),
+    close: () => {
+      closed = true;
+      subscription?.close();
+    },
+  };
+}
+
+function beginOf(from: From): Begin | undefined {
+  if (typeof from === 'string') return { kind: from };
+  if ('sequence' in from) return { kind: 'sequence', sequence: from.sequence };
+  if ('timeMs' in from) return { kind: 'time', timeMs: from.timeMs };
+  if ('last' in from) return { kind: 'last', count: from.last };
+  const given = decodeCursor(from.cursor);
+  return given && { kind: 'cursor', given: new Vector(given.strands, given.floor) };
+}
