@@ -30,6 +30,10 @@ type Loaded = LoadedSettings<typeof agentSettings.settings, typeof agentSettings
 export interface AgentOptions {
   /** What differs from the defaults; names as in `settings.ts`. `key`, `coordinators`, `trust` and `roots` are needed. */
   readonly settings?: Partial<AgentSettings>;
+}
+
+/** Of an agent that is a process of its own. */
+export interface ServedAgentOptions extends AgentOptions {
   /** Settings loaded from flags, environment and file; instead of `settings`. */
   readonly loaded?: Loaded;
   /** Default: one that says nothing. */
@@ -40,8 +44,6 @@ export interface AgentOptions {
 export interface Agent {
   /** As they hold now. */
   readonly settings: AgentSettings;
-  /** Its parts in order; for a program of its own: `runProcess({ lifecycle: agent.lifecycle, … })`. */
-  readonly lifecycle: Lifecycle;
   /** Where it listens; undefined before the start. */
   readonly address: { readonly host: string; readonly port: number } | undefined;
   readonly adminUrl: string | undefined;
@@ -57,6 +59,11 @@ export interface Agent {
   reload(): Promise<readonly SettingChange[]>;
   /** Takes nobody in any more, and lets running steps end. Resolves to the exit code. */
   stop(): Promise<number>;
+}
+
+export interface ServedAgent extends Agent {
+  /** Its parts in order. */
+  readonly lifecycle: Lifecycle;
 }
 
 /** Of the time for a stop: what is left is for a step that was cancelled, and for hooks that don't obey at once. */
@@ -75,6 +82,11 @@ const PATIENCE = 0.8;
  * @throws ServiceError `SETTING_INVALID`
  */
 export function createAgent(options: AgentOptions = {}): Agent {
+  return createServedAgent(options);
+}
+
+/** The same, as a process of its own needs it. */
+export function createServedAgent(options: ServedAgentOptions): ServedAgent {
   let loaded = options.loaded;
   let settings: AgentSettings = loaded?.values ?? settingsOver(agentSettings, options.settings);
   checkComplete(settings);

@@ -6,6 +6,8 @@ import {
   defineSettings,
   durationMs,
   integer,
+  type LogFormat,
+  type LogLevel,
   list,
   ServiceError,
   type Setting,
@@ -13,28 +15,50 @@ import {
   type SettingsTable,
   setting,
   settingsTable,
-  type TableValues,
   tableOf,
   text,
-  type ValuesOf,
 } from '@rookery/service';
 import { z } from 'zod';
-import { CHECK_DEFAULTS, type Hook, type HookName, type HostSettings, KEEP } from '../host/settings.ts';
+import { CHECK_DEFAULTS, type HealthCheck, type Hook, type HookName, type HostSettings, KEEP } from '../host/settings.ts';
 import { absolutePath, check, type GivenCheck, hooks, sharedPath } from '../inventory/schema.ts';
 
-interface Own {
-  readonly listen: Setting<Address>;
-  readonly key: Setting<string | undefined>;
-  readonly coordinators: Setting<string[]>;
-  readonly trust: Setting<string[]>;
-  readonly roots: Setting<string[]>;
-  readonly keep: Setting<number>;
-  readonly linkedFiles: Setting<string[]>;
-  readonly linkedFolders: Setting<string[]>;
-  readonly maxSessions: Setting<number>;
-  readonly maxHandshakes: Setting<number>;
-  readonly handshakeTimeoutMs: Setting<number>;
+/** What can be said of an agent. Written out: whoever imports it needs no other package for its types. */
+export interface AgentSettings {
+  readonly listen: Address;
+  readonly key: string | undefined;
+  readonly coordinators: string[];
+  readonly trust: string[];
+  readonly roots: string[];
+  readonly keep: number;
+  readonly linkedFiles: string[];
+  readonly linkedFolders: string[];
+  readonly maxSessions: number;
+  readonly maxHandshakes: number;
+  readonly handshakeTimeoutMs: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  readonly adminHost: string;
+  readonly adminPort: number;
+  readonly adminToken: string | undefined;
+  readonly adminAllowedHosts: string[];
+  readonly stopTimeoutMs: number;
+  readonly hooks: GivenHooks;
+  readonly check: Partial<HealthCheck> | undefined;
+  /** By its path. */
+  readonly root: Readonly<Record<string, RootSettings>>;
 }
+
+/** What one root has of its own. */
+export interface RootSettings {
+  readonly keep?: number;
+  readonly linkedFiles?: string[];
+  readonly linkedFolders?: string[];
+  readonly hooks?: GivenHooks;
+  readonly check?: Partial<HealthCheck>;
+}
+
+type OwnName = Exclude<keyof AgentSettings, keyof CommonSettings | 'hooks' | 'check' | 'root'>;
+type Own = { readonly [Name in OwnName]: Setting<AgentSettings[Name]> };
 
 type GivenHooks = { readonly [K in HookName]?: Hook };
 
@@ -51,13 +75,10 @@ const rootFields: {
   hooks,
   check,
 };
-type GivenRoot = TableValues<typeof rootFields>;
 
-interface Tables {
-  readonly hooks: SettingsTable<GivenHooks>;
-  readonly check: SettingsTable<GivenCheck | undefined>;
-  readonly root: SettingsTable<Record<string, GivenRoot>>;
-}
+type Tables = {
+  readonly [Name in 'hooks' | 'check' | 'root']: SettingsTable<AgentSettings[Name]>;
+};
 
 /** An interface is not assignable to a record; what is mapped from it is. */
 type Mapped<T> = { readonly [name in keyof T]: T[name] };
@@ -146,19 +167,19 @@ const own: Own = {
 const common: CommonSettings = commonSettings({ adminPort: 7_072 });
 
 const tables: Mapped<Tables> = {
-  hooks: settingsTable<GivenHooks>({
+  hooks: settingsTable<AgentSettings['hooks']>({
     schema: hooks,
     default: {},
     description: 'Commands at each step, for all roots',
     reload: 'live',
   }),
-  check: settingsTable<GivenCheck | undefined>({
+  check: settingsTable<AgentSettings['check']>({
     schema: check,
     default: undefined,
     description: 'How to find out whether a release works, for all roots',
     reload: 'live',
   }),
-  root: settingsTable<Record<string, GivenRoot>>({
+  root: settingsTable<AgentSettings['root']>({
     schema: z.record(absolutePath, tableOf(rootFields)),
     default: {},
     description: 'What one root has; hooks win one by one, a check as a whole',
@@ -183,8 +204,6 @@ export const agentSettings: SettingsDefinition<Mapped<Own & CommonSettings>, Map
     tables,
   },
 );
-
-export type AgentSettings = ValuesOf<typeof agentSettings>;
 
 /** What an agent can't be without, and has no default for. @throws ServiceError `SETTING_INVALID` */
 export function checkComplete(values: AgentSettings): void {

@@ -1,7 +1,7 @@
 import { addSettingsOptions, serve, setExitCode } from '@rookery/service';
 import type { Command } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
-import { createAgent } from '../agent/agent.ts';
+import { createServedAgent } from '../agent/agent.ts';
 import { agentSettings } from '../agent/settings.ts';
 
 /** The daemon of a host. */
@@ -21,7 +21,7 @@ export function addAgent(root: Command): void {
       definition: agentSettings,
       input: { flags: command.opts(), environment: process.env },
       create(loaded, log) {
-        const agent = createAgent({ loaded, log });
+        const agent = createServedAgent({ loaded, log });
         return {
           lifecycle: agent.lifecycle,
           announce: () => ({ ...agent.address!, public_key: agent.publicKey, admin: agent.adminUrl }),

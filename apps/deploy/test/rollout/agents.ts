@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Agent, type AgentOptions, createAgent } from '../../src/agent/agent.ts';
+import { type Agent, createServedAgent, type ServedAgentOptions } from '../../src/agent/agent.ts';
 import type { AgentSettings } from '../../src/agent/settings.ts';
 import type { HostSettings } from '../../src/host/settings.ts';
 import { agentTransport } from '../../src/hosts/agent/agent.ts';
@@ -47,9 +47,9 @@ export interface TestAgent extends AsyncDisposable {
 
 export async function startAgent(
   settings: Partial<AgentSettings>,
-  more: Pick<AgentOptions, 'log'> = {},
+  more: Pick<ServedAgentOptions, 'log'> = {},
 ): Promise<TestAgent> {
-  const agent = createAgent({ settings, ...more });
+  const agent = createServedAgent({ settings, ...more });
   await agent.start();
   const { port } = agent.address!;
   return {
