@@ -4,6 +4,7 @@ import { closeServer, type Deadline, type Log, listenTcp, listenUnix, type Part 
 import { readTls, type TlsFiles } from './access/tls.ts';
 import { Connection } from './connection/connection.ts';
 import type { Host } from './connection/host.ts';
+import { withSharedInput } from './connection/shared-input.ts';
 import { clientKeyOf } from './throttle/clients.ts';
 
 export interface ListenersOptions {
@@ -46,13 +47,18 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
   /** What TLS stands on, hands shaken or not. */
   const below = new Set<Socket>();
   const socketOptions = { noDelay: true, keepAlive: true };
+  const plain = { allowHalfOpen: true, pauseOnConnect: true };
   const { tls } = options;
   let secure: TlsServer | undefined;
   const tcp: Server =
-    tls === undefined ? createServer({ ...socketOptions, allowHalfOpen: true }, accept) : acceptTls(tls);
-  const unix = options.socketPath === undefined ? undefined : createServer({ allowHalfOpen: true }, accept);
+    tls === undefined ? createServer({ ...socketOptions, ...plain }, acceptPlain) : acceptTls(tls);
+  const unix = options.socketPath === undefined ? undefined : createServer(plain, acceptPlain);
 
-  function accept(socket: Socket): void {
+  function acceptPlain(socket: Socket): void {
+    accept(socket, false);
+  }
+
+  function accept(socket: Socket, secured: boolean): void {
     const { counters } = host();
     counters.totalConnections += 1;
     if (stopping || connections.size >= options.maxConnections) {
@@ -65,7 +71,12 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
       refuse(socket);
       return;
     }
-    connections.add(new Connection(socket, host(), client));
+    const shared = secured
+      ? undefined
+      : withSharedInput(socket, (buffer, length) => connection.receiveLent(buffer, length));
+    const connection = new Connection(shared ?? socket, host(), client);
+    if (shared === undefined) socket.resume();
+    connections.add(connection);
     counters.currentConnections = connections.size;
   }
 
@@ -84,7 +95,7 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
       }
     });
     secure.on('secureConnection', (socket: TLSSocket) => {
-      accept(socket);
+      accept(socket, true);
     });
     secure.on('tlsClientError', (error, socket) => {
       host().counters.failedHandshakes += 1;

@@ -195,13 +195,33 @@ export class Connection implements Backlogged, Holder {
     this.#pump();
   }
 
+  /** The first `length` bytes of a buffer that is written over after the call have come. */
+  receiveLent(buffer: Buffer, length: number): void {
+    if (this.#begins(length)) {
+      this.#decoder.lend(buffer, length);
+      this.#received();
+      this.#decoder.keep(buffer);
+    }
+  }
+
   #receive(chunk: Buffer): void {
-    this.host.counters.bytesRead += chunk.length;
-    // Nobody will carry it out any more.
-    if (this.#closing) return;
+    if (this.#begins(chunk.length)) {
+      this.#decoder.push(chunk);
+      this.#received();
+    }
+  }
+
+  /** Counts what has come; false: nobody will carry it out any more. */
+  #begins(bytes: number): boolean {
+    this.host.counters.bytesRead += bytes;
+    if (this.#closing) return false;
     const client = this.#client;
-    if (client.hasRates) client.bytes?.spend(chunk.length);
-    this.#decoder.push(chunk);
+    if (client.hasRates) client.bytes?.spend(bytes);
+    return true;
+  }
+
+  #received(): void {
+    const client = this.#client;
     if (!this.#blocked) this.#pump();
     else if (this.#hasEnoughInput) this.#socket.pause();
     if (this.#heldBytes > 0 || this.#decoder.bufferedBytes > uncountedBytes) this.#countInput();

@@ -54,6 +54,25 @@ export class ByteSource {
     this.end = buffer.length;
   }
 
+  /** The same for the first `length` bytes of a chunk that is written over after the next `keep`. */
+  lend(chunk: Buffer, length: number): void {
+    if (this.at < this.end || this.#waiting.length > 0) {
+      this.push(Buffer.from(chunk.subarray(0, length)));
+      return;
+    }
+    this.chunk = chunk;
+    this.at = 0;
+    this.end = length;
+  }
+
+  /** Copies what was lent and not read yet. */
+  keep(lent: Buffer): void {
+    if (this.chunk !== lent) return;
+    this.chunk = this.at < this.end ? Buffer.from(lent.subarray(this.at, this.end)) : EMPTY;
+    this.end -= this.at;
+    this.at = 0;
+  }
+
   /** Makes sure of an unread byte, if any has been pushed. */
   more(): boolean {
     if (this.at < this.end) return true;

@@ -10,6 +10,8 @@ import { TextRequestDecoder } from './text/request-decoder.ts';
 interface WireDecoder {
   readonly bufferedBytes: number;
   next(): Request | undefined;
+  /** Copies what it holds of a chunk that was lent. */
+  keep(lent: Buffer): void;
 }
 
 /**
@@ -45,6 +47,20 @@ export class RequestDecoder {
 
   push(chunk: Uint8Array): void {
     this.#source.push(chunk);
+  }
+
+  /**
+   * As `push`, of the first `length` bytes of a buffer that the caller goes on using. Requests point into it; before
+   * it is written over the caller calls `keep`.
+   */
+  lend(buffer: Buffer, length: number): void {
+    this.#source.lend(buffer, length);
+  }
+
+  /** Copies what of the lent buffer is still to be decoded. */
+  keep(lent: Buffer): void {
+    this.#source.keep(lent);
+    this.#decoder?.keep(lent);
   }
 
   next(): Request | undefined {

@@ -151,6 +151,9 @@ type AnyDecoder = {
   next(): Request | Reply | undefined;
 };
 
+const told = (item: Request | Reply): string =>
+  JSON.stringify(plain(item), (_, value) => (typeof value === 'bigint' ? `${value}n` : value));
+
 /** All that comes out for `bytes` in pieces of at most `step`, and the most that was held between the pieces. */
 function run(make: () => AnyDecoder, bytes: Buffer, step: () => number): { items: string[]; held: number } {
   const decoder = make();
@@ -161,15 +164,37 @@ function run(make: () => AnyDecoder, bytes: Buffer, step: () => number): { items
     decoder.push(bytes.subarray(at, to));
     at = to;
     for (let item = decoder.next(); item !== undefined; item = decoder.next()) {
-      items.push(
-        JSON.stringify(plain(item), (_, value) => (typeof value === 'bigint' ? `${value}n` : value)),
-      );
+      items.push(told(item));
       // One byte makes at most one item: more would be a loop that never ends.
       if (items.length > at) throw new Error(`more items than bytes: ${items.length} for ${at}`);
     }
     held = Math.max(held, decoder.bufferedBytes);
   }
   return { items, held };
+}
+
+/** The same from a buffer that is written over after each piece, whether or not all of that was asked for. */
+function runLent(bytes: Buffer, next: () => number): string[] {
+  const decoder = createRequestDecoder(LIMITS);
+  const lent = Buffer.alloc(64);
+  const items: string[] = [];
+  const take = (most: number): void => {
+    for (let count = 0; count < most; count++) {
+      const item = decoder.next();
+      if (item === undefined) return;
+      items.push(told(item));
+    }
+  };
+  for (let at = 0; at < bytes.length; ) {
+    const length = bytes.copy(lent, 0, at, at + 1 + Math.floor(next() * lent.length));
+    at += length;
+    decoder.lend(lent, length);
+    take(next() < 0.5 ? Math.floor(next() * 3) : Number.POSITIVE_INFINITY);
+    decoder.keep(lent);
+    lent.fill(0x21);
+  }
+  take(Number.POSITIVE_INFINITY);
+  return items;
 }
 
 const DECODERS: readonly [string, () => AnyDecoder, bound: number][] = [
@@ -196,6 +221,10 @@ describe(`any bytes at all (${RUNS} inputs, ROOKERY_TEST_SEED=${SEED})`, () => {
           const pieces = run(make, bytes, () => 1 + Math.floor(next() * most));
           if (whole.items.join('\n') !== pieces.items.join('\n')) {
             expect(pieces.items).toEqual(whole.items);
+          }
+          if (name === 'requests') {
+            const lent = runLent(bytes, next);
+            if (whole.items.join('\n') !== lent.join('\n')) expect(lent).toEqual(whole.items);
           }
           if (Math.max(whole.held, pieces.held) > bound) expect(pieces.held).toBeLessThanOrEqual(bound);
         } catch (error) {

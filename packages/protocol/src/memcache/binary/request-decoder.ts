@@ -31,6 +31,10 @@ export class BinaryRequestDecoder {
     this.#limits = limits;
   }
 
+  keep(): void {
+    // The source holds everything.
+  }
+
   next(): Request | undefined {
     const source = this.#source;
     if (this.#state === At.header) {

@@ -52,6 +52,14 @@ export class TextRequestDecoder {
     return this.#rest();
   }
 
+  /** A body whose line end has not come yet. */
+  keep(lent: Buffer): void {
+    if (this.#body !== lent) return;
+    this.#body = Buffer.from(lent.subarray(this.#bodyStart, this.#bodyEnd));
+    this.#bodyEnd -= this.#bodyStart;
+    this.#bodyStart = 0;
+  }
+
   #line(): Request | undefined {
     const source = this.#source;
     const limits = this.#limits;
