@@ -2,7 +2,7 @@
  * What a listener at a hundredth of the speed does to everybody else, under each policy, and as a reader of a kept
  * group. Two daemons, a publisher and a listener at each, and the slow listener at the first, all processes of their
  * own. Turns without and with the slow listener follow each other; a pair of turns gives a ratio, and told are the
- * medians. At the end the slow one reads on at its full speed, and what it was given and was told of is counted.
+ * medians. Under `slow` a turn is from the moment in which the held up publishers go on to the next such moment. At the end the slow one reads on at its full speed, and what it was given and was told of is counted.
  *
  *     npm exec -- node --conditions=@rookery/source bench/bus-throttle.ts [PAIRS] [RATE] [POLICY]
  *
@@ -17,7 +17,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from '../apps/bus/src/client/index.ts';
+import { connect } from '../apps/bus/src/client/node.ts';
 
 const BYTES = 200;
 const KEYS = 1000;
@@ -25,16 +25,18 @@ const WARM_MS = 3000;
 /** Until the slow one's outbox is full. */
 const LEAD_MS = 1500;
 const TURN_MS = 2000;
-/** Under `slow`, where all wait until it has taken some of its outbox. */
-const SLOW_TURN_MS = 12_000;
-/** So small that it is full within the lead. */
-const OUTBOX_BYTES = 4 * 1024 * 1024;
+/** Under `slow` publishers stop and go on; without a message for so long they have stopped. */
+const STOPPED_MS = 500;
+/** Under `slow`, from going on to going on: three quarters of an outbox, at a hundredth of the speed. */
+const CYCLE_MS_MAX = 120_000;
+/** So small that it is full within the lead; and at a rate, that it is taken within a turn. */
+const OUTBOX_BYTES = { full: 4 * 1024 * 1024, rate: 1024 * 1024 };
 const CONDITIONS = '--conditions=@rookery/source';
 
 const [role = '', ...rest] = process.argv.slice(2);
 if (role === 'publisher') await publish(rest[0]!, rest[1]!, Number(rest[2]));
 else if (role === 'listener' || role === 'slow') await listen(rest[0]!, rest[1]!, rest[2] === 'kept');
-else await main(Number(role || 5), Number(rest[0] ?? 0), rest[1]);
+else await main(Number(role || 3), Number(rest[0] ?? 0), rest[1]);
 
 // ---- A process that publishes, and one that listens. Both answer {count} to each message that asks for it.
 
@@ -139,7 +141,7 @@ async function main(pairs: number, perSecond: number, only?: string): Promise<vo
 
 async function measure(policy: string, pairs: number, perSecond: number): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'bus-throttle-'));
-  const daemons = await startRing(folder, policy);
+  const daemons = await startRing(folder, policy, perSecond);
   const [first] = daemons as [Daemon, Daemon];
   const children: ChildProcess[] = [];
   const start = async (role: string, daemon: Daemon, ...more: string[]): Promise<ChildProcess> => {
@@ -155,15 +157,29 @@ async function measure(policy: string, pairs: number, perSecond: number): Promis
     for (const daemon of daemons) publishers.push(await start('publisher', daemon, String(perSecond)));
     await Promise.all(publishers.map((one) => ask(one, { going: true })));
     await sleep(WARM_MS);
-    const turn = async (ms = TURN_MS): Promise<{ sent: number; heard: number }> => {
+    const turn = async (during: () => Promise<unknown>): Promise<{ sent: number; heard: number }> => {
       const began = performance.now();
       const before = await counts([...publishers, ...listeners]);
-      await sleep(ms);
+      await during();
       const after = await counts([...publishers, ...listeners]);
       const rates = after.map(
         (count, index) => ((count - before[index]!) * 1000) / (performance.now() - began),
       );
       return { sent: rates[0]! + rates[1]!, heard: (rates[2]! + rates[3]!) / 2 };
+    };
+    /** Until the publishers have been held up and go on. */
+    const released = async (): Promise<void> => {
+      const deadline = performance.now() + CYCLE_MS_MAX;
+      let last = -1;
+      for (let stoppedSince = performance.now(); performance.now() < deadline; await sleep(20)) {
+        const now = performance.now();
+        const sent = (await counts(publishers)).reduce((sum, count) => sum + count, 0);
+        if (sent === last) continue;
+        if (last >= 0 && now - stoppedSince >= STOPPED_MS) return;
+        last = sent;
+        stoppedSince = now;
+      }
+      throw new Error('the publishers were not held up and let go on');
     };
     const ratios: { sent: number; heard: number }[] = [];
     const bases: number[] = [];
@@ -171,7 +187,7 @@ async function measure(policy: string, pairs: number, perSecond: number): Promis
     const memory = { without: 0, with: 0 };
     let outbox = 0;
     for (let pair = 0; pair < pairs; pair++) {
-      const without = await turn();
+      const without = await turn(() => sleep(TURN_MS));
       bases.push(without.sent);
       memory.without = Math.max(memory.without, rss(first));
       const slow = await start('slow', first, policy);
@@ -181,11 +197,13 @@ async function measure(policy: string, pairs: number, perSecond: number): Promis
         memory.with = Math.max(memory.with, rss(first));
         outbox = Math.max(outbox, await metric(first, 'outbox_bytes').catch(() => 0));
       }, 100);
-      await sleep(LEAD_MS);
+      const isHeldUp = policy === 'slow';
+      await (isHeldUp ? released() : sleep(LEAD_MS));
       const had = await ask(slow, {});
-      const withMs = policy === 'slow' ? SLOW_TURN_MS : TURN_MS;
-      const with_ = await turn(withMs);
+      const began = performance.now();
+      const with_ = await turn(isHeldUp ? released : () => sleep(TURN_MS));
       const has = await ask(slow, {});
+      const withMs = performance.now() - began;
       clearInterval(watching);
       ratios.push({ sent: with_.sent / without.sent, heard: with_.heard / without.heard });
       follows.push(with_.sent / (((has.count - had.count) * 1000) / withMs));
@@ -238,7 +256,7 @@ async function measure(policy: string, pairs: number, perSecond: number): Promis
   }
 }
 
-async function startRing(folder: string, policy: string): Promise<Daemon[]> {
+async function startRing(folder: string, policy: string, perSecond: number): Promise<Daemon[]> {
   const rings = [await freePort('udp'), await freePort('udp')];
   const daemons: Daemon[] = [];
   for (const [index, ring] of rings.entries()) {
@@ -266,7 +284,11 @@ async function startRing(folder: string, policy: string): Promise<Daemon[]> {
         ],
         ...[`--ws=127.0.0.1:${port}`, `--listen=127.0.0.1:${await freePort()}`, `--admin-port=${admin}`],
         ...[`--ring=127.0.0.1:${ring}`, `--peers=127.0.0.1:${rings[1 - index]}`],
-        ...[`--outbox-bytes=${OUTBOX_BYTES}`, '--token-loss-ms=4000', '--log-level=warn'],
+        ...[
+          `--outbox-bytes=${perSecond === 0 ? OUTBOX_BYTES.full : OUTBOX_BYTES.rate}`,
+          '--token-loss-ms=4000',
+          '--log-level=warn',
+        ],
       ],
       { stdio: ['ignore', 'ignore', 'inherit'] },
     );

@@ -12,7 +12,12 @@ const shared = {
 export default defineConfig([
   {
     ...shared,
-    entry: { index: 'src/index.ts', cli: 'src/cli.ts', spool: 'src/spool/index.ts' },
+    entry: {
+      index: 'src/index.ts',
+      cli: 'src/cli.ts',
+      spool: 'src/spool/index.ts',
+      'client-node': 'src/client/node.ts',
+    },
     platform: 'node',
   },
   // For browsers too: nothing of Node, and nothing shared with what needs Node.

@@ -1,16 +1,29 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { installPacked, type PackedApp, type RunningProcess, startProcess } from '@rookery/testkit';
+import { gzipSync } from 'node:zlib';
+import {
+  browserAvailable,
+  complaintsOf,
+  installPacked,
+  launchBrowser,
+  type PackedApp,
+  type RunningProcess,
+  startProcess,
+} from '@rookery/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 // What users get: the tarball, installed in an empty folder, on the oldest Node that is promised.
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../..', import.meta.url));
+/** Of the client for browsers, gzipped and not minified. */
+const CLIENT_BYTES = 32 * 1024;
 const systemdAnalyze = '/usr/bin/systemd-analyze';
 
 let packed: PackedApp;
@@ -27,7 +40,7 @@ beforeAll(async () => {
     command: inApp('node'),
     args: [
       ...[inApp('rookery-bus'), 'daemon', '--name', 'h1', '--data', 'data', '--log-format', 'json'],
-      ...['--listen', '127.0.0.1:0', '--ws', '127.0.0.1:0', '--admin-port', '0'],
+      ...['--listen', '127.0.0.1:0', '--ws', '127.0.0.1:0', '--admin-port', '0', '--ws-origins', '*'],
     ],
     cwd: app,
     readyPattern: /"websocket":"([^"]+)"/,
@@ -93,6 +106,47 @@ test('the packed client imports nothing, so that any bundler and a browser take 
   expect(client.match(/^import .*|\b(?:import|require)\(.*/gm)).toBeNull();
   expect(client).not.toContain('node:');
 });
+
+test.skipIf(!browserAvailable())(
+  'a page imports the packed client, and the daemon lets it in',
+  async () => {
+    const client = await readFile(join(app, 'node_modules/@rookery/bus/dist/client.js'));
+    expect(gzipSync(client).length).toBeLessThan(CLIENT_BYTES);
+    const server = createServer((request, response) => {
+      const script = request.url === '/client.js';
+      response.setHeader('content-type', script ? 'text/javascript' : 'text/html');
+      response.end(script ? client : '<!doctype html><link rel="icon" href="data:,">');
+    });
+    const pages = `http://127.0.0.1:${await new Promise((resolve) => {
+      server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+    })}/`;
+    const browser = await launchBrowser();
+    try {
+      const page = await browser.newPage();
+      const problems = complaintsOf(page, /^$/);
+      await page.goto(pages);
+      const said = await page.evaluate(`(async () => {
+  const { connect } = await import('/client.js');
+  const bus = await connect('${url}', { name: 'tab' });
+  const group = await bus.join('g');
+  await group.multicast('x'.repeat(100_000));
+  await group.multicast('hello from a page');
+  const lengths = [];
+  for await (const event of group) {
+    if (event.kind === 'message' && lengths.push(event.text.length) === 2) break;
+  }
+  await bus.close();
+  return lengths;
+})()`);
+      expect(said).toEqual([100_000, 17]);
+      expect(problems).toEqual([]);
+    } finally {
+      await browser.close();
+      server.close();
+    }
+  },
+  60_000,
+);
 
 test.skipIf(!existsSync(systemdAnalyze))(
   'systemd takes the unit file of the package',

@@ -1,5 +1,5 @@
 /** A member of the group over the bus's own client library, see contract.ts. Its own arguments: URL GROUP SERVICE. */
-import { connect, type Service } from '../../../apps/bus/src/client/index.ts';
+import { connect, type Service } from '../../../apps/bus/src/client/node.ts';
 import { parseLoadArguments } from './contract.ts';
 import { runLoad } from './load.ts';
 

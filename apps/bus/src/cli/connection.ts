@@ -1,7 +1,7 @@
 /** How the client commands find a daemon and are let in. */
 import { readFile } from 'node:fs/promises';
 import { ServiceError } from '@rookery/service';
-import { type Bus, BusError, type ConnectOptions, connect } from '../client/index.ts';
+import { type Bus, BusError, type ConnectOptions, connect } from '../client/node.ts';
 
 export interface ConnectionFlags {
   readonly url?: readonly string[];

@@ -1,5 +1,5 @@
 /** A message to send, as its record. */
-import { EncodeError, encodeRecord, type Origin, type Service } from '@rookery/protocol/websocket';
+import { EncodeError, encodeOwnRecord, type Origin, type Service } from '@rookery/protocol/websocket';
 import { BusError } from './errors.ts';
 
 export interface SendOptions {
@@ -42,7 +42,7 @@ export function recordOf(
     throw new BusError('TOO_MANY_GROUPS', `a message goes to at most ${limits.groups} groups`);
   }
   try {
-    return encodeRecord({
+    return encodeOwnRecord({
       sender: '',
       groups: list,
       service: options.service ?? 'agreed',

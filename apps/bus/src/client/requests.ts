@@ -1,9 +1,9 @@
 /** What a session has asked for and what has become of it. Pure: what must be said again after a break is decided here. */
-import { encodeClientControl, type Filter, type From, frameOf } from '@rookery/protocol/websocket';
+import { encodeClientControl, type Filter, type From, frameOfOwn } from '@rookery/protocol/websocket';
 import type { BusError } from './errors.ts';
 import { Fifo } from './fifo.ts';
 
-/** A record from `encodeRecord`, or a change of membership. */
+/** A record from `encodeOwnRecord`, or a change of membership. */
 export type Asked =
   | Uint8Array
   | { readonly kind: 'join' | 'leave' | 'unsubscribe'; readonly group: string }
@@ -73,7 +73,7 @@ export class Requests {
     let recordBytes = 0;
     let n = this.#written;
     const endFrame = (): void => {
-      if (records.length > 0) frames.push(frameOf(n - records.length + 1, records));
+      if (records.length > 0) frames.push(frameOfOwn(n - records.length + 1, records));
       records = [];
       recordBytes = 0;
     };

@@ -32,7 +32,8 @@ export class Socket {
   constructor(WebSocket: WebSocketConstructor, url: string, events: SocketEvents) {
     this.#events = events;
     this.#socket = new WebSocket(url, [SUBPROTOCOL]);
-    this.#socket.binaryType = 'arraybuffer';
+    // The standard's default; that of `ws` gives what came where it lies, without a copy.
+    if (this.#socket.binaryType === 'blob') this.#socket.binaryType = 'arraybuffer';
     this.#socket.onopen = () => {
       if (!this.#over) events.onOpen();
     };
@@ -57,7 +58,7 @@ export class Socket {
   #read(data: unknown): void {
     if (this.#over) return;
     if (typeof data === 'string') this.#events.onText(data);
-    else this.#events.onBytes(new Uint8Array(data as ArrayBuffer));
+    else this.#events.onBytes(data instanceof ArrayBuffer ? new Uint8Array(data) : (data as Uint8Array));
   }
 
   #end(reason: string): void {

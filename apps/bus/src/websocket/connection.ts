@@ -86,6 +86,7 @@ const WORDS: Readonly<Record<EndCode, string>> = {
 
 export class WebSocketConnection implements SessionConnection {
   readonly #ws: WebSocket;
+  readonly #socket: Socket;
   readonly #host: WebSocketHost;
   #session: Session | undefined;
   /** Not yet handled, or not wholly; the first one may have been told to wait. */
@@ -103,6 +104,7 @@ export class WebSocketConnection implements SessionConnection {
 
   constructor(ws: WebSocket, socket: Socket, host: WebSocketHost) {
     this.#ws = ws;
+    this.#socket = socket;
     this.#host = host;
     this.#timer = setTimeout(() => this.#end('TIMEOUT'), host.handshakeTimeoutMs);
     ws.on('message', (data, isBinary) => this.#onMessage(data as Buffer, isBinary));
@@ -217,8 +219,9 @@ export class WebSocketConnection implements SessionConnection {
         this.#endBad('a connection begins once');
         return true;
       case 'record': {
-        const { number, kept: _, ...message } = input.record;
-        return this.#ask(session, number, { kind: 'multicast', message });
+        // A client's record has all that a message has, and no more.
+        const { record } = input;
+        return this.#ask(session, record.number, { kind: 'multicast', message: record });
       }
       case 'send':
       case 'join':
@@ -366,6 +369,13 @@ export class WebSocketConnection implements SessionConnection {
   flush(): void {
     const session = this.#session;
     if (session === undefined || this.#closing) return;
+    // All frames of a turn are one write to the system.
+    this.#socket.cork();
+    this.#write(session);
+    this.#socket.uncork();
+  }
+
+  #write(session: Session): void {
     const windowBytes = session.resumption?.windowBytes || Number.POSITIVE_INFINITY;
     while (session.ready && this.#ws.bufferedAmount < SOCKET_BYTES) {
       const room = windowBytes - session.unacknowledgedBytes;

@@ -8,11 +8,20 @@ export const binaryFormat: Format = {
   name: 'websocket',
   tellsMine: false,
   leftToAll: true,
-  // hot: once per message.
+  // hot: once per message; field by field, which is several times cheaper than a rest and a spread.
   encode(delivery) {
     if (delivery.kind !== 'message') return encodeText(delivery);
-    const { kind: _, from: sender, ...message } = delivery;
-    return encodeRecord({ ...message, sender });
+    return encodeRecord({
+      sender: delivery.from,
+      groups: delivery.groups,
+      service: delivery.service,
+      messageType: delivery.messageType,
+      key: delivery.key,
+      selfDiscard: delivery.selfDiscard,
+      bigEndian: delivery.bigEndian,
+      origin: delivery.origin,
+      data: delivery.data,
+    });
   },
   kept: (record) => record,
 };

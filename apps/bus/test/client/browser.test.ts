@@ -39,7 +39,13 @@ it('the client needs nothing that browsers don’t have', async () => {
   const { url } = await startInProcess();
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['--conditions=@rookery/source', '--input-type=module', '--eval', PROGRAM.replace('ws://DAEMON', url)],
+    [
+      '--conditions=@rookery/source',
+      '--conditions=browser',
+      '--input-type=module',
+      '--eval',
+      PROGRAM.replace('ws://DAEMON', url),
+    ],
     { cwd: fileURLToPath(new URL('../..', import.meta.url)) },
   );
   expect(stdout).toBe('#tab#d1 ü from a browser\n');

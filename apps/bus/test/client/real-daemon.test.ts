@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
 import { Random } from '@rookery/testkit';
 import { expect, it } from 'vitest';
-import { connect, joinFlush, type Room, type RoomEvent, type StateChange } from '../../src/client/index.ts';
+import { connect as connectStandard } from '../../src/client/index.ts';
+import { connect, joinFlush, type Room, type RoomEvent, type StateChange } from '../../src/client/node.ts';
 import { startInProcess, startInProcessRing } from '../in-process.ts';
 
 interface Proxy extends AsyncDisposable {
@@ -46,45 +47,52 @@ async function startProxy(target: string): Promise<Proxy> {
   };
 }
 
-it('30,000 messages over a connection that is cut again and again: each once, in order', {
-  timeout: 60_000,
-}, async () => {
-  const { url } = await startInProcess();
-  await using proxy = await startProxy(url);
-  const random = new Random(1);
-  const states: StateChange[] = [];
-  await using bus = await connect(proxy.url, {
-    name: 'alice',
-    settings: { retryMs: 5, retryMaxMs: 20, readWindowBytes: 64 * 1024, writeWindowBytes: 64 * 1024 },
-    onState: (change) => states.push(change),
-  });
-  const group = await bus.join('g');
-  const COUNT = 30_000;
-  const sending = (async () => {
-    for (let index = 0; index < COUNT; index++) {
-      if (!group.send(String(index).padEnd(random.below(200)))) await bus.drained();
+it.each([
+  ['Node’s client', connect],
+  ['that of browsers', connectStandard],
+])(
+  '30,000 messages over a connection of %s that is cut again and again: each once, in order',
+  {
+    timeout: 60_000,
+  },
+  async (_, connect) => {
+    const { url } = await startInProcess();
+    await using proxy = await startProxy(url);
+    const random = new Random(1);
+    const states: StateChange[] = [];
+    await using bus = await connect(proxy.url, {
+      name: 'alice',
+      settings: { retryMs: 5, retryMaxMs: 20, readWindowBytes: 64 * 1024, writeWindowBytes: 64 * 1024 },
+      onState: (change) => states.push(change),
+    });
+    const group = await bus.join('g');
+    const COUNT = 30_000;
+    const sending = (async () => {
+      for (let index = 0; index < COUNT; index++) {
+        if (!group.send(String(index).padEnd(random.below(200)))) await bus.drained();
+      }
+      await group.multicast('last');
+    })();
+    const read: string[] = [];
+    let nextCut = 500;
+    for await (const event of group) {
+      if (event.kind === 'view') continue;
+      if (event.kind !== 'message') expect(event).toBeUndefined();
+      else if (event.text === 'last') break;
+      else read.push(event.text.trim());
+      if (read.length === nextCut) {
+        proxy.cut();
+        nextCut += random.between(100, 2500);
+      }
     }
-    await group.multicast('last');
-  })();
-  const read: string[] = [];
-  let nextCut = 500;
-  for await (const event of group) {
-    if (event.kind === 'view') continue;
-    if (event.kind !== 'message') expect(event).toBeUndefined();
-    else if (event.text === 'last') break;
-    else read.push(event.text.trim());
-    if (read.length === nextCut) {
-      proxy.cut();
-      nextCut += random.between(100, 2500);
-    }
-  }
-  await sending;
-  expect(read.length).toBe(COUNT);
-  expect(read.findIndex((text, index) => text !== String(index))).toBe(-1);
-  const resumed = states.filter((change) => change.state === 'connected' && change.resumed).length;
-  console.log(`${resumed} connections were resumed`);
-  expect(resumed).toBeGreaterThan(10);
-});
+    await sending;
+    expect(read.length).toBe(COUNT);
+    expect(read.findIndex((text, index) => text !== String(index))).toBe(-1);
+    const resumed = states.filter((change) => change.state === 'connected' && change.resumed).length;
+    console.log(`${resumed} connections were resumed`);
+    expect(resumed).toBeGreaterThan(10);
+  },
+);
 
 /** Answers what it is asked, until the view has so many members. */
 async function until(room: Room, members: number): Promise<string[]> {

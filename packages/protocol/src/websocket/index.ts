@@ -4,7 +4,7 @@
  *
  * - Daemon: `decodeClientControl` and `decodeFrame(bytes, 'client')`; `encodeDaemonControl`, or `encodeDelivery` once
  *   and `numberDelivery` for each receiver; `encodeRecord` once and `frameOf` for each receiver.
- * - Client: `encodeClientControl`, `encodeRecord` and `frameOf`; `decodeDaemonControl` and `decodeFrame(bytes, 'daemon')`.
+ * - Client: `encodeClientControl`, `encodeOwnRecord` and `frameOfOwn`; `decodeDaemonControl` and `decodeFrame(bytes, 'daemon')`.
  *
  * Decoders never throw: what is not the protocol comes as `Bad`.
  */
@@ -49,7 +49,15 @@ export {
   renumbered,
 } from './kept-record.ts';
 export { DEFAULT_LIMITS, FRAME_OVERHEAD_BYTES, KEY_BYTES, type Limits } from './limits.ts';
-export { decodeFrame, encodeRecord, frameOf, type MessageRecord, type NumberedRecord } from './records.ts';
+export {
+  decodeFrame,
+  encodeOwnRecord,
+  encodeRecord,
+  frameOf,
+  frameOfOwn,
+  type MessageRecord,
+  type NumberedRecord,
+} from './records.ts';
 export {
   decodeCursor,
   encodeCursor,

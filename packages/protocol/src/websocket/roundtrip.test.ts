@@ -7,8 +7,10 @@ import {
   decodeFrame,
   encodeClientControl,
   encodeDaemonControl,
+  encodeOwnRecord,
   encodeRecord,
   frameOf,
+  frameOfOwn,
 } from './index.ts';
 
 it('a daemon reads what a client says', () => {
@@ -45,4 +47,25 @@ it('both read each other’s records', () => {
     ),
     { numRuns: 1000 },
   );
+});
+
+it('a sender’s own frames are the same, with a copy and without, and again under another number', () => {
+  const message = (bytes: number) => ({
+    sender: '',
+    groups: ['g'],
+    service: 'agreed' as const,
+    messageType: 7,
+    key: 'k',
+    selfDiscard: false,
+    bigEndian: false,
+    data: new Uint8Array(bytes).fill(3),
+  });
+  for (const sizes of [[100], [10_000], [100, 100], [10_000, 10_000], [10_000, 100]]) {
+    const shared = sizes.map((bytes) => encodeRecord(message(bytes)));
+    const own = sizes.map((bytes) => encodeOwnRecord(message(bytes)));
+    expect(own).toEqual(shared);
+    for (const number of [1, 2 ** 40]) expect(frameOfOwn(number, own)).toEqual(frameOf(number, shared));
+  }
+  const large = encodeOwnRecord(message(10_000));
+  expect(frameOfOwn(1, [large]).buffer).toBe(large.buffer);
 });
