@@ -26,6 +26,16 @@ export interface Waiter {
   readonly reject: (error: LogError) => void;
 }
 
+export interface Gathering {
+  /** The position at which all have come that were answered. */
+  readonly target: number;
+  /** Where the log was at the last look. */
+  seen: number;
+  /** Turns left: altogether, and until the next change comes. */
+  turns: number;
+  quietTurns: number;
+}
+
 /** Background work of one kind: never two at a time, poked whenever there may be something to do. */
 export interface Worker {
   poke(): void;
@@ -90,6 +100,8 @@ export interface Core {
   syncedPosition: number;
   committedPosition: number;
   syncing: boolean;
+  /** With `always`, after a sync: the next waits a little for those who were just answered. */
+  gathering: Gathering | undefined;
   dirty: Segment[];
   readonly waiters: Waiter[];
   syncTimer: Timer | undefined;

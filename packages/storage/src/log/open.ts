@@ -120,6 +120,7 @@ function makeCore(options: LogOptions): Core {
     syncedPosition: 0,
     committedPosition: 0,
     syncing: false,
+    gathering: undefined,
     dirty: [],
     waiters: [],
     syncTimer: undefined,

@@ -102,6 +102,10 @@ export function flush(core: Core): void {
   const always = core.sync === 'always';
   // What comes during a sync is the next batch: its end flushes.
   if (always && core.syncing) return;
+  if (always && gathers(core)) {
+    schedule(core);
+    return;
+  }
   writeAcknowledgements(core);
   if (!writeChunks(core)) return;
   core.writtenPosition = core.position;
@@ -112,6 +116,25 @@ export function flush(core: Core): void {
     if (core.waiters.length > 0) beginSync(core);
     else armSyncTimer(core);
   }
+}
+
+/** Turns of one gathering, and those in a row that may bring nothing. */
+const GATHERING_TURNS = 64;
+const QUIET_TURNS = 2;
+
+/**
+ * Whether the next sync waits for one more turn. Who was answered by the last one mostly asks for the next thing at
+ * once; a sync that begins without them makes everybody wait for two, and one for all takes no longer than one for half.
+ */
+function gathers(core: Core): boolean {
+  const { gathering, position } = core;
+  if (gathering === undefined) return false;
+  gathering.quietTurns = position > gathering.seen ? QUIET_TURNS : gathering.quietTurns - 1;
+  gathering.seen = position;
+  gathering.turns--;
+  const ends = position >= gathering.target || gathering.quietTurns < 0 || gathering.turns <= 0;
+  if (ends || core.state !== 'open') core.gathering = undefined;
+  return core.gathering !== undefined;
 }
 
 /** They follow the appends of their batch: what was appended and consumed in one turn is told in this order. */
@@ -249,7 +272,15 @@ function synced(core: Core, position: number): void {
   let ready = 0;
   while (ready < core.waiters.length && core.waiters[ready]!.position <= position) ready++;
   for (const waiter of core.waiters.splice(0, ready)) waiter.resolve();
-  if (core.sync === 'always') commit(core, position);
+  if (core.sync === 'always') {
+    core.gathering = {
+      target: core.position + position - core.committedPosition,
+      seen: core.position,
+      turns: GATHERING_TURNS,
+      quietTurns: QUIET_TURNS,
+    };
+    commit(core, position);
+  }
   if (
     core.sync === 'always'
       ? core.pendingBytes > 0 || core.marked.length > 0 || core.waiters.length > 0
