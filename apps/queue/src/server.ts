@@ -224,7 +224,7 @@ export class QueueServer {
       replyBytesMax: settings.replyBufferBytes,
       counters: this.#counters,
       clients: createClients(settings),
-      turns: createTurns((call) => systemClock.defer(call)),
+      turns: createTurns({ defer: (call) => systemClock.defer(call), now: () => performance.now() }),
       inputs: createInputs(Math.max(settings.maxInputBytes, 2 * settings.maxBodyBytes)),
       awaitCommit: (connection) => this.#listeners.awaitCommit(connection),
       ended: (connection) => this.#listeners.ended(connection),

@@ -7,7 +7,7 @@ import type { QueueConfiguration } from '../src/broker/registry.ts';
 import { Connection } from '../src/connection/connection.ts';
 import type { Host } from '../src/connection/host.ts';
 import { createInputs } from '../src/connection/inputs.ts';
-import { createTurns } from '../src/connection/turns.ts';
+import { createTurns, type Turns } from '../src/connection/turns.ts';
 import { type Dialect, dialects } from '../src/dialect.ts';
 import { MemoryStore } from '../src/store/memory-store.ts';
 import type { Store } from '../src/store/store.ts';
@@ -28,6 +28,7 @@ export interface InMemoryOptions {
   readonly maxBodyBytes?: number;
   readonly replyBytesMax?: number;
   readonly inputBytesMax?: number;
+  readonly turns?: Turns;
   readonly access?: Access;
   readonly clientLimits?: Partial<ClientLimits>;
 }
@@ -101,7 +102,7 @@ export function inMemory(options: InMemoryOptions = {}) {
       throttled: 0,
     },
     clients,
-    turns: createTurns((call) => clock.defer(call)),
+    turns: options.turns ?? createTurns({ defer: (call) => clock.defer(call), now: () => performance.now() }),
     inputs: createInputs(options.inputBytesMax ?? 64 * 1024 * 1024),
     awaitCommit: (connection) => awaiting.add(connection),
     ended: (connection) => awaiting.delete(connection),

@@ -32,7 +32,6 @@ import {
 } from './replies.ts';
 import { demandServer, manageable, readable, readableItems, visibleQueues, writable } from './rights.ts';
 import { handleSasl } from './stranger.ts';
-import { unitBytes } from './turns.ts';
 
 export function handleBinary(connection: Connection, request: BinaryRequest | BadRequest): void {
   if (request.kind === 'bad') {
@@ -204,8 +203,6 @@ function store(connection: Connection, request: BinaryRequest, verb: 'set' | 'ad
   }
   // On this wire the exptime is unsigned: what was sent as negative arrives as more than 2^31.
   const expires = expiresAt((request.exptime ?? 0) | 0, broker.clock.now(), broker.dialect);
-  const bytes = request.end - request.start;
-  if (bytes >= unitBytes) connection.costs(Math.floor(bytes / unitBytes));
   const outcome = broker.put(target, request.flags ?? 0, expires, request.buffer, request.start, request.end);
   const cas = broker.registry.queues.get(name!)?.lastSequence ?? 0;
   if (outcome === 'stored' || outcome === 'duplicate') done(connection, request, cas);

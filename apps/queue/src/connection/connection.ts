@@ -19,7 +19,7 @@ import { type Holder, uncountedBytes } from './inputs.ts';
 import { handleMeta } from './meta.ts';
 import { handleStranger, strangerLimits } from './stranger.ts';
 import { handleText } from './text.ts';
-import { type Backlogged, unitsAtOnce } from './turns.ts';
+import { type Backlogged, unitBytes, unitsAtOnce, unitsPerMs } from './turns.ts';
 
 /** Replies that wait for the log to commit `position`. */
 interface Parcel {
@@ -63,8 +63,12 @@ export class Connection implements Backlogged, Holder {
   #pumping = false;
   /** It has had its turn, and goes on when others have had theirs. */
   #standsBack = false;
-  /** Units that it may still carry out. */
-  #unitsLeft = 0;
+  /** Units that it may still carry out before it stands back, or of its slice. */
+  #unitsLeft: number = unitsAtOnce;
+  /** Units of what it has read since its last slice, being over its share. */
+  #unitsRead = 0;
+  /** When units came back to it last. */
+  #unitsAt = 0;
   /** What of it counts with the half-sent requests of all. */
   #heldBytes = 0;
   #inputEnded = false;
@@ -217,6 +221,7 @@ export class Connection implements Backlogged, Holder {
     if (this.#closing) return false;
     const client = this.#client;
     if (client.hasRates) client.bytes?.spend(bytes);
+    if (bytes >= unitBytes) this.#read(bytes);
     return true;
   }
 
@@ -249,11 +254,18 @@ export class Connection implements Backlogged, Holder {
       if (this.#hasEnoughInput || this.#throttle !== undefined) this.#socket.pause();
       return;
     }
-    this.#unitsLeft = unitsAtOnce;
+    this.#refill();
+    const units = this.#unitsLeft;
     this.#carryOutAll();
-    if (!this.#standsBack && this.#unitsLeft < unitsAtOnce) {
-      this.host.turns.worked(unitsAtOnce - this.#unitsLeft);
-    }
+    if (!this.#standsBack && this.#unitsLeft < units) this.host.turns.worked();
+  }
+
+  #refill(): void {
+    const now = this.broker.clock.now();
+    const ms = now - this.#unitsAt;
+    if (ms === 0) return;
+    this.#unitsAt = now;
+    if (ms > 0) this.#unitsLeft = Math.min(unitsAtOnce, this.#unitsLeft + ms * unitsPerMs);
   }
 
   #carryOutAll(): void {
@@ -309,9 +321,22 @@ export class Connection implements Backlogged, Holder {
   goOn(units: number): number {
     this.#standsBack = false;
     if (this.#pumping || this.#finished || this.#closed || this.#throttle !== undefined) return 0;
+    const left = this.#unitsLeft;
     this.#unitsLeft = units;
     this.#carryOutAll();
-    return units - this.#unitsLeft;
+    const done = units - this.#unitsLeft;
+    // However much it was given while nobody else wanted it, that is no reason to let it wait later.
+    this.#unitsLeft = Math.max(-unitsAtOnce, left - done);
+    const read = this.#unitsRead;
+    this.#unitsRead = 0;
+    return done + read;
+  }
+
+  /** Also in the middle of a body, before there is a request. */
+  #read(bytes: number): void {
+    const units = bytes / unitBytes;
+    this.#unitsLeft -= units;
+    if (this.#unitsLeft < 0) this.#unitsRead += units;
   }
 
   /** The request at hand is as much work as so many more. */
@@ -400,6 +425,7 @@ export class Connection implements Backlogged, Holder {
   #seal(): void {
     const { bytes } = this.out;
     if (bytes === 0) return;
+    if (bytes >= unitBytes) this.#unitsLeft -= bytes / unitBytes;
     this.#parcels.push({ chunks: this.out.take(), bytes, position: this.#needs });
     this.#parcelBytes += bytes;
     this.#needs = 0;

@@ -21,7 +21,6 @@ import type { Connection } from './connection.ts';
 import { act, configure, debug, remove } from './meta-queue.ts';
 import { afterSync, changes, refuse, refuseBadRequest, replyPosition, storeRefusal } from './replies.ts';
 import { readable, writable } from './rights.ts';
-import { unitBytes } from './turns.ts';
 
 export function handleMeta(connection: Connection, request: MetaRequest | BadRequest): void {
   switch (request.kind) {
@@ -172,7 +171,6 @@ function set(connection: Connection, request: MetaSet): void {
     }
     const expires = expiresAt(request.exptime, broker.clock.now(), broker.dialect);
     const { clientFlags, buffer, start, end } = request;
-    if (end - start >= unitBytes) connection.costs(Math.floor((end - start) / unitBytes));
     const outcome = broker.put(target, clientFlags, expires, buffer, start, end);
     const facts: MetaFacts = {
       size: end - start,

@@ -16,7 +16,6 @@ import type { Connection } from './connection.ts';
 import { handleLine } from './lines.ts';
 import { afterSync, changes, refuse, refuseBadRequest, replyPosition, storeRefusal } from './replies.ts';
 import { readable, writable } from './rights.ts';
-import { unitBytes } from './turns.ts';
 
 export function handleText(connection: Connection, request: TextRequest | BadRequest): void {
   switch (request.kind) {
@@ -127,8 +126,6 @@ function store(connection: Connection, request: TextStore): void {
     }
     const expires =
       request.exptime === 0 ? 0 : expiresAt(request.exptime, broker.clock.now(), broker.dialect);
-    const bytes = request.end - request.start;
-    if (bytes >= unitBytes) connection.costs(Math.floor(bytes / unitBytes));
     const outcome = broker.put(target, request.flags, expires, request.buffer, request.start, request.end);
     if (outcome === 'stored' || outcome === 'duplicate') {
       connection.needs(broker.store.position);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { createTurns, unitsAtOnce } from '../../src/connection/turns.ts';
 import { fill, hit, miss, server, set, stored, value } from './support.ts';
 
 /** Every kind of request, and what must come back for all of it. */
@@ -127,4 +128,45 @@ test('of very many requests in one chunk leave others their turn, and are all an
   const bodies = Array.from({ length: count }, (_, at) => hit('q', String(at % 10))).join('');
   greedy.send('get q\r\n'.repeat(count));
   expect(await greedy.receive(bodies.length)).toBe(bodies);
+});
+
+test('who asks for one thing at a time waits for no more than a slice of another’s thousands', async () => {
+  // Time passes only by work: 2 µs for a put of the one, 10 µs for a put of the other, 1 µs for a turn.
+  let us = 0;
+  const turns = createTurns({
+    defer: (call) => void setImmediate(call),
+    now: () => {
+      us += 1;
+      return us / 1000;
+    },
+  });
+  const { connect, broker } = server({ turns });
+  const [greedy, other] = [connect(), connect()];
+  const puts = { q: 0, r: 0 };
+  const waited: number[] = [];
+  const { put } = broker;
+  let before = 0;
+  broker.put = (...args) => {
+    if (args[0].queues[0] === 'q') {
+      puts.q += 1;
+      us += 2;
+    } else {
+      puts.r += 1;
+      us += 10;
+      waited.push(puts.q - before);
+    }
+    return put.apply(broker, args);
+  };
+  const many = 20_000;
+  const answers = greedy.receive(stored.length * many);
+  greedy.send(set('q', 'x').repeat(many));
+  for (let request = 0; request < unitsAtOnce; request += 1) {
+    before = puts.q;
+    other.send(set('r', 'x'));
+    await other.receive(stored.length);
+  }
+  expect(Math.max(...waited)).toBeLessThanOrEqual(unitsAtOnce);
+  expect(puts).toMatchObject({ r: unitsAtOnce });
+  expect(puts.q).toBeLessThan(many);
+  expect(await answers).toBe(stored.repeat(many));
 });
