@@ -117,7 +117,7 @@ export class Durable {
     for (const group of this.#groups.values()) {
       if (!this.#failed) await group.checkpoint(CHECKPOINT_MESSAGES).catch((error) => this.#fail(error));
     }
-    for (const group of this.#groups.values()) group.begin({ representative: 0, sequence: 0 });
+    for (const group of this.#groups.values()) group.merge.begin({ representative: 0, sequence: 0 });
     await this.#log?.close();
     this.#log = undefined;
   }
@@ -145,8 +145,8 @@ export class Durable {
     this.#groups.set(name, group);
     if (this.#configuration !== undefined) {
       const { ring } = this.#configuration;
-      if (this.#gathered) group.beginWhole(ring);
-      else group.begin(ring);
+      if (this.#gathered) group.merge.beginWhole(ring);
+      else group.merge.begin(ring);
     }
     return group;
   }
@@ -209,7 +209,7 @@ export class Durable {
     }
     this.#configuration = configuration;
     this.#said = new Map();
-    for (const group of this.#groups.values()) group.begin(configuration.ring);
+    for (const group of this.#groups.values()) group.merge.begin(configuration.ring);
     this.#say();
   }
 
@@ -229,10 +229,10 @@ export class Durable {
         this.#onKeeping(sender, event);
         break;
       case 'fill':
-        this.#guard(() => this.#groups.get(event.group)?.onFill(event));
+        this.#guard(() => this.#groups.get(event.group)?.merge.onFill(event));
         break;
       case 'filled':
-        this.#guard(() => this.#groups.get(event.group)?.onTurnOver(event.ring, event.turn, id));
+        this.#guard(() => this.#groups.get(event.group)?.merge.onTurnOver(event.ring, event.turn, id));
         break;
       case 'given':
       case 'told':
@@ -330,14 +330,14 @@ export class Durable {
         if (known !== undefined) keepers.set(id, new Vector(known.strands, known.floor));
         else if (wants(keeping, name)) keepers.set(id, new Vector());
       }
-      group.plan(planTurns(keepers), this.#options.id);
+      group.merge.plan(planTurns(keepers), this.#options.id);
     }
   }
 
   /** Others have something of a group that this daemon is told to keep and has nothing of. */
   #join(name: string): KeptGroup | undefined {
     const group = this.group(name);
-    group?.begin(this.#configuration!.ring);
+    group?.merge.begin(this.#configuration!.ring);
     return group;
   }
 

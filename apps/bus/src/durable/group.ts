@@ -1,8 +1,8 @@
 /**
- * One kept group: its two streams of the log, what is known of them, and who listens. What comes is placed here: into
- * the log, behind what is held while a merge lasts, or nowhere if it is there. See docs/internals/durable.md.
+ * One kept group: its streams of the log, what is known of them, and who listens. What comes is placed here: into the
+ * log, behind what is held while a merge lasts, or nowhere if it is there. See docs/internals/durable.md.
  */
-import type { Fill, RingId } from '@rookery/protocol/bus';
+import type { Fill } from '@rookery/protocol/bus';
 import {
   EncodeError,
   encodeRecord,
@@ -20,12 +20,11 @@ import { Checkpoints, recordsAt, VERSION } from './checkpoint.ts';
 import type { Matches } from './filter.ts';
 import { Held } from './held.ts';
 import { LogIndex, type Mark } from './log-index.ts';
-import type { Turn } from './plan.ts';
-import { lastAmong } from './restating.ts';
+import { HELD_FILLED, HELD_LIVE, Merge } from './merge.ts';
 import type { DurableSettings } from './settings.ts';
 import { type Note, readSome, records, type Stored, unbroken, withNote } from './stored.ts';
 import { type Listener, type Source, Subscription } from './subscription.ts';
-import { strandKey, Vector } from './vector.ts';
+import { Vector } from './vector.ts';
 import { type Value, View } from './view.ts';
 
 /** What a group needs of its daemon. */
@@ -56,11 +55,6 @@ export type Begin =
   | { readonly kind: 'last'; readonly count: number }
   | { readonly kind: 'cursor'; readonly given: Vector };
 
-/** Some packets: live messages come between. */
-const FILL_BYTES = 64 * 1024;
-/** Sequences of what is held: it has no place yet. */
-const HELD_LIVE = 0;
-const HELD_FILLED = 1;
 const NOTHING = new Uint8Array(0);
 /** Beyond it a checkpoint would hold up what comes for too long, and the log is read from beginning to end. */
 const CHECKPOINT_KEYS = 200_000;
@@ -76,12 +70,8 @@ export class KeptGroup implements Source {
   readonly #origins = new Origins();
   readonly #view: View | undefined;
   readonly #subscriptions = new Set<Subscription>();
-  #whole = false;
-  #turns: readonly Turn[] = [];
-  #turn = 0;
-  /** Counts configurations: what was begun in an earlier one has no effect. */
-  #life = 0;
-  #ring: RingId = { representative: 0, sequence: 0 };
+  /** With the other keepers of a configuration; from its beginning until it is whole, what comes is held. */
+  readonly merge: Merge;
   readonly #checkpoints: Checkpoints;
   #checkpointed = 0;
   #trimmedThrough: number;
@@ -104,6 +94,23 @@ export class KeptGroup implements Source {
     this.#view = settings.lastValue ? new View(settings.lastValueKeys) : undefined;
     this.#trimmedThrough = this.#main.acknowledgedThrough;
     this.#tail = this.#main.nextSequence - 1;
+    this.merge = new Merge({
+      name,
+      host,
+      main: this.#main,
+      held: this.#held,
+      index: this.#index,
+      view: this.#view,
+      take: (record) => this.#onFilled(record),
+      place: (record, kept, isNewest) => this.#place(record, kept, isNewest),
+      restate: (record) => {
+        this.counters.restated++;
+        this.#append(renumbered(record, this.#main.nextSequence), 'restated');
+      },
+      onGiven: (count) => {
+        this.counters.given += count;
+      },
+    });
   }
 
   /** For a group that has nothing yet. */
@@ -159,7 +166,8 @@ export class KeptGroup implements Source {
   /** If enough has come since the last one, and no merge is under way. */
   async checkpoint(messages: number): Promise<void> {
     const sequence = this.#main.nextSequence - 1;
-    if (!this.#whole || this.#held.streams.length > 0 || sequence - this.#checkpointed < messages) return;
+    if (!this.merge.whole || this.#held.streams.length > 0 || sequence - this.#checkpointed < messages)
+      return;
     if (this.#view !== undefined && (this.#view.lowered.size > 0 || this.#view.size > CHECKPOINT_KEYS))
       return;
     this.#checkpointed = sequence;
@@ -174,7 +182,7 @@ export class KeptGroup implements Source {
   }
 
   get whole(): boolean {
-    return this.#whole;
+    return this.merge.whole;
   }
 
   /** Of the last message that readers may see. */
@@ -224,11 +232,11 @@ export class KeptGroup implements Source {
   onMessage({ message, service, groupIndex, stamp }: Ordered): void {
     if (!this.#vector.raise(stamp)) return;
     const { origin } = message;
-    if (this.#whole && origin !== undefined && !this.#origins.add(origin, false)) {
+    if (this.merge.whole && origin !== undefined && !this.#origins.add(origin, false)) {
       this.counters.repeated++;
       return;
     }
-    const sequence = this.#whole ? this.#main.nextSequence : HELD_LIVE;
+    const sequence = this.merge.whole ? this.#main.nextSequence : HELD_LIVE;
     let record: Uint8Array;
     try {
       record = encodeRecord({
@@ -250,7 +258,7 @@ export class KeptGroup implements Source {
       return;
     }
     this.counters.stored++;
-    if (this.#whole) this.#append(record, 'shown');
+    if (this.merge.whole) this.#append(record, 'shown');
     else this.#held.append(record, stamp);
   }
 
@@ -317,145 +325,6 @@ export class KeptGroup implements Source {
     if (passed !== undefined && passed.sequence <= this.#trimmedThrough) {
       this.#main.acknowledgeSequence(passed.sequence);
     }
-  }
-
-  // ---- Merging
-
-  /** A new configuration: what comes is held until it is known what others have. */
-  begin(ring: RingId): void {
-    this.#life++;
-    this.#ring = ring;
-    this.#whole = false;
-    this.#turns = [];
-    this.#turn = 0;
-  }
-
-  /** All daemons have said what they keep, and this is what follows for the group. */
-  plan(turns: readonly Turn[], id: number): void {
-    this.#turns = turns;
-    this.#go(id);
-  }
-
-  /** Nobody in this configuration can have anything of it. */
-  beginWhole(ring: RingId): void {
-    this.begin(ring);
-    this.#whole = true;
-  }
-
-  onFill({ ring, turn, records }: Fill): void {
-    if (!this.#isNow(ring, turn)) return;
-    for (const record of records) this.#onFilled(record);
-  }
-
-  onTurnOver(ring: RingId, turn: number, id: number): void {
-    if (!this.#isNow(ring, turn)) return;
-    // What the giver has let go of is wanted no longer either; and what was a repeat leaves no trace in a log.
-    this.#turn++;
-    this.#go(id);
-  }
-
-  #isNow(ring: RingId, turn: number): boolean {
-    const { representative, sequence } = this.#ring;
-    return (
-      !this.#whole &&
-      ring.representative === representative &&
-      ring.sequence === sequence &&
-      turn === this.#turn
-    );
-  }
-
-  #go(id: number): void {
-    const turn = this.#turns[this.#turn];
-    if (turn === undefined) void this.#drain(this.#life).catch((error) => this.#host.fail(error));
-    else if (turn.giver === id) {
-      void this.#give(turn, this.#turn, this.#life).catch((error) => this.#host.fail(error));
-    }
-  }
-
-  /** Configuration by configuration, each in the order of the log: that may have heard of an earlier one later. */
-  async #give({ configurations }: Turn, turn: number, life: number): Promise<void> {
-    const ring = this.#ring;
-    let batch: Uint8Array[] = [];
-    let bytes = 0;
-    const flush = async (): Promise<void> => {
-      const fill = { kind: 'fill', ring, group: this.name, turn, records: batch } as const;
-      while (life === this.#life && batch.length > 0) {
-        if (this.#host.submit(fill)) {
-          this.counters.given += batch.length;
-          batch = [];
-          bytes = 0;
-        } else await this.#host.room();
-      }
-    };
-    for (const wants of configurations) {
-      const { after, through } = this.#index.rangeOf(wants.values());
-      // What is wholly copied stands in the log, and its stream may go at any time.
-      const held = this.#held.findWaiting(wants.values().next().value!)?.stream;
-      for (const [stream, from, to] of [
-        [this.#main, after, through],
-        [held, 0, (held?.nextSequence ?? 1) - 1],
-      ] as const) {
-        if (stream === undefined || to === 0) continue;
-        for await (const { record } of records(stream, from, to)) {
-          if (life !== this.#life) return;
-          const kept = keptOf(record);
-          const want = wants.get(strandKey(kept));
-          if (want === undefined || kept.order <= want.order) continue;
-          batch.push(record);
-          bytes += record.length;
-          if (bytes >= FILL_BYTES) await flush();
-        }
-      }
-    }
-    await flush();
-    if (life === this.#life) this.#host.filled(this.name, turn);
-  }
-
-  /**
-   * What is held is copied into the log, and let go of when the copies are on the device: were it moved, a power loss
-   * that takes one move and leaves the next would put a strand out of order.
-   */
-  async #drain(life: number): Promise<void> {
-    for (;;) {
-      const held = this.#held.next();
-      if (held === undefined) {
-        if (this.#view === undefined || this.#view.lowered.size === 0) break;
-        await this.#restate(this.#view, life);
-        if (life !== this.#life) return;
-        continue;
-      }
-      const last = held.stream.nextSequence - 1;
-      // Of an earlier configuration: others that lived in it may have stored it.
-      const others = held.ringSequence !== this.#ring.sequence;
-      const some = await readSome(held.stream, held.copiedThrough);
-      if (life !== this.#life) return;
-      for (const { sequence, record } of some) {
-        const kept = keptOf(record);
-        this.#place(record, kept, !others && kept.sequence === HELD_LIVE);
-        held.copiedThrough = sequence;
-      }
-      // The rest was let go of, after a crash.
-      if (some.length === 0) held.copiedThrough = last;
-      if (this.#host.log.congested) await this.#host.log.sync();
-      if (life !== this.#life) return;
-    }
-    // In the same turn: what comes from here on goes behind what was held.
-    this.#whole = true;
-    if (this.#held.streams.length > 0) await this.#held.forgetCopied();
-  }
-
-  /** Says again what is the last value of keys whose last value has turned out to be older. */
-  async #restate(view: View, life: number): Promise<void> {
-    const { lowered } = view;
-    const values = new Map([...lowered.keys()].map((key) => [key, view.get(key)!]));
-    const after = this.#index.placeOfRing([...values.values()].map(({ stamp }) => stamp));
-    const last = await lastAmong(values, () => records(this.#main, after));
-    if (life !== this.#life) return;
-    for (const record of last) {
-      this.counters.restated++;
-      this.#append(renumbered(record, this.#main.nextSequence), 'restated');
-    }
-    if (this.#host.log.congested) await this.#host.log.sync();
   }
 
   // ---- Reading
