@@ -19,7 +19,14 @@ import {
   text,
 } from '@rookery/service';
 import { z } from 'zod';
-import { CHECK_DEFAULTS, type HealthCheck, type Hook, type HookName, type HostSettings, KEEP } from '../host/settings.ts';
+import {
+  CHECK_DEFAULTS,
+  type HealthCheck,
+  type Hook,
+  type HookName,
+  type HostSettings,
+  KEEP,
+} from '../host/settings.ts';
 import { absolutePath, check, type GivenCheck, hooks, sharedPath } from '../inventory/schema.ts';
 
 /** What can be said of an agent. Written out: whoever imports it needs no other package for its types. */

@@ -26,7 +26,7 @@ export async function historyCommand(
       return [
         record.id.slice(0, 8),
         localTime(record.began_at),
-        `${record.app} ${record.version}`,
+        titleOf(record),
         outcome,
         `${record.hosts} ${record.hosts === 1 ? 'host' : 'hosts'}`,
         took,
@@ -65,7 +65,7 @@ export async function historyShowCommand(
     ['took', record.seconds === null ? null : `${record.seconds.toFixed(1)} s`],
     ['waves', record.waves.join(', ')],
   ];
-  reporter.say(`${record.app} ${record.version}\n`);
+  reporter.say(`${titleOf(record)}\n`);
   for (const [name, value] of facts) if (value !== null) reporter.say(`  ${name.padEnd(9)}${value}\n`);
   reporter.say(`\n${columns(hosts.map(hostRow))}`);
   return 0;
@@ -81,6 +81,10 @@ function folderOf(given: string | undefined): string {
   const folder = historyFolder(given, process.env);
   if (folder !== undefined) return folder;
   throw new ServiceError('USAGE', 'There is no history: ROOKERY_DEPLOY_HISTORY is `none`');
+}
+
+function titleOf({ app, version, kind }: DeploymentRecord): string {
+  return `${app} ${version}${kind === 'rollback' ? ' (rollback)' : ''}`.trim();
 }
 
 /** How it ended; of one that hasn't, whether it still may. */

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ServiceError } from '@rookery/service';
 import type { HostError } from '../host/errors.ts';
-import type { ReleaseRef } from '../host/protocol.ts';
 import type { HostStatus } from '../host/status.ts';
 import { createTransports, type Transports } from '../hosts/transports.ts';
 import type { Host } from '../inventory/host.ts';
@@ -132,63 +130,14 @@ export function unlockCommand(flags: EachFlags, reporter: Reporter): Promise<num
   );
 }
 
-/**
- * Puts hosts back to a release: the one before, or one by name. All at once: it is known to work.
- * @throws ServiceError `USAGE`: the hosts would go back to different releases
- */
-export async function rollbackCommand(
-  flags: EachFlags & { readonly to?: string },
-  reporter: Reporter,
-): Promise<number> {
-  const hosts = await hostsOf(flags);
-  using interrupt = listenForInterrupt();
-  await using fleet = await openFleet(flags);
-  const limits = { timeoutMs: flags.timeout * 1000, signal: interrupt.signal };
-  if (flags.to === undefined) {
-    const asked = await onEachHost(hosts, (host, signal) => statusOf(host, fleet, signal), limits);
-    const targets = new Set(
-      asked.flatMap((one) => ('result' in one ? [one.result.previous ?? 'nothing'] : [])),
-    );
-    if (targets.size > 1) {
-      throw new ServiceError(
-        'USAGE',
-        `The hosts would go back to different releases (${[...targets].join(', ')}): give one with --to, or choose hosts with --only`,
-      );
-    }
-  }
-  const { to } = flags;
-  const back = async (host: Host, signal: AbortSignal) => {
-    const result = await fleet.run(
-      host,
-      { step: 'rollback', ...(to === undefined ? {} : { to }) },
-      { signal },
-    );
-    const { current } = await statusOf(host, fleet, signal);
-    // A folder that somebody else has made has no record, and its check knows no version.
-    if (current !== null) await fleet.run(host, { step: 'check', release: checked(current) }, { signal });
-    return result;
-  };
-  const done = await onEachHost(hosts, back, limits);
-  return told(done, reporter, 'rollback', ({ from, to: now, changed, warnings }) => ({
-    fields: { from, to: now, changed, warnings },
-    text: changed
-      ? `went back from ${from ?? 'nothing'} to ${now ?? 'nothing'}`
-      : `runs ${now ?? 'nothing'} already`,
-  }));
-}
-
-function checked({ name, id, version }: NonNullable<HostStatus['current']>): ReleaseRef {
-  return { name, id: id ?? '0'.repeat(64), app: '', version: version ?? '', bytes: 0 };
-}
-
-function statusOf(host: Host, fleet: Fleet, signal: AbortSignal): Promise<HostStatus> {
+export function statusOf(host: Host, fleet: Fleet, signal: AbortSignal): Promise<HostStatus> {
   return fleet.run(host, { step: 'status' }, { signal });
 }
 
-async function openFleet(flags: HostsFlags): Promise<Fleet> {
+export async function openFleet(flags: HostsFlags, deployment: string = randomUUID()): Promise<Fleet> {
   return createFleet({
     transports: await transportsOf(flags),
-    deployment: randomUUID(),
+    deployment,
     owner: whoami(),
     trust: [],
   });
@@ -215,7 +164,7 @@ async function each<T>(
   );
 }
 
-function told<T>(
+export function told<T>(
   done: readonly OnHost<T>[],
   reporter: Reporter,
   event: string,

@@ -59,10 +59,7 @@ export async function pushCommand(path: string, command: PushCommand, reporter: 
     const board = boardOfPush(deployment, peers(), performance.now());
     return board === undefined ? [] : [board];
   });
-  let historyProblem: string | undefined;
-  await using recording = await recordPush(command.history, (message) => {
-    historyProblem = message;
-  });
+  await using recording = await recordPush(command.history, reporter);
   using watching = watchPush(reporter);
   const onEvent = (event: PushEvent): void => {
     const { event: kind, ...fields } = event;
@@ -91,11 +88,6 @@ export async function pushCommand(path: string, command: PushCommand, reporter: 
       peers = tell;
     },
   });
-  await recording[Symbol.asyncDispose]();
-  if (historyProblem !== undefined) {
-    reporter.event('history_problem', { message: historyProblem });
-    reporter.say(`Not written down: ${historyProblem}\n`);
-  }
   return outcome === 'cancelled' ? (interrupt.exitCode ?? 1) : EXIT_CODES[outcome];
 }
 

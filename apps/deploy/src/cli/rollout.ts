@@ -8,12 +8,12 @@ import {
   type HostsFlags,
   hostsCommand,
   releasesCommand,
-  rollbackCommand,
   statusCommand,
   unlockCommand,
 } from './hosts.ts';
 import { type PushCommand, pushCommand } from './push.ts';
 import { createReporter, type Reporter, reported, type Streams } from './report.ts';
+import { type RollbackCommand, rollbackCommand } from './rollback.ts';
 import { type ListenAddress, PUSH_UI } from './ui.ts';
 
 /** How the options of other commands are read. */
@@ -81,10 +81,11 @@ export function addRolloutCommands(root: Command, streams: Streams, parsers: Par
       const reporter = createReporter(json, streams);
       setExitCode(root, await reported(reporter, () => pushCommand(path, flags, reporter)));
     });
-  act<EachFlags & { to?: string }>(
+  act<RollbackCommand>(
     withTimeout(onHosts(root.command('rollback')))
       .description('Put hosts back to the release before, or to another one that they have.')
-      .option('--to <name>', 'which release', parseVersion),
+      .option('--to <name>', 'which release', parseVersion)
+      .option('--history <folder>', HISTORY_HELP),
     rollbackCommand,
   );
   act<EachFlags>(
@@ -117,7 +118,7 @@ export function addRolloutCommands(root: Command, streams: Streams, parsers: Par
 function addHistory(root: Command, streams: Streams): void {
   const history = root
     .command('history')
-    .description('List the deployments that were begun on this machine, the newest first.')
+    .description('List the pushes and rollbacks that were begun on this machine, the newest first.')
     .option('--app <name>', 'only those of this one')
     .option('--last <n>', 'so many', parseCount, 20)
     .option('--history <folder>', HISTORY_HELP)

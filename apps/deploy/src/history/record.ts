@@ -46,3 +46,33 @@ export interface HostRecord {
   readonly fetch_seconds: number | null;
   readonly switch_seconds: number | null;
 }
+
+/** Of a host of which nothing is known yet. */
+export function newHostRecord(host: string): HostRecord {
+  return {
+    host,
+    state: 'waiting',
+    wave: null,
+    step: null,
+    code: null,
+    message: null,
+    fetched_bytes: 0,
+    reused_bytes: 0,
+    fetch_seconds: null,
+    switch_seconds: null,
+  };
+}
+
+/** What is to be written down now: all of the deployment's record, and the hosts that have changed. */
+export interface Note {
+  readonly deployment: DeploymentRecord;
+  readonly hosts: readonly HostRecord[];
+}
+
+/** The reason is at its begin. */
+const MESSAGE_CHARACTERS_MAX = 500;
+
+/** As much of it as is kept. */
+export function keptMessage(message: string | null | undefined): string | null {
+  return message?.slice(0, MESSAGE_CHARACTERS_MAX) ?? null;
+}

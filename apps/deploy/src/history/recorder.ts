@@ -1,12 +1,6 @@
 import type { PushEvent } from '../push/events.ts';
 import type { HostState } from '../rollout/types.ts';
-import type { DeploymentRecord, HostRecord } from './record.ts';
-
-/** What is to be written down now: all of the deployment's record, and the hosts that have changed. */
-export interface Note {
-  readonly deployment: DeploymentRecord;
-  readonly hosts: readonly HostRecord[];
-}
+import { type DeploymentRecord, type HostRecord, keptMessage, type Note, newHostRecord } from './record.ts';
 
 /** Follows a push, and says what of it is to be kept. Pure. */
 export interface Recorder {
@@ -29,9 +23,6 @@ interface Entry {
 }
 
 const JUDGED: ReadonlySet<HostState> = new Set<HostState>(['healthy', 'reverting', 'stuck']);
-
-/** The reason is at its begin. */
-const MESSAGE_CHARACTERS_MAX = 500;
 
 export function createRecorder({ folder, process, time }: RecorderOptions): Recorder {
   let deployment: DeploymentRecord | undefined;
@@ -67,19 +58,7 @@ export function createRecorder({ folder, process, time }: RecorderOptions): Reco
       process,
     };
     for (const { host } of event.hosts) {
-      const record: HostRecord = {
-        host,
-        state: 'waiting',
-        wave: null,
-        step: null,
-        code: null,
-        message: null,
-        fetched_bytes: 0,
-        reused_bytes: 0,
-        fetch_seconds: null,
-        switch_seconds: null,
-      };
-      hosts.set(host, { record, switchAt: undefined });
+      hosts.set(host, { record: newHostRecord(host), switchAt: undefined });
       changed.add(host);
     }
   };
@@ -94,9 +73,7 @@ export function createRecorder({ folder, process, time }: RecorderOptions): Reco
       ...record,
       state,
       ...(wave === undefined ? {} : { wave }),
-      ...(code === undefined
-        ? {}
-        : { step: step ?? null, code, message: message?.slice(0, MESSAGE_CHARACTERS_MAX) ?? null }),
+      ...(code === undefined ? {} : { step: step ?? null, code, message: keptMessage(message) }),
       ...(JUDGED.has(state) && switchAt !== undefined && record.switch_seconds === null
         ? { switch_seconds: since(switchAt) }
         : {}),
@@ -131,7 +108,7 @@ export function createRecorder({ folder, process, time }: RecorderOptions): Reco
             state,
             wave,
             code,
-            message: message?.slice(0, MESSAGE_CHARACTERS_MAX) ?? null,
+            message: keptMessage(message),
           };
           changed.add(host);
         }

@@ -2,8 +2,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorMessage } from '@rookery/service';
 import { type Log, LogError, nodeDisk, openLog, type Stream } from '@rookery/storage';
-import type { DeploymentRecord, HostRecord } from './record.ts';
-import type { Note } from './recorder.ts';
+import type { DeploymentRecord, HostRecord, Note } from './record.ts';
 
 /**
  * Deployments that were begun on this machine. A stream of the log for each: its attributes are the deployment's

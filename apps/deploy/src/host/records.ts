@@ -13,6 +13,7 @@ export interface ListedRelease {
   readonly name: string;
   /** Null for a folder that somebody else has made, such as Capistrano. */
   readonly id: string | null;
+  readonly app: string | null;
   readonly version: string | null;
   readonly at: string;
 }
@@ -36,11 +37,13 @@ export async function listReleases(layout: HostLayout): Promise<ListedRelease[]>
     if (name.startsWith('.')) continue;
     const record = await readRecord(layout, name);
     if (record !== undefined) {
-      listed.push({ name, id: record.id, version: record.version, at: record.fetchedAt });
+      const { id, app, version, fetchedAt: at } = record;
+      listed.push({ name, id, app, version, at });
     } else if (await isFolder(layout.release(name))) {
       listed.push({
         name,
         id: null,
+        app: null,
         version: null,
         at: (await stat(layout.release(name))).mtime.toISOString(),
       });

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { resolveSettings, ServiceError } from '@rookery/service';
 import { CHECK_DEFAULTS, type HealthCheck, KEEP } from '../host/settings.ts';
 import type { Host } from './host.ts';
+import { inOrderOf } from './order.ts';
 import { type GivenCheck, type GivenHost, givenHost, hostName, inventoryDefinition } from './schema.ts';
 
 export interface InventoryInput {
@@ -19,9 +20,9 @@ const HOSTS_MAX = 10_000;
  */
 export function readInventory({ file, listed }: InventoryInput): Host[] {
   const { values } = resolveSettings(inventoryDefinition, { file });
-  const given = listed === undefined ? values.hosts : hostsListed(listed);
+  const given = listed === undefined ? inOrderOf(file?.text ?? '', values.hosts) : hostsListed(listed);
   const problems: string[] = [];
-  const hosts = Object.entries(given).flatMap(([name, own]) => {
+  const hosts = given.flatMap(([name, own]) => {
     const place = listed === undefined ? (file?.path ?? '') : listed.command;
     const merged = merge(values.defaults, values.groups, own);
     for (const group of own.groups ?? []) {
@@ -109,8 +110,8 @@ function hostsListed({
 }: {
   readonly command: string;
   readonly text: string;
-}): Record<string, GivenHost> {
-  const hosts: Record<string, GivenHost> = {};
+}): [name: string, given: GivenHost][] {
+  const hosts = new Map<string, GivenHost>();
   const problems: string[] = [];
   for (const [index, one] of listOf(command, text).entries()) {
     const { name, ...rest } =
@@ -122,12 +123,12 @@ function hostsListed({
       problems.push(`${place}: ${issue.path.join('.') || (readName.success ? '' : 'name')} ${issue.message}`);
     }
     if (!readName.success || !read.success) continue;
-    if (Object.hasOwn(hosts, readName.data)) problems.push(`${place}: ${readName.data} is there twice`);
-    hosts[readName.data] = read.data;
+    if (hosts.has(readName.data)) problems.push(`${place}: ${readName.data} is there twice`);
+    hosts.set(readName.data, read.data);
   }
   if (problems.length > 0)
     throw new ServiceError('SETTING_INVALID', problems.slice(0, 5).join('; '), { problems });
-  return hosts;
+  return [...hosts];
 }
 
 function listOf(command: string, text: string): unknown[] {

@@ -20,8 +20,8 @@ interface Ran {
 let work: TemporaryFolder;
 const at = (path: string): string => join(work.path, path);
 
-async function run(line: string): Promise<Ran> {
-  const args = line.split(' ');
+async function run(line: string | readonly string[]): Promise<Ran> {
+  const args = typeof line === 'string' ? line.split(' ') : line;
   let stdout = '';
   let stderr = '';
   const code = await runCommand(args, {
@@ -168,6 +168,24 @@ test('wrong calls exit with 2, before anything is done', async () => {
   expect(epoch.code).toBe(2);
   await expect(stat(at('x.release'))).rejects.toThrow('ENOENT');
 });
+
+test.for(['..', '.hidden', '-rf', 'a b', 'a/b', '../a', 'é', '$(id)', 'a\n', '', 'a'.repeat(129)])(
+  'an app, a version, a folder and a release to go back to can’t be named %j',
+  async (name) => {
+    const push = ['push', 'shop.release', '--trust', 'release.key.pub', '--hosts', 'hosts.toml'];
+    for (const args of [
+      ['pack', 'site', '--app', name, '--version', '1', '-o', 'x.release'],
+      ['pack', 'site', '--app', 'shop', '--version', name, '-o', 'x.release'],
+      [...push, '--as', name],
+      ['rollback', '--hosts', 'hosts.toml', '--to', name],
+    ]) {
+      const { code, stdout, stderr } = await run(args);
+      expect({ code, stdout }, `${args.join(' ')}: ${stderr}`).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toMatch(/must begin with a letter or digit|argument missing/);
+    }
+    await expect(stat(at('x.release'))).rejects.toThrow('ENOENT');
+  },
+);
 
 test('a release file that could not be written is told before anything is read', async () => {
   const { code, stderr } = await run('pack nowhere --app shop --version 1 -o no/such/folder/x.release');

@@ -11,9 +11,11 @@ import {
 } from '@rookery/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { historyFolder } from '../../src/history/folder.ts';
-import type { DeploymentRecord, HostRecord } from '../../src/history/record.ts';
-import { createRecorder, type Note } from '../../src/history/recorder.ts';
+import type { DeploymentRecord, HostRecord, Note } from '../../src/history/record.ts';
+import { createRecorder } from '../../src/history/recorder.ts';
+import { rollbackBegun, rollbackEnded } from '../../src/history/rollback.ts';
 import { createHistory } from '../../src/history/store.ts';
+import { type FailureCode, HostError } from '../../src/host/errors.ts';
 import { recorded } from '../progress/recorded.ts';
 import { createWorld, type TestRelease, type World } from '../rollout/world.ts';
 
@@ -131,12 +133,50 @@ test('it lies in the user’s state folder, unless another one is named', () => 
   expect(historyFolder('none', {})).toBeUndefined();
 });
 
+test('a host that went back and isn’t well, and one that fell silent, are not taken for others', () => {
+  const begun = rollbackBegun({
+    id: 'one',
+    by: 'ann@laptop',
+    folder: '/srv',
+    process: NOBODY,
+    began_at: '2026-01-02T03:04:05.000Z',
+    hosts: ['a', 'b', 'c', 'd'],
+    target: { name: '1.0', id: null, app: null, version: null },
+  });
+  expect(begun.hosts.map(({ state }) => state)).toEqual(Array(4).fill('waiting'));
+  const error = (code: FailureCode): HostError => new HostError(code, 'why');
+  const ended = (cancelled: boolean) =>
+    rollbackEnded(
+      begun,
+      [
+        { host: 'a', step: 'check' },
+        { host: 'b', step: 'check', error: error('check-failed') },
+        { host: 'c', step: 'rollback', error: error('vanished') },
+        { host: 'd', step: 'rollback', error: error('no-previous') },
+      ],
+      { at: '2026-01-02T03:04:06.000Z', seconds: 1, cancelled },
+    );
+  expect(ended(false).hosts.map(({ state, step, code }) => [state, step, code])).toEqual([
+    ['done', null, null],
+    ['checking', 'check', 'check-failed'],
+    ['stuck', 'rollback', 'vanished'],
+    ['failed', 'rollback', 'no-previous'],
+  ]);
+  expect(ended(false).deployment).toMatchObject({
+    outcome: 'partial',
+    counts: { done: 1, checking: 1, stuck: 1, failed: 1 },
+  });
+  expect(ended(true).deployment.outcome).toBe('cancelled');
+});
+
 describe('the commands', { timeout: SLOW }, () => {
   let world: World;
   let one: TestRelease;
+  let two: TestRelease;
   beforeAll(async () => {
     world = await createWorld();
     one = await world.release('1.0');
+    two = await world.release('2.0');
   });
   afterAll(() => world[Symbol.asyncDispose]());
 
@@ -149,9 +189,9 @@ describe('the commands', { timeout: SLOW }, () => {
   }
   const rookery = (...args: string[]): Promise<RunningProcess> =>
     startProcess({ command: process.execPath, args: ['--conditions=@rookery/source', PROGRAM, ...args] });
-  const push = (hosts: string, history: string): Promise<RunningProcess> =>
+  const push = (hosts: string, history: string, release = one): Promise<RunningProcess> =>
     rookery(
-      ...['push', one.file, '--tree', one.tree, '--trust', world.trustFile, '--hosts', hosts],
+      ...['push', release.file, '--tree', release.tree, '--trust', world.trustFile, '--hosts', hosts],
       ...['--wave', '1', '--history', history],
     );
   const asked = async (...args: string[]): Promise<string> => {
@@ -201,6 +241,38 @@ describe('the commands', { timeout: SLOW }, () => {
       counts: { done: 2 },
     });
     expect(await asked('history', '--history', history, '--app', 'other')).toBe('No deployments yet.\n');
+  });
+
+  test('a rollback is listed, with what became of each host', async () => {
+    const history = newFolder();
+    const hosts = await inventory('');
+    for (const release of [one, two]) {
+      await using pushed = await push(hosts, 'none', release);
+      expect(await pushed.waitForExit(SLOW), pushed.output).toMatchObject({ code: 0 });
+    }
+    await asked('rollback', '--hosts', hosts, '--history', history);
+    const [last] = (await asked('history', '--history', history, '--json')).split('\n');
+    const record = JSON.parse(last!);
+    expect(record).toMatchObject({
+      kind: 'rollback',
+      outcome: 'deployed',
+      app: 'shop',
+      version: '1.0',
+      name: '1.0',
+      release_id: one.ref.id,
+      hosts: 2,
+      counts: { done: 2 },
+    });
+    expect(await asked('history', 'show', record.id, '--history', history)).toMatch(
+      /^shop 1\.0 \(rollback\)\n[\s\S]*\n {2}web1 {2}done {2}wave 1\n {2}web2 {2}done {2}wave 1\n$/,
+    );
+    // To a release that the hosts don't have.
+    await using failed = await rookery('rollback', '--hosts', hosts, '--to', '0.9', '--history', history);
+    expect(await failed.waitForExit(SLOW)).toMatchObject({ code: 1 });
+    const shown = await asked('history', '--history', history, '--last', '1');
+    expect(shown).toMatch(/ {2}0\.9 \(rollback\) {2}failed {2}2 hosts/);
+    const why = await asked('history', 'show', shown.slice(0, 8), '--history', history);
+    expect(why).toMatch(/\n {2}web1 {2}failed {2}wave 1 {2}release-missing: .*there is no such release/);
   });
 
   test('a history that can’t be written is told, and costs the push nothing', async () => {

@@ -105,6 +105,57 @@ test('what is wrong is told with file, line and key', () => {
   expect(told('[host.a]\nroot = "/a"')).toMatch(/did you mean hosts/);
 });
 
+test('hosts whose names are whole numbers stand where the inventory has them', async () => {
+  const names = (text: string): string[] =>
+    read(`${text}\n[defaults]\nroot = "/srv"\ntransport = "ssh"\n`).map(({ name }) => name);
+  expect(names('[hosts.20]\n[hosts.web]\n[hosts.3]\n[hosts."1"]\n')).toEqual(['20', 'web', '3', '1']);
+  expect(names('[hosts]\n7 = { port = 1 }\n"5".port = 2\n6.port = 3\n5.rack = "a"\n')).toEqual([
+    '7',
+    '5',
+    '6',
+  ]);
+  const hook = 'published = """\n[hosts.1]\n"""';
+  expect(names(`hosts.9.rack = "a" # not hosts.1\n[hosts.2.hooks]\n${hook}\n[hosts.1]\n`)).toEqual([
+    '9',
+    '2',
+    '1',
+  ]);
+  await using folder = await temporaryFolder();
+  const file = join(folder.path, 'hosts.toml');
+  await writeFile(file, '[defaults]\nroot = "/srv"\ntransport = "ssh"\n');
+  for (const command of ['printf "20\\nweb\\n3\\n"', `echo '["20", "web", {"name": "3"}]'`]) {
+    expect((await loadInventory({ file, command })).map(({ name }) => name)).toEqual(['20', 'web', '3']);
+  }
+});
+
+test.for([
+  '..',
+  '.',
+  '.hidden',
+  '-rf',
+  '--hosts',
+  'web 1',
+  'web/1',
+  'wéb',
+  'web\t1',
+  '$(id)',
+  'a'.repeat(129),
+  '',
+])('a host that is named %j is refused by that name', (name) => {
+  const key = JSON.stringify(name);
+  expect(() => read(`[defaults]\nroot = "/a"\n[hosts.${key}]\n`)).toThrow(/expected letters, digits and/);
+  expect(() => read(`[defaults]\nroot = "/a"\n[hosts.a]\ngroups = [${key}]\n`)).toThrow(/expected letters/);
+});
+
+test.for(['a', '0', 'web.1', 'web-1', 'web_1', 'fe80::1', 'ann@web', 'web..1', 'a'.repeat(128)])(
+  'a host may be named %j',
+  (name) => {
+    expect(read(`[defaults]\nroot = "/a"\n[hosts.${JSON.stringify(name)}]\n`)).toMatchObject([
+      { name, groups: [] },
+    ]);
+  },
+);
+
 test('a command names the hosts, in lines or in JSON, and the file still says what holds for them', async () => {
   await using folder = await temporaryFolder();
   const file = join(folder.path, 'hosts.toml');
