@@ -67,7 +67,7 @@ export function configure(connection: Connection, request: MetaSet): void {
   answer(connection, request, 'HD');
 }
 
-/** `ma`: for what is held A, B and T, for queues P, R, V and C; and memcached's own, which queues have no use for. */
+/** `ma`: for what is held A, B and T, for queues P, R, V, F and C; and memcached's own, which queues have no use for. */
 export function act(connection: Connection, request: MetaArithmetic): void {
   try {
     if (request.mode === 'incr' || request.mode === 'decr') {
@@ -117,6 +117,10 @@ const actions: Readonly<Record<MetaQueueMode, (connection: Connection, request: 
         connection.unblock();
       },
     );
+  },
+  flush: (connection, request) => {
+    connection.broker.flusher.flush(manageable(connection, request.key));
+    done(connection, request, true);
   },
   configure: (connection, request) => {
     const queue = visibleQueue(connection, request.key);

@@ -178,7 +178,7 @@ test('who has no rights is refused by every command that concerns a queue or the
     ...['set q 0 0 1\r\nx', 'add q 0 0 1\r\nx', 'replace q 0 0 1\r\nx', 'append q 0 0 1\r\nx'],
     ...['prepend q 0 0 1\r\nx', 'cas q 0 0 1 1\r\nx', 'ms q 1\r\nx', 'ms q 1 ME\r\nx', 'ms q 2 MC\r\n{}'],
     ...['mg q', 'mg q v', 'mg q/open v', 'md q', 'md q C1', 'md q B1', 'ma q', 'ma q MD', 'ma q MA'],
-    ...['ma q MB', 'ma q MT', 'ma q MP', 'ma q MR', 'ma q MV B1', 'ma q MV B1 Kp'],
+    ...['ma q MB', 'ma q MT', 'ma q MP', 'ma q MR', 'ma q MV B1', 'ma q MV B1 Kp', 'ma q MF'],
   ];
   for (const command of commands) {
     expect([command, await nobody.ask(`${command}\r\n`)]).toEqual([

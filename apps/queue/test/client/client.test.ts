@@ -98,6 +98,11 @@ describe('puts and gets', () => {
     const queue = client.queue(`${name} zwölf\n`);
     await queue.put('x');
     expect((await queue.get({ waitMs: 1000 }))?.text).toBe('x');
+    const spaced = client.queue(`${name} a b`);
+    await Promise.all([queue.put('y'), spaced.put('y')]);
+    await Promise.all([queue.flush(), spaced.flush()]);
+    expect(await spaced.stats()).toMatchObject({ messages: 0 });
+    expect(await queue.get()).toBe(undefined);
     expect(() => client.queue('')).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
     expect(() => client.queue('x'.repeat(251))).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
   });

@@ -69,8 +69,8 @@ export type TextRequest = TextGet | TextStore | TextLine;
 /** `configure` (MC): the body is settings of the queue that the key names, as JSON. */
 export type MetaStoreMode = 'set' | 'add' | 'append' | 'prepend' | 'replace' | 'configure';
 export type MetaArithmeticMode = 'incr' | 'decr';
-/** What `ma` does to messages that are held (A, B, T) and to queues (P, R, V, C): docs/protocol-messages.md. */
-export type MetaQueueMode = 'abort' | 'bury' | 'touch' | 'pause' | 'resume' | 'move' | 'configure';
+/** What `ma` does to messages that are held (A, B, T) and to queues (P, R, V, F, C): docs/protocol-messages.md. */
+export type MetaQueueMode = 'abort' | 'bury' | 'touch' | 'pause' | 'resume' | 'move' | 'flush' | 'configure';
 
 interface MetaCommon {
   readonly wire: 'meta';

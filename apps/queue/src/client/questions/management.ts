@@ -53,8 +53,8 @@ export function queuesQuestion(keys: readonly string[]): Question<Map<string, Ma
 
 /** Drops all messages of a queue. */
 export function flushQuestion(key: string): Question<undefined> {
-  return lineQuestion('flush', [key], 'unless-sent', (reply) => {
-    if (reply.kind === 'end') return undefined;
+  return act(key, ['MF'], 'unless-sent', (reply) => {
+    if (says(reply, 'HD')) return undefined;
     throw refusalOf(reply);
   });
 }

@@ -121,8 +121,8 @@ describe('meta commands', () => {
     expect(decode('mg q/open v B16\r\n')[0]).toMatchObject({ batch: 16 });
     expect(decode('md q B16\r\n')[0]).toMatchObject({ batch: 16, cas: undefined });
     expect(decode('ma q MA C7 D500\r\n')[0]).toMatchObject({ mode: 'abort', cas: 7, delayMs: 500 });
-    const modes = ['MB', 'MT', 'MP', 'MR', 'MC'].map((mode) => decode(`ma q ${mode}\r\n`)[0]!.mode);
-    expect(modes).toEqual(['bury', 'touch', 'pause', 'resume', 'configure']);
+    const modes = ['MB', 'MT', 'MP', 'MR', 'MF', 'MC'].map((mode) => decode(`ma q ${mode}\r\n`)[0]!.mode);
+    expect(modes).toEqual(['bury', 'touch', 'pause', 'resume', 'flush', 'configure']);
     expect(decode('ma q MV B5 Kto\r\n')[0]).toMatchObject({ mode: 'move', batch: 5, target: 'to' });
     const named = Buffer.from('a b').toString('base64');
     expect(decode(`ma ${named} b MV K${named}\r\n`)[0]).toMatchObject({ key: 'a b', target: 'a b' });

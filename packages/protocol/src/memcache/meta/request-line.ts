@@ -44,6 +44,7 @@ const ARITHMETIC_MODES: Readonly<Record<string, MetaArithmetic['mode']>> = {
   P: 'pause',
   R: 'resume',
   V: 'move',
+  F: 'flush',
   C: 'configure',
 };
 
