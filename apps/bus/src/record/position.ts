@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { replaceFile } from '../replace-file.ts';
+import { RecordError } from './errors.ts';
 
 export interface Position {
   /** The file that is written or was finished last; empty where there is none yet. */
@@ -12,7 +13,7 @@ export interface Position {
   readonly cursor: string;
 }
 
-/** Undefined where there is none. @throws Error if the file is something else: what it said must not be guessed */
+/** Undefined where there is none. @throws RecordError `POSITION_DAMAGED` */
 export async function readPosition(path: string): Promise<Position | undefined> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -27,7 +28,10 @@ export async function readPosition(path: string): Promise<Position | undefined> 
   } catch {
     // Said below.
   }
-  throw new Error(`${path} is damaged; without it, recording begins anew behind what the files have`);
+  throw new RecordError(
+    'POSITION_DAMAGED',
+    `${path} is damaged; without it, recording begins anew behind what the files have`,
+  );
 }
 
 /** What it says of the file's bytes must be on the device already. */

@@ -8,6 +8,7 @@ import {
   type SubscriptionEvent,
 } from '../client/index.ts';
 import { RecordedFiles, type RecordOptions } from './files.ts';
+import { lockRecording, type RecordLock } from './lock.ts';
 
 /** How often files are looked at that nothing comes to. */
 const TICK_MS = 250;
@@ -23,6 +24,8 @@ export interface RecordLines {
 /**
  * Records until the signal is given or the bus ends. A group that the daemon keeps is read behind what is recorded, or
  * the first time from `from`; another one is joined. `onReady` is told which are joined.
+ *
+ * @throws RecordError
  */
 export async function record(
   bus: Bus,
@@ -38,6 +41,7 @@ export async function record(
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
+  const locks: RecordLock[] = [];
   const joined = new Map<string, Recording>();
   const kept = new Map<string, Recording>();
   const events = bus[Symbol.asyncIterator]();
@@ -47,6 +51,7 @@ export async function record(
   }, TICK_MS);
   try {
     for (const group of new Set(groups)) {
+      locks.push(await lockRecording(group, options.directory));
       const cursor = await RecordedFiles.cursor(group, options);
       const subscription = await subscribed(bus, group, cursor === undefined ? from : { cursor });
       if (subscription === undefined) await bus.join(group);
@@ -64,6 +69,7 @@ export async function record(
   } finally {
     clearInterval(timer);
     for (const one of [...joined.values(), ...kept.values()]) await one.close();
+    for (const lock of locks) await lock.release();
   }
 }
 

@@ -1,10 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startProcess, temporaryFolder, waitFor } from '@rookery/testkit';
+import { type RunningProcess, startProcess, temporaryFolder, waitFor } from '@rookery/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import { frame } from '../../src/monitor/monitor.ts';
-import { busCommand } from '../cli/bus-command.ts';
+import { lockRecording } from '../../src/record/lock.ts';
+import { busCommand, runBus } from '../cli/bus-command.ts';
 import { type DaemonProcess, startDaemon } from '../daemon-process.ts';
 
 let daemon: DaemonProcess;
@@ -42,6 +43,25 @@ test('record writes what comes to its groups, each to its own file, and finishes
   );
   expect((await all('b')).split('\n')).toHaveLength(21);
   await bus.close();
+}, 60_000);
+
+test('a second recorder of a group in one folder is stopped; it may begin when the first was killed', async () => {
+  await using folder = await temporaryFolder();
+  const args = (group: string) => ['record', group, '-d', folder.path, '--url', daemon.webSocketUrl];
+  const start = (group: string): Promise<RunningProcess> =>
+    startProcess({ ...busCommand(...args(group)), readyPattern: /recording \S+ in/, readyWithinMs: 30_000 });
+  await using first = await start('kept');
+  const second = await runBus(args('kept'));
+  expect(second.code).toBe(1);
+  expect(second.stderr).toContain(`another process records kept in ${folder.path}`);
+  await expect(lockRecording('kept', folder.path)).rejects.toMatchObject({ code: 'ALREADY_RECORDED' });
+  await using other = await start('a');
+  other.kill('SIGINT');
+  first.kill('SIGKILL');
+  await first.waitForExit();
+  await using third = await start('kept');
+  third.kill('SIGINT');
+  expect(await third.waitForExit()).toMatchObject({ code: 130 });
 }, 60_000);
 
 test('monitor tells a line a second where there is no terminal, and fits the screen where there is', async () => {
