@@ -146,6 +146,8 @@ describe.each(['spread', 'websocket'])('a receiver on %s that stops reading', (w
     expect(got.slice(-7)).toEqual(all.slice(-7));
     const { dropped } = bus.daemon.parts.sessions.find(slow.session)!.counters;
     expect(dropped + got.length).toBe(COUNT);
+    const metrics = await (await fetch(`${bus.adminUrl}/metrics`)).text();
+    expect(metrics).toMatch(new RegExp(`^rookery_bus_dropped_total ${dropped}$`, 'm'));
   });
 
   it('has the newest of each key under newest-per-key', async () => {
