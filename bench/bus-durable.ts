@@ -3,8 +3,13 @@
  * asks for the last value of 100,000 keys. One daemon as a process of its own; publishers and listener in this one.
  *
  *     npm exec -- node --conditions=@rookery/source bench/bus-durable.ts [EVENTS] [KEYS]
+ *
+ * And how soon a daemon is there again that keeps so many: stopped, and killed at the worst moment, when the most has
+ * come since its last checkpoint.
+ *
+ *     npm exec -- node --conditions=@rookery/source bench/bus-durable.ts open [EVENTS]
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -12,7 +17,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bus, connect } from '../apps/bus/src/client/index.ts';
 
-const EVENTS = Number(process.argv[2] ?? 1_000_000);
+const OPENING = process.argv[2] === 'open';
+const EVENTS = OPENING ? Number(process.argv[3] ?? 10_000_000) : Number(process.argv[2] ?? 1_000_000);
 const KEYS = Number(process.argv[3] ?? 100_000);
 const BYTES = 200;
 /** Of each of three publishers, while the listener reads. */
@@ -20,28 +26,56 @@ const RATE = 500;
 
 const folder = await mkdtemp(join(tmpdir(), 'bus-durable-'));
 const port = await freePort();
+const url = `ws://127.0.0.1:${port}`;
 const config = join(folder, 'bus.toml');
-await writeFile(config, 'keep = ["events"]\n[durable.view]\nlast_value = true\n');
-const daemon = spawn(
-  process.execPath,
-  [
-    '--conditions=@rookery/source',
-    '--input-type=module-typescript',
-    '--eval',
-    `const { main } = await import(${JSON.stringify(new URL('../apps/bus/src/cli.ts', import.meta.url))}); await main(['', '', ...process.argv.slice(1)])`,
-    '--',
-    'daemon',
-    `--config=${config}`,
-    `--data=${join(folder, 'data')}`,
-    `--ws=127.0.0.1:${port}`,
-    `--listen=127.0.0.1:${await freePort()}`,
-    `--admin-port=${await freePort()}`,
-  ],
-  { stdio: ['ignore', 'ignore', 'inherit'] },
-);
+const settings = [
+  '[durable.events]',
+  ...(OPENING ? ['retention_bytes = 0', 'retention_ms = 0'] : []),
+  '[durable.view]',
+  'last_value = true',
+];
+await writeFile(config, settings.join('\n'));
+let daemon = start();
 try {
-  const url = `ws://127.0.0.1:${port}`;
-  const bus = await connect(url, { settings: { connectAttempts: 200, retryMs: 100, retryMaxMs: 200 } });
+  if (OPENING) await opening();
+  else await reading();
+} finally {
+  await stop('SIGTERM');
+  await rm(folder, { recursive: true });
+}
+
+function start(): ChildProcess {
+  return spawn(
+    process.execPath,
+    [
+      '--conditions=@rookery/source',
+      '--input-type=module-typescript',
+      '--eval',
+      `const { main } = await import(${JSON.stringify(new URL('../apps/bus/src/cli.ts', import.meta.url))}); await main(['', '', ...process.argv.slice(1)])`,
+      '--',
+      'daemon',
+      `--config=${config}`,
+      `--data=${join(folder, 'data')}`,
+      `--ws=127.0.0.1:${port}`,
+      '--listen=127.0.0.1:0',
+      '--admin-port=0',
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+}
+
+async function stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (daemon.exitCode !== null || daemon.signalCode !== null) return;
+  daemon.kill(signal);
+  await new Promise((resolve) => daemon.once('exit', resolve));
+}
+
+function connected(): Promise<Bus> {
+  return connect(url, { settings: { connectAttempts: 10_000, retryMs: 20, retryMaxMs: 20 } });
+}
+
+async function reading(): Promise<void> {
+  const bus = await connected();
   const events = await timed(() => fill(bus, 'events', EVENTS, () => ''));
   console.log(
     `${EVENTS} events of ${BYTES} bytes were kept in ${seconds(events)}, ${rate(EVENTS, events)} a second`,
@@ -51,10 +85,44 @@ try {
   console.log(`${KEYS} keys were kept in ${seconds(view)}`);
   await lastValues(url);
   await bus.close();
-} finally {
-  daemon.kill();
-  await new Promise((resolve) => daemon.once('exit', resolve));
-  await rm(folder, { recursive: true });
+}
+
+async function opening(): Promise<void> {
+  const bus = await connected();
+  const took = await timed(() => fill(bus, 'events', EVENTS, () => ''));
+  console.log(`${EVENTS} events of ${BYTES} bytes were kept in ${seconds(took)}`);
+  await bus.close();
+  await stop('SIGTERM');
+  for (let run = 0; run < 3; run++) {
+    await again('stopped', EVENTS + 1);
+    // Nothing came: its checkpoint is as it was.
+    await stop('SIGKILL');
+  }
+  daemon = start();
+  const more = Math.floor(EVENTS / 32) - 1000;
+  const publisher = await connected();
+  await fill(publisher, 'events', more, () => '');
+  await publisher.close();
+  for (let run = 0; run < 3; run++) {
+    await stop('SIGKILL');
+    await again(`killed with ${more} messages since its checkpoint`, EVENTS + 1 + more + 1);
+  }
+}
+
+/** From the start of the process until a client has the last message that was kept. */
+async function again(how: string, sequence: number): Promise<void> {
+  const began = performance.now();
+  daemon = start();
+  const bus = await connected();
+  const subscription = await bus.subscribe('events', { from: { last: 1 } });
+  const { value: event } = await subscription.next();
+  const ms = performance.now() - began;
+  if (event?.kind !== 'message' || event.sequence !== sequence)
+    throw new Error(`it should have begun with ${sequence}: ${JSON.stringify(event)}`);
+  console.log(
+    `${how}: ready in ${seconds(ms)}, ${seconds(daemonCpu())} of processor time; memory ${mib(memory())}`,
+  );
+  await bus.close();
 }
 
 async function fill(bus: Bus, group: string, count: number, keyOf: (n: number) => string): Promise<void> {
