@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FRAME_OVERHEAD_BYTES } from '@rookery/protocol/websocket';
 import {
   type Address,
   type Admin,
@@ -27,6 +28,7 @@ import { createRingEngine, type RingEngine } from './engine/ring-engine.ts';
 import { readSequence, writeSequence } from './engine/sequence-file.ts';
 import { Groups } from './groups/groups.ts';
 import { groupSettings } from './session/group-settings.ts';
+import { HalfMessages } from './session/half-messages.ts';
 import { Sessions } from './session/sessions.ts';
 import { type DaemonSettings, DURABLE_DEFAULTS, GROUP_DEFAULTS, settingsDefinition } from './settings.ts';
 import { createSpreadListener, type SpreadListener } from './spread/listener.ts';
@@ -82,6 +84,7 @@ export class BusDaemon {
   readonly #transport: Transport | undefined;
   readonly #engine: RingEngine;
   readonly #sessions: Sessions;
+  readonly #halfMessages: HalfMessages;
   readonly #spread: SpreadListener;
   readonly #webSocket: WebSocketListener;
   readonly #badInput = new Map<string, number>();
@@ -126,6 +129,10 @@ export class BusDaemon {
         log[level]({ session: session.name, reason, outboxBytes: session.outboxBytes }, 'a session ended');
       },
     });
+    this.#halfMessages = new HalfMessages(
+      // One must always have room, whatever the setting.
+      Math.max(settings.halfMessagesBytes, settings.messageBytes + FRAME_OVERHEAD_BYTES),
+    );
     this.#spread = this.#createSpreadListener();
     this.#webSocket = this.#createWebSocketListener();
     this.#addParts();
@@ -170,6 +177,7 @@ export class BusDaemon {
       engine: this.#engine,
       durable: this.#durable,
       sessions: this.#sessions,
+      halfMessages: this.#halfMessages,
       spread: this.#spread,
       webSocket: this.#webSocket,
       badInput: this.#badInput,
@@ -317,6 +325,7 @@ export class BusDaemon {
       socketPath: settings.socket,
       maxConnections: settings.maxSessions,
       sessions: this.#sessions,
+      halfMessages: this.#halfMessages,
       messageBytes: settings.messageBytes,
       handshakeTimeoutMs: settings.handshakeTimeoutMs,
       onBad: (reason) => this.#countBad('spread', reason),
@@ -337,6 +346,7 @@ export class BusDaemon {
       pingIntervalMs: settings.pingIntervalMs,
       maxConnections: settings.maxSessions,
       sessions: this.#sessions,
+      halfMessages: this.#halfMessages,
       groupList: () => groups.groups.map((name) => ({ name, members: groups.size(name) })),
       membersOf: (group) => groups.members(group),
       daemonName: settings.name,
@@ -361,6 +371,7 @@ export interface DaemonParts {
   readonly engine: RingEngine;
   readonly durable: Durable;
   readonly sessions: Sessions;
+  readonly halfMessages: HalfMessages;
   readonly spread: SpreadListener;
   readonly webSocket: WebSocketListener;
   /** How often input was refused, by wire and reason. */

@@ -94,6 +94,7 @@ interface Own {
   readonly bytesPerSecond: Setting<number>;
   readonly outboxBytes: Setting<number>;
   readonly outboxesBytes: Setting<number>;
+  readonly halfMessagesBytes: Setting<number>;
   readonly slowTimeoutMs: Setting<number>;
   readonly tokenLossMs: Setting<number>;
   readonly consensusMs: Setting<number>;
@@ -321,6 +322,14 @@ const own: Own = {
     default: 1024 * 1024 * 1024,
     description: 'What may wait for all clients together; beyond it the fullest session ends',
     reason: 'Memory is what ends everybody. A message counts once, however many it waits for.',
+    unit: 'bytes',
+  }),
+  halfMessagesBytes: setting({
+    schema: byteSize({ min: 65_536 }),
+    default: 256 * 1024 * 1024,
+    description:
+      'What may have come of messages that are not whole yet, of all clients together; beyond it the connection that has been at one for longest is cut',
+    reason: 'Sixteen of the largest messages at a time: who means well is done with one in a moment.',
     unit: 'bytes',
   }),
   slowTimeoutMs: setting({

@@ -4,7 +4,7 @@ import { addKeptMetrics } from './kept.ts';
 
 /** Registers the figures; each is read when somebody scrapes, so that messages pay for none of it. */
 export function addMetrics(metrics: Metrics, daemon: BusDaemon): void {
-  const { engine, groups, sessions, spread, webSocket, badInput, durable } = daemon.parts;
+  const { engine, groups, sessions, halfMessages, spread, webSocket, badInput, durable } = daemon.parts;
   const { counters } = sessions;
   const counter = (name: string, help: string, value: () => number | Iterable<MetricSample>): void =>
     metrics.registerCounter({ name, help, value });
@@ -49,6 +49,7 @@ export function addMetrics(metrics: Metrics, daemon: BusDaemon): void {
   counter('delivered_bytes_total', 'Bytes of messages to clients here', () => counters.bytesDelivered);
   counter('waits_total', 'Times that a client was held up', () => counters.waits);
   gauge('outbox_bytes', 'Bytes that wait for clients', () => sessions.outboxesBytes);
+  gauge('half_messages_bytes', 'Bytes of messages that are not whole yet', () => halfMessages.bytes);
   counter(
     'dropped_total',
     'Messages that gave way in outboxes: dropped, or a newer one with their key came',

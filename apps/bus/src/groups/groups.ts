@@ -68,6 +68,10 @@ export class Groups {
   #stateUnderWay = false;
   #idBase: { readonly daemon: number; readonly time: number } = { daemon: 0, time: 0 };
   #idIndex = 0;
+  /** Joins of sessions here that have not come round: by group, how many. */
+  readonly #joining = new Map<string, number>();
+  /** Those of them that nobody was in. */
+  readonly #forming = new Set<string>();
   /** What this daemon asks for: told again in every configuration. */
   readonly #pressing = new Set<string>();
   /** Daemons that ask everybody to send no more to a group for now. */
@@ -116,7 +120,10 @@ export class Groups {
   }
 
   join(session: string, group: string): void {
-    if (this.#lives(session)) this.#submit('agreed', { kind: 'join', session, group });
+    if (!this.#lives(session)) return;
+    if (this.#table.size(group) === 0) this.#forming.add(group);
+    this.#joining.set(group, (this.#joining.get(group) ?? 0) + 1);
+    this.#submit('agreed', { kind: 'join', session, group });
   }
 
   leave(session: string, group: string): void {
@@ -162,12 +169,22 @@ export class Groups {
     return this.#table.size(group);
   }
 
+  /** With the joins of sessions here that are under way. */
+  sizeToBe(group: string): number {
+    return this.#table.size(group) + (this.#joining.get(group) ?? 0);
+  }
+
   has(group: string, session: string): boolean {
     return this.#table.daemonOf(group, session) !== undefined;
   }
 
   get count(): number {
     return this.#table.count;
+  }
+
+  /** With the groups that joins of sessions here make. */
+  get countToBe(): number {
+    return this.#table.count + this.#forming.size;
   }
 
   get groups(): string[] {
@@ -337,7 +354,11 @@ export class Groups {
         break;
       }
       case 'join':
-        if (sender === this.#id) this.#noteMine(event.group, event.session);
+        this.#forming.delete(event.group);
+        if (sender === this.#id) {
+          this.#joined(event.group);
+          this.#noteMine(event.group, event.session);
+        }
         if (this.#add(event.group, event.session, sender)) this.#changed(event.group, 'join', event.session);
         this.#confirm(sender, event.session);
         break;
@@ -456,6 +477,12 @@ export class Groups {
     }
     const once = groups.length === 1 ? receivers : [...new Set(receivers)];
     return without === undefined ? once : once.filter((session) => session !== without);
+  }
+
+  #joined(group: string): void {
+    const left = (this.#joining.get(group) ?? 1) - 1;
+    if (left > 0) this.#joining.set(group, left);
+    else this.#joining.delete(group);
   }
 
   #noteMine(group: string, session: string): void {

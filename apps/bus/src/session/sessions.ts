@@ -238,8 +238,8 @@ export class Sessions implements SessionHost {
         if (session.groups.has(group)) return 'ALREADY_A_MEMBER';
         if (session.groups.size >= limits.maxGroupsPerSession) return 'TOO_MANY_GROUPS';
         if (this.#rows >= GROUP_ROWS_MAX) return 'TOO_MANY_GROUPS';
-        const size = groups.size(group);
-        if (size === 0 && groups.count >= limits.maxGroups) return 'TOO_MANY_GROUPS';
+        const size = groups.sizeToBe(group);
+        if (size === 0 && groups.countToBe >= limits.maxGroups) return 'TOO_MANY_GROUPS';
         return size >= groupSettings(group).maxListeners ? 'TOO_MANY_LISTENERS' : 'taken';
       }
       case 'leave':

@@ -22,12 +22,14 @@ import {
 } from '@rookery/protocol/spread';
 import type { Multicast } from '../groups/types.ts';
 import type { Content, EndReason, RefusalCode } from '../session/delivery.ts';
+import type { HalfMessages, Receiving } from '../session/half-messages.ts';
 import type { Request, Session, SessionConnection } from '../session/session.ts';
 import type { Sessions } from '../session/sessions.ts';
 import { formatFor } from './format.ts';
 
 export interface SpreadHost {
   readonly sessions: Sessions;
+  readonly halfMessages: HalfMessages;
   readonly messageBytes: number;
   readonly handshakeTimeoutMs: number;
   /** Input that was refused; for the log and the counters. */
@@ -46,7 +48,7 @@ const LINGER_MS = 1000;
 
 type Rejectable = Pick<Bad, 'type' | 'groups' | 'messageType' | 'messageOrder' | 'buffer' | 'start' | 'end'>;
 
-export class SpreadConnection implements SessionConnection {
+export class SpreadConnection implements SessionConnection, Receiving {
   readonly #socket: Socket;
   readonly #host: SpreadHost;
   readonly #decoder: DaemonDecoder;
@@ -55,6 +57,8 @@ export class SpreadConnection implements SessionConnection {
   #session: Session | undefined;
   /** Was told to wait; goes before everything that is still in the decoder. */
   #pending: ClientInput | undefined;
+  /** What the socket had read when the last message was whole. */
+  #wholeAt = 0;
   #timer: NodeJS.Timeout | undefined;
   /** The client sends no more. A paused socket says so too, while input waits. */
   #ended = false;
@@ -71,6 +75,7 @@ export class SpreadConnection implements SessionConnection {
     socket.on('error', () => undefined);
     socket.on('close', () => {
       clearTimeout(this.#timer);
+      host.halfMessages.note(this, 0, 0);
       this.#lost();
       host.onClose(this);
     });
@@ -82,6 +87,7 @@ export class SpreadConnection implements SessionConnection {
     if (this.#closing) return;
     this.#decoder.push(chunk);
     this.#read();
+    this.#host.halfMessages.note(this, this.#wholeAt, this.#socket.bytesRead);
   }
 
   /** Half a connection is of no use: who doesn't send any more has gone, once all that it sent is taken. */
@@ -94,6 +100,7 @@ export class SpreadConnection implements SessionConnection {
     for (;;) {
       const input = this.#pending ?? this.#decoder.next();
       if (input === undefined || this.#closing) return;
+      this.#wholeAt = this.#socket.bytesRead;
       this.#pending = undefined;
       if (!this.#handle(input)) {
         this.#pending = input;
@@ -277,6 +284,15 @@ export class SpreadConnection implements SessionConnection {
   shut(): void {
     this.#session?.end('stopping');
     this.#end();
+  }
+
+  get isHeldUp(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  cutOff(): void {
+    this.#host.onBad('half_message');
+    this.destroy();
   }
 
   destroy(): void {

@@ -19,12 +19,14 @@ import {
 } from '@rookery/protocol/websocket';
 import type { WebSocket } from 'ws';
 import type { EndReason, RefusalCode } from '../session/delivery.ts';
+import type { HalfMessages, Receiving } from '../session/half-messages.ts';
 import type { Request, Session, SessionConnection } from '../session/session.ts';
 import type { Sessions } from '../session/sessions.ts';
 import { binaryFormat, jsonFormat } from './format.ts';
 
 export interface WebSocketHost {
   readonly sessions: Sessions;
+  readonly halfMessages: HalfMessages;
   /** For `groups` and `members`. */
   readonly groupList: () => readonly { readonly name: string; readonly members: number }[];
   readonly membersOf: (group: string) => readonly string[];
@@ -84,7 +86,7 @@ const WORDS: Readonly<Record<EndCode, string>> = {
   STOPPING: 'this daemon is stopping',
 };
 
-export class WebSocketConnection implements SessionConnection {
+export class WebSocketConnection implements SessionConnection, Receiving {
   readonly #ws: WebSocket;
   readonly #socket: Socket;
   readonly #host: WebSocketHost;
@@ -96,6 +98,8 @@ export class WebSocketConnection implements SessionConnection {
   /** Questions whose answers would be too much for the socket; there is one chunk's worth of them at most. */
   #questions: Question[] = [];
   #confirmedSent = 0;
+  /** What the socket had read when the last message was whole. */
+  #wholeAt: number;
   #timer: NodeJS.Timeout | undefined;
   #closing = false;
   /** Something came since the last ping. */
@@ -106,6 +110,7 @@ export class WebSocketConnection implements SessionConnection {
     this.#ws = ws;
     this.#socket = socket;
     this.#host = host;
+    this.#wholeAt = socket.bytesRead;
     this.#timer = setTimeout(() => this.#end('TIMEOUT'), host.handshakeTimeoutMs);
     ws.on('message', (data, isBinary) => this.#onMessage(data as Buffer, isBinary));
     ws.on('pong', () => {
@@ -115,11 +120,13 @@ export class WebSocketConnection implements SessionConnection {
       this.#alive = true;
       if (!this.#closing && ws.bufferedAmount < ANSWERS_BYTES) ws.pong(data);
     });
+    socket.on('data', () => host.halfMessages.note(this, this.#wholeAt, socket.bytesRead));
     socket.on('drain', () => this.#onRoom());
     // ws closes after an error, and says so.
     ws.on('error', () => host.onBad('bad_websocket'));
     ws.on('close', () => {
       clearTimeout(this.#timer);
+      host.halfMessages.note(this, 0, 0);
       this.#closing = true;
       const session = this.#session;
       this.#session = undefined;
@@ -133,6 +140,7 @@ export class WebSocketConnection implements SessionConnection {
   #onMessage(data: Buffer, isBinary: boolean): void {
     if (this.#closing) return;
     this.#alive = true;
+    this.#wholeAt = this.#socket.bytesRead;
     let inputs: readonly Input[];
     if (isBinary) {
       const records = decodeFrame(data, 'client', this.#host.limits);
@@ -459,6 +467,15 @@ export class WebSocketConnection implements SessionConnection {
   shut(): void {
     this.#session?.end('stopping');
     this.#end('STOPPING');
+  }
+
+  get isHeldUp(): boolean {
+    return this.#ws.isPaused;
+  }
+
+  cutOff(): void {
+    this.#host.onBad('half_message');
+    this.destroy();
   }
 
   destroy(): void {

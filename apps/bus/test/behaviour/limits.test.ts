@@ -1,4 +1,5 @@
 import { Output, writeJoin, writeMulticast } from '@rookery/protocol/spread';
+import { waitFor } from '@rookery/testkit';
 import { expect, it, vi } from 'vitest';
 import { startInProcess } from '../in-process.ts';
 
@@ -47,6 +48,48 @@ it('there are no more groups than max_groups', async () => {
   expect(await web.find('refused')).toMatchObject({ code: 'TOO_MANY_GROUPS' });
   const other = await bus.webSocket('other');
   await other.enter('a');
+});
+
+it('joins under way count: who asks for many groups at once, or all at once for one, gets no more', async () => {
+  const bus = await startInProcess({ maxGroups: 3, groups: { small: { maxListeners: 2 } } });
+  const web = await bus.webSocket('web');
+  const asked = ['a', 'b', 'c', 'd', 'e'].map((group) => web.ask({ type: 'join', group }));
+  expect(await web.find('refused')).toMatchObject({ n: asked[3], code: 'TOO_MANY_GROUPS' });
+  expect(await web.find('refused')).toMatchObject({ n: asked[4], code: 'TOO_MANY_GROUPS' });
+  web.ask({ type: 'leave', group: 'c' });
+  await web.find('left');
+
+  const all = await Promise.all(['w', 'x', 'y', 'z'].map((name) => bus.webSocket(name)));
+  for (const one of all) one.ask({ type: 'join', group: 'small' });
+  const answers = await Promise.all(
+    all.map((one) => one.inbox.until(({ kind }) => kind === 'view' || kind === 'refused')),
+  );
+  expect(answers.filter((said) => said.at(-1)!.kind === 'refused')).toHaveLength(2);
+});
+
+it('half messages of all clients are bounded: who has been at one for longest is cut', async () => {
+  const bus = await startInProcess({ messageBytes: 1024 * 1024, halfMessagesBytes: 64 * 1024 });
+  const held = () => bus.daemon.parts.halfMessages.bytes;
+  const whole = new Output();
+  const buffer = Buffer.alloc(900_000);
+  const slow = await bus.spread('slow');
+  const sending = { service: 'agreed', selfDiscard: false, messageType: 0, buffer, start: 0 } as const;
+  writeMulticast(whole, slow.session, { ...sending, groups: ['g'], end: buffer.length });
+  slow.raw(Buffer.concat(whole.take()).subarray(0, 600_000));
+  await waitFor(() => held() >= 600_000, { what: 'half a message' });
+  // A whole one of the largest is no reason to cut anybody, not even itself.
+  const web = await bus.webSocket('web');
+  await web.enter('g');
+  web.send('g', 'x'.repeat(400_000));
+  expect(await web.text()).toHaveLength(400_000);
+  const other = await bus.spread('other');
+  writeMulticast(whole, other.session, { ...sending, groups: ['g'], end: buffer.length });
+  const bytes = Buffer.concat(whole.take());
+  other.raw(bytes.subarray(0, 800_000));
+  await expect(slow.inbox.next()).rejects.toThrow('closed');
+  other.raw(bytes.subarray(800_000));
+  expect(await web.text()).toHaveLength(900_000);
+  await waitFor(() => held() === 0, { what: 'nothing half' });
 });
 
 it('there are no more sessions than max_sessions, and a place that is left is free', async () => {
