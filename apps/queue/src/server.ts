@@ -13,7 +13,6 @@ import {
   ServiceError,
   type SettingChange,
   setLogLevel,
-  settingsOver,
 } from '@rookery/service';
 import { createTurnClock, type LogEvent, nodeDisk, systemClock } from '@rookery/storage';
 import packageJson from '../package.json' with { type: 'json' };
@@ -32,7 +31,7 @@ import { createInputs } from './connection/inputs.ts';
 import { createTurns } from './connection/turns.ts';
 import { dialects } from './dialect.ts';
 import { createListeners, type Listeners } from './listeners.ts';
-import { type ServerSettings, settingsDefinition } from './settings.ts';
+import { checkedSettings, type ServerSettings, settingsDefinition } from './settings.ts';
 import { type LogStore, logDirectory, openLogStore } from './store/log-store.ts';
 import { createClients } from './throttle/clients.ts';
 
@@ -41,7 +40,7 @@ export const version: string = packageJson.version;
 type Loaded = LoadedSettings<typeof settingsDefinition.settings, typeof settingsDefinition.tables>;
 
 export interface QueueServerOptions {
-  /** What differs from the defaults; names as in `settings.ts`. */
+  /** What differs from the defaults; names as in `settings.ts`, values also as in the settings file. */
   readonly settings?: Partial<ServerSettings>;
   /** Settings loaded from flags, environment and file; instead of `settings`. `reload` works only with these. */
   readonly loaded?: Loaded;
@@ -74,8 +73,7 @@ export class QueueServer {
   #access: Access | undefined;
 
   constructor(options: QueueServerOptions = {}) {
-    const settings: ServerSettings =
-      options.loaded?.values ?? settingsOver(settingsDefinition, options.settings);
+    const settings: ServerSettings = options.loaded?.values ?? checkedSettings(options.settings);
     const problems = exposureProblems(settings);
     if (problems.length > 0) throw new ServiceError('SETTING_INVALID', problems.join('; '), { problems });
     this.settings = settings;

@@ -8,11 +8,14 @@ import {
   integer,
   list,
   port,
+  ServiceError,
   type Setting,
   type SettingsDefinition,
   type SettingsTable,
   setting,
+  settingsOver,
   settingsTable,
+  snakeCase,
   syncMode,
   tableOf,
   text,
@@ -248,3 +251,46 @@ export const settingsDefinition: SettingsDefinition<
 
 /** The settings of a server, checked. */
 export type ServerSettings = ValuesOf<typeof settingsDefinition>;
+
+/**
+ * What a program gives over the defaults, checked as in a file and in the units of one: `maxBodyBytes: '1MiB'` is fine.
+ * @throws ServiceError `SETTING_INVALID` with all that is wrong
+ */
+export function checkedSettings(given: Partial<ServerSettings> = {}): ServerSettings {
+  const declarations = { ...settingsDefinition.settings, ...settingsDefinition.tables };
+  const schemas = new Map<string, z.ZodType<unknown>>(
+    Object.entries(declarations).map(([name, { schema }]) => [name, schema]),
+  );
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    const schema = schemas.get(name);
+    if (schema === undefined) {
+      problems.push(`${name}: there is no such setting`);
+      continue;
+    }
+    const result = schema.safeParse(asInFile(name, value));
+    if (result.success) values[name] = result.data;
+    else
+      problems.push(
+        ...result.error.issues.map(({ path, message }) => `${[name, ...path].join('.')}: ${message}`),
+      );
+  }
+  if (problems.length > 0) throw new ServiceError('SETTING_INVALID', problems.join('; '), { problems });
+  return settingsOver(settingsDefinition, values as Partial<ServerSettings>);
+}
+
+/** Code has names of its own for what is in a table, and a value of its own for `sync`. */
+function asInFile(name: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (name === 'sync') return (value as { everyMs?: unknown }).everyMs;
+  if (name === 'queueDefaults') return withSnakeCase(value);
+  if (name !== 'queues') return value;
+  return Object.fromEntries(Object.entries(value).map(([queue, own]) => [queue, withSnakeCase(own)]));
+}
+
+function withSnakeCase(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, own]) => [snakeCase(name), own]));
+}
