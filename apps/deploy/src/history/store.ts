@@ -85,8 +85,11 @@ export function createHistory(folder: string, limits: HistoryLimits = HISTORY_LI
 
 /** Those beyond the limits, but not the one that has just begun. */
 function drop(log: Log, { id, began_at: now }: DeploymentRecord, { kept, keptMs }: HistoryLimits): void {
-  const oldest = Date.parse(now) - keptMs;
-  for (const [index, record] of recordsOf(log).entries()) {
+  const all = recordsOf(log);
+  const before = all.find((record) => record.id !== id)?.began_at ?? now;
+  // One that is begun by a clock that is years ahead doesn't take all others with it.
+  const oldest = Math.min(Date.parse(now), Date.parse(before)) - keptMs;
+  for (const [index, record] of all.entries()) {
     if (record.id === id || (index < kept && Date.parse(record.began_at) >= oldest)) continue;
     log.streams.get(record.id)?.remove();
   }

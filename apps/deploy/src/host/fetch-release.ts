@@ -94,9 +94,8 @@ export async function fetchRelease(
   }
 
   const current = await currentRelease(layout);
-  const older = (await listReleases(layout))
-    .map(({ name }) => name)
-    .filter((name) => name !== current && name !== release.name);
+  const listed = await listReleases(layout);
+  const older = listed.map(({ name }) => name).filter((name) => name !== current && name !== release.name);
   const reuse = [...(current === null || current === release.name ? [] : [current]), ...older].slice(
     0,
     REUSED_MAX,
@@ -124,7 +123,8 @@ export async function fetchRelease(
     await rename(layout.incomingFile(release.id), layout.releaseFile(release.name));
     await syncFolder(layout.records);
     // Last: who has this record has the tree, on the device.
-    await writeRecord(layout, { ...release, fetchedAt: new Date().toISOString() });
+    const number = 1 + Math.max(0, ...listed.map((one) => one.number));
+    await writeRecord(layout, { ...release, number, fetchedAt: new Date().toISOString() });
   } catch (error) {
     await seeding.close();
     throw error;

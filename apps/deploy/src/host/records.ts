@@ -5,6 +5,8 @@ import type { ReleaseRef } from './protocol.ts';
 
 /** A release that is on the host, whole: written after its tree was verified, synced and renamed to its place. */
 export interface ReleaseRecord extends ReleaseRef {
+  /** Which is newer than which: clocks are put right, or wrong. */
+  readonly number: number;
   /** RFC 3339. */
   readonly fetchedAt: string;
 }
@@ -15,6 +17,8 @@ export interface ListedRelease {
   readonly id: string | null;
   readonly app: string | null;
   readonly version: string | null;
+  /** Higher than those of all that came before it; 0 for a folder that somebody else has made. */
+  readonly number: number;
   readonly at: string;
 }
 
@@ -30,26 +34,27 @@ export async function writeRecord(layout: HostLayout, record: ReleaseRecord): Pr
   await writeDurably(layout.record(record.name), JSON.stringify(record));
 }
 
-/** What is in `releases/`, newest first. */
+/** What is in `releases/`, newest first; what others have made there comes last. */
 export async function listReleases(layout: HostLayout): Promise<ListedRelease[]> {
   const listed: ListedRelease[] = [];
   for (const name of (await namesIn(layout.releases)).slice(0, LISTED_MAX)) {
     if (name.startsWith('.')) continue;
     const record = await readRecord(layout, name);
     if (record !== undefined) {
-      const { id, app, version, fetchedAt: at } = record;
-      listed.push({ name, id, app, version, at });
+      const { id, app, version, number, fetchedAt: at } = record;
+      listed.push({ name, id, app, version, number, at });
     } else if (await isFolder(layout.release(name))) {
       listed.push({
         name,
         id: null,
         app: null,
         version: null,
+        number: 0,
         at: (await stat(layout.release(name))).mtime.toISOString(),
       });
     }
   }
-  return listed.sort((a, b) => (a.at < b.at ? 1 : -1));
+  return listed.sort((a, b) => b.number - a.number || (a.at < b.at ? 1 : -1));
 }
 
 export async function releaseIsThere(layout: HostLayout, name: string): Promise<boolean> {

@@ -97,10 +97,24 @@ test('only so many are kept, and none that is too old', async () => {
       deployment: record(`of-${day}`, `2026-01-${day}T00:00:00.000Z`),
       hosts: [host('a')],
     });
-    if (day === '20') expect((await history.list()).map(({ id }) => id)).toEqual(['of-20']);
+    if (day === '21') expect((await history.list()).map(({ id }) => id)).toEqual(['of-21', 'of-20']);
   }
   expect((await history.list()).map(({ id }) => id)).toEqual(['of-24', 'of-23', 'of-22']);
   expect(await history.hosts('of-21')).toEqual([]);
+});
+
+test('one that is begun by a clock that is years ahead leaves the others where they are', async () => {
+  const history = createHistory(newFolder());
+  const ids = async (): Promise<string[]> => (await history.list()).map(({ id }) => id);
+  for (const [id, time] of [
+    ['a', '2026-01-01'],
+    ['b', '2026-01-02'],
+    ['ahead', '2099-01-01'],
+    ['c', '2026-01-03'],
+  ] as const) {
+    await history.write({ deployment: record(id, `${time}T00:00:00.000Z`), hosts: [host('a')] });
+  }
+  expect(await ids()).toEqual(['ahead', 'c', 'b', 'a']);
 });
 
 test('ten thousand hosts, with long reasons', async () => {
