@@ -51,6 +51,8 @@ export type ReleaseErrorCode =
   | 'disk-full'
   /** There is something else where the tree shall be. */
   | 'target-exists'
+  /** Another process is fetching to the same place. */
+  | 'fetch-running'
   /** A folder is not what the release says. */
   | 'tree-wrong'
   /** Nothing has come for as long as was to be waited. */

@@ -9,6 +9,7 @@ import { compareTree, type Difference } from '../tree/compare.ts';
 import { scanFolder } from '../tree/scan.ts';
 import { openStaging, type Staging } from '../tree/staging.ts';
 import { checkRoom, isOccupied, type Landing, land, planLanding, syncAbove, syncTree } from './landing.ts';
+import { claimStaging } from './staging-claim.ts';
 import { becomeMember, type Membership } from './swarm.ts';
 import { createTreeStore, type TreeStore } from './tree-store.ts';
 
@@ -75,7 +76,7 @@ const STALL_MS = 120_000;
 /** A tree that differs after it was fetched is mended so often; more says that the disk is bad. */
 const MENDS_MAX = 2;
 /** A tracker that is gone lets nobody go: then it counts whether a connected peer lacks something. */
-const RELEASE_LOOK_MS = 1_000;
+const RELEASE_LOOK_MS = 200;
 
 /**
  * Fetches a release from its swarm. Resolves when the tree is whole, verified against the signed manifest, synced and
@@ -86,37 +87,26 @@ export async function fetch(options: FetchOptions): Promise<Fetched> {
   const began = performance.now();
   const release = openRelease(options.release, options.trust, options.limits ?? RELEASE_LIMITS);
   const layout = createLayout(release.manifest);
-  const landing = planLanding(options.to, release);
+  const planned = planLanding(options.to, release);
   const { signal = new AbortController().signal } = options;
   signal.throwIfAborted();
 
-  if (await isOccupied(landing.target)) {
-    const differences = await compareTree(release.manifest, landing.target, { exactModes: true });
-    if (differences.length > 0) {
-      throw new ReleaseError(
-        'target-exists',
-        `${landing.target}: there is something else there already (${differences[0]!.detail})`,
-      );
-    }
-    // Who put it there may have been killed before that was durable.
-    await syncTree(landing.target, layout);
-    await syncAbove(landing);
-    return seedOn(options, {
-      release,
-      layout,
-      landing,
-      began,
-      store: createTreeStore(layout, landing.target),
-    });
-  }
-
+  if (await isOccupied(planned.target))
+    return seedWhatIsThere(options, { release, layout, landing: planned, began });
+  await using claim = await claimStaging(planned).catch((error: unknown) => {
+    throw clearer(error);
+  });
+  const landing = { ...planned, staging: claim.folder };
+  const work = { release, layout, landing, began };
+  // Whoever had it before may have been done with it.
+  if (await isOccupied(landing.target)) return seedWhatIsThere(options, work);
   await checkRoom(landing, layout);
   const staging = await openStaging(landing.staging, layout, { resume: true }).catch((error: unknown) => {
     throw clearer(error);
   });
   const store = createTreeStore(layout, landing.staging, staging);
   try {
-    return await fetchInto(options, { release, layout, landing, began, store, staging, signal });
+    return await fetchInto(options, { ...work, store, staging, signal });
   } catch (error) {
     await staging[Symbol.asyncDispose]();
     await store[Symbol.asyncDispose]();
@@ -274,14 +264,26 @@ function join(
   });
 }
 
-/** The tree was in its place already: seeds it. */
-async function seedOn(options: FetchOptions, work: Work): Promise<Fetched> {
-  const { layout } = work;
+/** @throws ReleaseError `target-exists`, when it is not the tree */
+async function seedWhatIsThere(options: FetchOptions, work: Omit<Work, 'store'>): Promise<Fetched> {
+  const { release, layout, landing } = work;
+  const differences = await compareTree(release.manifest, landing.target, { exactModes: true });
+  if (differences.length > 0) {
+    throw new ReleaseError(
+      'target-exists',
+      `${landing.target}: there is something else there already (${differences[0]!.detail})`,
+    );
+  }
+  // Who put it there may have been killed before that was durable.
+  await syncTree(landing.target, layout);
+  await syncAbove(landing);
+  const store = createTreeStore(layout, landing.target);
+  const seeding: Work = { ...work, store };
   const member =
     layout.payloadBytes === 0
       ? undefined
-      : await join(options, work, () => true, { onFailure: () => undefined, onWhole: () => undefined });
-  return finished(work, member, layout.payloadBytes);
+      : await join(options, seeding, () => true, { onFailure: () => undefined, onWhole: () => undefined });
+  return finished(seeding, member, layout.payloadBytes);
 }
 
 function finished(
@@ -341,6 +343,7 @@ async function verifyTree(
   let done = 0;
   return compareTree(layout.manifest, folder, {
     exactModes: true,
+    justWritten: true,
     onBytes: (count) => {
       done += count;
       onProgress(done, total);

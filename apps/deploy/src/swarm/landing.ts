@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { constants, type Dirent } from 'node:fs';
-import { lstat, mkdir, open, readdir, rename, statfs } from 'node:fs/promises';
+import { closeSync, constants, type Dirent, fsync, openSync } from 'node:fs';
+import { lstat, mkdir, readdir, rename, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { ReleaseError } from '../errors.ts';
@@ -12,13 +12,16 @@ import { onDisk } from '../tree/disk.ts';
 /** Where a tree is built before it becomes the folder that was asked for, whole or not at all. */
 export interface Landing {
   readonly target: string;
-  /** Beside the target, so that a rename is enough. The same for every try at the same release. */
+  /**
+   * Beside the target, so that a rename is enough. As planned, it is how the names of all tries at the same release
+   * begin; then it is the folder of one.
+   */
   readonly staging: string;
 }
 
 export function planLanding(to: string, { id }: Release): Landing {
   const target = resolve(to);
-  return { target, staging: join(dirname(target), `.${basename(target)}.${id.slice(0, 16)}.fetching`) };
+  return { target, staging: join(dirname(target), `.${basename(target)}.${id.slice(0, 16)}`) };
 }
 
 /** Whether there is something at the target, other than an empty folder. */
@@ -85,6 +88,7 @@ async function takenBytes(staging: string, path: BytePath): Promise<number | und
 /** Above that one `sync` of the whole file system is quicker than one for each file. */
 const FILES_SYNCED_ONE_BY_ONE = 2_000;
 const SYNCS_AT_ONCE = 16;
+const sync = promisify(fsync);
 
 /**
  * Makes the tree survive a power cut, before anything says that it is there.
@@ -152,14 +156,15 @@ async function syncFolders(folder: Buffer): Promise<void> {
   await syncPath(folder);
 }
 
+/** Only syncing waits for the disk; a thread for opening and closing, too, would take longer than they do. */
 async function syncPath(
   path: Buffer,
   flags: number = constants.O_RDONLY | constants.O_NOFOLLOW,
 ): Promise<void> {
-  const handle = await open(path, flags);
+  const descriptor = openSync(path, flags);
   try {
-    await handle.sync();
+    await sync(descriptor);
   } finally {
-    await handle.close();
+    closeSync(descriptor);
   }
 }

@@ -36,6 +36,8 @@ export interface CompareOptions {
    */
   readonly exactModes?: boolean;
   readonly onBytes?: (count: number) => void;
+  /** The folder was written a moment ago. */
+  readonly justWritten?: boolean;
   /** Each difference as soon as it is known. */
   readonly onDifference?: (difference: Difference) => void;
 }
@@ -57,9 +59,11 @@ export async function compareTree(
     options.onDifference?.(difference);
   };
 
+  const { justWritten = false } = options;
   const found = new Map<string, Found>();
   // More than a release can hold is told as extra; the bound is only for memory.
-  for (const one of await walk(root, { entriesMax: RELEASE_LIMITS.entries * 2 })) found.set(one.path, one);
+  for (const one of await walk(root, { entriesMax: RELEASE_LIMITS.entries * 2, justWritten }))
+    found.set(one.path, one);
 
   const toRead: (FileToRead & { readonly entry: FileEntry })[] = [];
   const expected = new Set<string>();
@@ -96,6 +100,7 @@ export async function compareTree(
 
   await readFiles(root, toRead, hashingSink(toRead, report), {
     ...(options.onBytes === undefined ? {} : { onBytes: options.onBytes }),
+    justWritten,
     onFailure: ({ path }, { message }) =>
       report('unreadable', path, message.slice(displayPath(path).length + 2)),
   });

@@ -1,9 +1,18 @@
-import { closeSync, fstatSync, open as openCallback, read as readCallback, type Stats } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  open as openCallback,
+  openSync,
+  read as readCallback,
+  readSync,
+  type Stats,
+} from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { ReleaseError } from '../errors.ts';
 import type { ContentSink } from '../release/builder.ts';
 import { type BytePath, displayPath } from '../release/path.ts';
+import { createBreath } from './breath.ts';
 import { type Buffers, createBuffers } from './buffers.ts';
 import { diskError, onDisk, READ_FLAGS } from './disk.ts';
 
@@ -21,6 +30,9 @@ export interface FileToRead {
 const SMALL_FILE_BYTES = 256 * 1024;
 const FILES_AHEAD = 24;
 const BLOCK_BYTES = 1024 * 1024;
+/** What was just written may be gone from memory all the same. */
+const SLOW_MS = 20;
+const SLOW_FOR_MS = 2_000;
 
 /**
  * Gives the files' bytes to the sink, in the order given. At most FILES_AHEAD files are open, and about 8 MiB in memory.
@@ -35,8 +47,20 @@ export async function readFiles(
   options: {
     readonly onBytes?: (count: number) => void;
     readonly onFailure?: (file: FileToRead, error: ReleaseError) => void;
+    /** They were written a moment ago, and so are in memory: small ones are read at once, without threads. */
+    readonly justWritten?: boolean;
   } = {},
 ): Promise<void> {
+  const breathe = createBreath();
+  let slowUntil = 0;
+  const read = async (file: FileToRead): Promise<Buffer | ReleaseError> => {
+    const began = performance.now();
+    if (options.justWritten !== true || began < slowUntil) return readWhole(root, file, wholes);
+    const bytes = await told(file, () => readAtOnce(root, file, wholes));
+    const ended = performance.now();
+    if (ended - began > SLOW_MS) slowUntil = ended + SLOW_FOR_MS;
+    return bytes;
+  };
   const wholes = createBuffers(SMALL_FILE_BYTES + 1, FILES_AHEAD * (SMALL_FILE_BYTES + 1));
   // Two blocks: the disk fills one while the other is hashed.
   const blocks = createBuffers(BLOCK_BYTES, 2 * BLOCK_BYTES);
@@ -45,9 +69,10 @@ export async function readFiles(
   for (const [number, file] of files.entries()) {
     for (; next < files.length && next < number + FILES_AHEAD; next++) {
       const small = files[next]!.stats.size <= SMALL_FILE_BYTES;
-      ahead.push(small ? readWhole(root, files[next]!, wholes) : undefined);
+      ahead.push(small ? read(files[next]!) : undefined);
     }
     const whole = await ahead.shift();
+    if (options.justWritten === true) await breathe();
     const error =
       whole === undefined
         ? await readInBlocks(root, file, sink, blocks, options.onBytes)
@@ -86,12 +111,26 @@ async function readWhole(root: string, file: FileToRead, wholes: Buffers): Promi
       // One byte more than there should be, to see a file that has grown.
       const bytes = wholes.take(file.stats.size + 1);
       const { bytesRead } = await readBytes(descriptor, bytes, 0, bytes.length, 0);
-      const whole = bytesRead === file.stats.size && isUnchanged(file, fstatSync(descriptor));
-      return whole ? bytes.subarray(0, bytesRead) : changed(file.path);
+      return ifWhole(file, descriptor, bytes.subarray(0, bytesRead));
     } finally {
       closeSync(descriptor);
     }
   });
+}
+
+function readAtOnce(root: string, file: FileToRead, wholes: Buffers): Buffer | ReleaseError {
+  const descriptor = openSync(onDisk(root, file.path), READ_FLAGS);
+  try {
+    const bytes = wholes.take(file.stats.size + 1);
+    return ifWhole(file, descriptor, bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, 0)));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function ifWhole(file: FileToRead, descriptor: number, bytes: Buffer): Buffer | ReleaseError {
+  const whole = bytes.length === file.stats.size && isUnchanged(file, fstatSync(descriptor));
+  return whole ? bytes : changed(file.path);
 }
 
 async function readInBlocks(
@@ -125,7 +164,7 @@ async function readInBlocks(
 }
 
 /** Gives back what `read` gives, or why this file can't be had. */
-async function told<T>(file: FileToRead, read: () => Promise<T>): Promise<T | ReleaseError> {
+async function told<T>(file: FileToRead, read: () => T | Promise<T>): Promise<T | ReleaseError> {
   try {
     return await read();
   } catch (error) {

@@ -1,7 +1,8 @@
-import type { Stats } from 'node:fs';
+import { lstatSync, type Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { ReleaseError } from '../errors.ts';
 import { type BytePath, joinPath } from '../release/path.ts';
+import { createBreath } from './breath.ts';
 import { diskError, onDisk } from './disk.ts';
 
 export interface Found {
@@ -16,6 +17,8 @@ export interface WalkOptions {
   readonly accept?: (found: Found) => boolean;
   /** More entries than this are refused. */
   readonly entriesMax: number;
+  /** All of it was made a moment ago, so that the system remembers it: it is looked at without threads. */
+  readonly justWritten?: boolean;
 }
 
 /** Enough to keep the thread pool busy. */
@@ -28,11 +31,14 @@ const LOOKS_AT_ONCE = 32;
 export async function walk(root: string, options: WalkOptions): Promise<Found[]> {
   const all: Found[] = [];
   const folders: BytePath[] = ['' as BytePath];
+  const breathe = createBreath();
+  const lookAt = options.justWritten === true ? lookAtOnce : look;
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     const names = await list(root, folder);
     await options.enter?.(folder, names);
     for (let at = 0; at < names.length; at += LOOKS_AT_ONCE) {
-      const batch = names.slice(at, at + LOOKS_AT_ONCE).map((name) => look(root, joinPath(folder!, name)));
+      const batch = names.slice(at, at + LOOKS_AT_ONCE).map((name) => lookAt(root, joinPath(folder!, name)));
+      if (options.justWritten === true) await breathe();
       for (const found of await Promise.all(batch)) {
         if (options.accept?.(found) === false) continue;
         all.push(found);
@@ -60,6 +66,14 @@ async function list(root: string, folder: BytePath): Promise<BytePath[]> {
 async function look(root: string, path: BytePath): Promise<Found> {
   try {
     return { path, stats: await lstat(onDisk(root, path)) };
+  } catch (error) {
+    throw diskError(isGone(error) ? 'tree-changed' : 'tree-unreadable', path, error);
+  }
+}
+
+function lookAtOnce(root: string, path: BytePath): Found {
+  try {
+    return { path, stats: lstatSync(onDisk(root, path)) };
   } catch (error) {
     throw diskError(isGone(error) ? 'tree-changed' : 'tree-unreadable', path, error);
   }

@@ -145,6 +145,13 @@ export async function expectWhole({ release, trust }: PackedFiles, to: string): 
   expect((await readdir(dirname(to))).filter((name) => name.includes('.fetching'))).toEqual([]);
 }
 
+/** The folder in which a fetch builds its tree, and nothing else. */
+export async function stagingIn(parent: string): Promise<string> {
+  const names = await readdir(parent);
+  expect(names).toEqual([expect.stringMatching(/^\.tree\..*\.fetching$/)]);
+  return join(parent, names[0]!);
+}
+
 /** Resolves when so much of the payload is there. */
 export function fetchedPart(process: RunningProcess, part: number): Promise<Event> {
   return waitFor(

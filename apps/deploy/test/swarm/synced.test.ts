@@ -65,7 +65,7 @@ async function watched(count: number): Promise<{
       .map(({ parentPath, name }) => join(parentPath, name).slice(tree.length + 1));
   const order = joined((await readFile(log, 'utf8')).split('\n')).flatMap((line) => read(line, target.path));
   const staging = order.find((call) => call.startsWith('rename '))!.slice('rename '.length);
-  expect(staging).toMatch(/\/\.tree\.[0-9a-f]{16}\.fetching$/);
+  expect(staging).toMatch(/\/\.tree\.[0-9a-f]{16}\.\d+-\d+-[0-9a-f]*\.fetching$/);
   return { order, staging, files: pathsOf(false), folders: pathsOf(true) };
 }
 
