@@ -33,23 +33,46 @@ describe('a mesh', () => {
   const random = new Random(1);
   const chance = (): number => random.float();
 
-  test('joins all with all up to thirty, and each pair is dialled from one side only', () => {
+  test('joins all with all up to thirty at their second announcement, and each pair is dialled from one side only', () => {
     const mesh = createMesh(chance);
-    const dialled = new Set<string>();
-    for (let number = 0; number < FULL_MESH; number++) {
-      for (const { key } of mesh.announce(host(number), 0)) {
-        const pair = [key, host(number).key].sort().join();
-        expect(dialled.has(pair)).toBe(false);
-        expect(key).not.toBe(host(number).key);
-        dialled.add(pair);
+    const dialledBy = new Map<string, string>();
+    for (let number = 0; number < 2 * FULL_MESH; number++) {
+      const { key: own } = host(number % FULL_MESH);
+      for (const { key } of mesh.announce(host(number % FULL_MESH), 0)) {
+        const pair = [key, own].sort().join();
+        expect(key).not.toBe(own);
+        expect([own, undefined]).toContain(dialledBy.get(pair));
+        dialledBy.set(pair, own);
       }
     }
-    expect(dialled.size).toBe((FULL_MESH * (FULL_MESH - 1)) / 2);
+    expect(dialledBy.size).toBe((FULL_MESH * (FULL_MESH - 1)) / 2);
+  });
+
+  test('joins all of a small swarm with all at once', () => {
+    const mesh = createMesh(chance);
+    for (let number = 0; number < 10; number++) mesh.announce(host(number), 0);
+    for (const { size } of edges(mesh).values()) expect(size).toBe(9);
+  });
+
+  test('gives nobody of forty that come at once many neighbours, and leaves nobody out', () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const random = new Random(seed);
+      const mesh = createMesh(() => random.float());
+      for (let number = 0; number < 40; number++) mesh.announce(host(number), 0);
+      const graph = edges(mesh);
+      expect(reachable(graph)).toBe(40);
+      const sizes = [...graph.values()].map(({ size }) => size);
+      expect(Math.min(...sizes)).toBeGreaterThanOrEqual(5);
+      expect(sizes.reduce((sum, size) => sum + size, 0) / 40).toBeLessThan(11);
+      // At the next announcement each has at least eight.
+      for (let number = 0; number < 40; number++) mesh.announce(host(number), 1);
+      for (const { size } of edges(mesh).values()) expect(size).toBeGreaterThanOrEqual(8);
+    }
   });
 
   test('gives each of a thousand hosts some neighbours, and leaves nobody out', () => {
     const mesh = createMesh(chance);
-    for (let number = 0; number < 1_000; number++) mesh.announce(host(number), 0);
+    for (let number = 0; number < 2_000; number++) mesh.announce(host(number % 1_000), 0);
     const graph = edges(mesh);
     expect(reachable(graph)).toBe(1_000);
     const later = [...graph.values()].slice(FULL_MESH).map(({ size }) => size);

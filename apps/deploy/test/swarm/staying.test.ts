@@ -34,9 +34,13 @@ describe.concurrent('hosts that have everything', { timeout: 120_000 }, () => {
     void second.released.then(() => gone.push('second'));
     expect(second.fetchedBytes).toBe(packed.payloadBytes);
     expect(gone).toEqual([]);
+    // Both have asked again since they have everything, and the tracker keeps its answer back.
+    await waitFor(() => tracker.waiting(infoHash) === 2, { what: 'both to wait', withinMs: 30_000 });
+    const letGoAt = performance.now();
     tracker.letGo(infoHash);
-    // Told with the next announcement, which is made each ten seconds.
     await Promise.all([first.released, second.released]);
+    // Announcements are made each ten seconds.
+    expect(performance.now() - letGoAt).toBeLessThan(5_000);
   });
 
   test('as processes too: they end by themselves, with code 0, once they are let go', async () => {

@@ -47,6 +47,8 @@ const RETRY_MAX_MS = 8_000;
 /** What a foreign tracker may ask for is kept within these. */
 const INTERVAL_MIN_SECONDS = 5;
 const INTERVAL_MAX_SECONDS = 300;
+/** After an answer that was kept back, before the next is asked for. */
+const ASK_AGAIN_MS = 500;
 const PEERS_WANTED = 80;
 /** As many as a tracker of this program names. */
 const WEB_SEEDS_MAX = 8;
@@ -68,7 +70,7 @@ export function startAnnouncing(options: AnnouncerOptions): Announcer {
       controller.abort();
       await Promise.all(
         options.trackers.map((tracker) =>
-          announceOnce(tracker, options, 'stopped', GOODBYE_WITHIN_MS).catch(() => undefined),
+          announceOnce(tracker, options, 'stopped', { withinMs: GOODBYE_WITHIN_MS }).catch(() => undefined),
         ),
       );
     },
@@ -86,6 +88,8 @@ function announceTo(
   let retryMs = RETRY_FIRST_MS;
   let timer: NodeJS.Timeout | undefined;
   let busy = false;
+  /** How long the tracker may keep the next answer back; 0 when it is to answer at once. */
+  let keptBackMs = 0;
 
   const again = (ms: number): void => {
     clearTimeout(timer);
@@ -95,21 +99,32 @@ function announceTo(
     if (signal.aborted || busy) return;
     busy = true;
     const saying = event;
-    let waitMs: number;
+    let nextMs: number;
     try {
-      const announcement = await announceOnce(tracker, options, saying, ANSWER_WITHIN_MS);
+      const waits = keptBackMs > 0 && saying === undefined && options.left() === 0;
+      const began = performance.now();
+      const announcement = await announceOnce(tracker, options, saying, {
+        withinMs: ANSWER_WITHIN_MS + (waits ? keptBackMs : 0),
+        waits,
+        signal,
+      });
       if (event === saying) event = undefined;
       retryMs = RETRY_FIRST_MS;
-      waitMs = announcement.intervalSeconds * 1000;
+      const intervalMs = announcement.intervalSeconds * 1000;
+      // A tracker of this program keeps its answer back from who has everything until there is something to tell.
+      const keepsBack = !waits || performance.now() - began > intervalMs / 2;
+      const mayWait = !options.origin && announcement.stay === true && options.left() === 0;
+      keptBackMs = mayWait && keepsBack ? intervalMs : 0;
+      nextMs = keptBackMs > 0 ? ASK_AGAIN_MS : intervalMs;
       if (!signal.aborted) options.onAnnouncement(announcement);
     } catch (error) {
-      options.onFailure(tracker, (error as Error).message);
-      waitMs = retryMs;
+      if (!signal.aborted) options.onFailure(tracker, (error as Error).message);
+      nextMs = retryMs;
       retryMs = Math.min(2 * retryMs, RETRY_MAX_MS);
     }
     busy = false;
     if (!signal.aborted)
-      again(event === undefined || waitMs === retryMs ? waitMs : Math.min(waitMs, RETRY_MAX_MS));
+      again(event === undefined || nextMs === retryMs ? nextMs : Math.min(nextMs, RETRY_MAX_MS));
   };
   signal.addEventListener('abort', () => clearTimeout(timer));
   void turn();
@@ -125,10 +140,14 @@ async function announceOnce(
   tracker: string,
   options: AnnouncerOptions,
   event: Event,
-  withinMs: number,
+  how: { readonly withinMs: number; readonly waits?: boolean; readonly signal?: AbortSignal },
 ): Promise<Announcement> {
-  const url = announceUrl(tracker, options, event);
-  const bytes = await fetchBounded(url, withinMs);
+  const url = announceUrl(tracker, options, event, how.waits === true);
+  const timeout = AbortSignal.timeout(how.withinMs);
+  const bytes = await fetchBounded(
+    url,
+    how.signal === undefined ? timeout : AbortSignal.any([timeout, how.signal]),
+  );
   const answer = bdecode(bytes);
   if (answer === undefined || !isDictionary(answer)) throw new Error('the answer is not that of a tracker');
   const failure = answer['failure reason'];
@@ -154,7 +173,7 @@ function addresses(listed: Bdecoded | undefined): string[] {
     .slice(0, WEB_SEEDS_MAX);
 }
 
-function announceUrl(tracker: string, options: AnnouncerOptions, event: Event): URL {
+function announceUrl(tracker: string, options: AnnouncerOptions, event: Event, waits: boolean): URL {
   const url = new URL(tracker);
   const parameters: Record<string, string | number | undefined> = {
     port: options.port,
@@ -167,6 +186,7 @@ function announceUrl(tracker: string, options: AnnouncerOptions, event: Event): 
     origin: options.origin ? 1 : undefined,
     rack: options.rack,
     web_seed: options.webSeedPort,
+    wait: waits ? 1 : undefined,
   };
   const query = Object.entries(parameters).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
@@ -181,11 +201,11 @@ function percent(hexadecimal: string): string {
   return hexadecimal.replaceAll(/../g, '%$&');
 }
 
-function fetchBounded(url: URL, withinMs: number): Promise<Buffer> {
+function fetchBounded(url: URL, signal: AbortSignal): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const request = (url.protocol === 'https:' ? getSecure : get)(url, {
       agent: false,
-      signal: AbortSignal.timeout(withinMs),
+      signal,
       maxHeaderSize: 8 * 1024,
     });
     request.on('error', reject);

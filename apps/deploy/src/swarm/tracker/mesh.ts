@@ -1,7 +1,9 @@
 /**
  * Who is in a swarm, and who dials whom. All are joined with all up to FULL_MESH; in larger swarms each host has some
  * neighbours, chosen at random: the graph is connected with near certainty, and as fast as the full mesh. Only the one
- * that came later dials. Pure.
+ * that came later dials. How large a swarm becomes isn't known when its first members come, so a newcomer gets half of
+ * its neighbours, those who come later bring the rest, and what is lacking then is dealt out at the next announcement.
+ * Pure.
  */
 export interface Mesh {
   readonly size: number;
@@ -47,6 +49,9 @@ interface MutableMember extends Announced {
 }
 
 export const FULL_MESH = 30;
+/** Smaller ones are joined with all from the first moment on. */
+const FULL_MESH_AT_ONCE = 10;
+const NEIGHBOURS_AT_FIRST = 5;
 const DEGREE_MIN = 8;
 const DEGREE_MAX = 10;
 /** Of a host's neighbours, those in its own rack. The others keep racks together. */
@@ -83,13 +88,13 @@ export function createMesh(random: () => number): Mesh {
     return found.sort((a, b) => a.weight - b.weight).map(({ other }) => other);
   };
 
-  const deal = (one: MutableMember): void => {
+  const deal = (one: MutableMember, isNew: boolean): void => {
     const others = candidates(one);
-    if (members.size <= FULL_MESH) {
+    if (members.size <= (isNew ? FULL_MESH_AT_ONCE : FULL_MESH)) {
       for (const other of others) join(one, other);
       return;
     }
-    const wanted = one.degree - one.neighbours.size;
+    const wanted = (isNew ? NEIGHBOURS_AT_FIRST : one.degree) - one.neighbours.size;
     if (wanted <= 0) return;
     const near = others.filter(({ rack }) => rack !== undefined && rack === one.rack);
     const chosen = new Set(near.slice(0, Math.floor(wanted * SAME_RACK)));
@@ -127,7 +132,7 @@ export function createMesh(random: () => number): Mesh {
         degree: before?.degree ?? DEGREE_MIN + Math.floor(random() * (DEGREE_MAX - DEGREE_MIN + 1)),
       };
       members.set(one.key, one);
-      deal(one);
+      deal(one, before === undefined);
       return [...one.dials].flatMap((key) => members.get(key) ?? []);
     },
     leave(key) {

@@ -41,6 +41,8 @@ export interface Tracker extends AsyncDisposable {
   swarms(): TrackerSwarm[];
   /** Who is in a swarm, and who is joined with whom. */
   peers(infoHash: string): TrackerPeer[];
+  /** Peers that have everything and are told at once when they may go. */
+  waiting(infoHash: string): number;
   /** Peers stay and go on seeding until they are let go; without it, until nobody is known to be fetching. */
   hold(infoHash: string): void;
   letGo(infoHash: string): void;
@@ -62,6 +64,17 @@ const INTERVALS_UNTIL_GONE = 3;
 interface Known {
   readonly mesh: Mesh;
   held: boolean;
+  /** Answers that are kept back until their peers may go, one for each peer; calling gives them. */
+  readonly waiting: Map<string, () => void>;
+}
+
+/** Whether who has everything may be needed still. */
+function stays({ mesh, held }: Known): boolean {
+  return held || mesh.complete < mesh.size;
+}
+
+function tellIfOver(known: Known): void {
+  if (!stays(known)) for (const give of [...known.waiting.values()]) give();
 }
 
 /**
@@ -84,7 +97,7 @@ export async function createTracker(options: TrackerOptions): Promise<Tracker> {
     },
   });
   server.createSwarm = (infoHash, done) => {
-    const known: Known = { mesh: createMesh(random), held: held.has(infoHash) };
+    const known: Known = { mesh: createMesh(random), held: held.has(infoHash), waiting: new Map() };
     swarms.set(infoHash, known);
     done(null, answering(known));
   };
@@ -112,14 +125,17 @@ export async function createTracker(options: TrackerOptions): Promise<Tracker> {
   }
   failed.catch(() => undefined);
   const sweep = setInterval(() => {
-    for (const [infoHash, { mesh }] of swarms) {
+    for (const [infoHash, known] of swarms) {
+      const { mesh } = known;
       mesh.expire(performance.now() - INTERVALS_UNTIL_GONE * intervalSeconds(mesh) * 1000);
+      tellIfOver(known);
       if (mesh.size === 0) swarms.delete(infoHash);
     }
   }, 5_000);
 
   const close = async (): Promise<void> => {
     clearInterval(sweep);
+    for (const { waiting } of swarms.values()) for (const give of [...waiting.values()]) give();
     const closed = new Promise<void>((resolve) => server.close(resolve));
     server.http.closeAllConnections();
     await closed;
@@ -128,7 +144,9 @@ export async function createTracker(options: TrackerOptions): Promise<Tracker> {
     if (value) held.add(infoHash);
     else held.delete(infoHash);
     const known = swarms.get(infoHash);
-    if (known !== undefined) known.held = value;
+    if (known === undefined) return;
+    known.held = value;
+    tellIfOver(known);
   };
   return {
     port: (server.http.address() as AddressInfo).port,
@@ -138,6 +156,7 @@ export async function createTracker(options: TrackerOptions): Promise<Tracker> {
       const known = swarms.get(infoHash);
       return known === undefined ? [] : peersOf(known.mesh);
     },
+    waiting: (infoHash) => swarms.get(infoHash)?.waiting.size ?? 0,
     hold: (infoHash) => setHeld(infoHash, true),
     letGo: (infoHash) => setHeld(infoHash, false),
     close,
@@ -171,13 +190,39 @@ function answering(known: Known): Swarm {
         done(new Error('this swarm has as many peers as it may have'));
         return;
       }
-      done(null, answer(known, params));
+      const reply = answer(known, params);
+      tellIfOver(known);
+      const waits = params.wait === '1' && params.left === 0 && params.event === 'update';
+      if (waits && stays(known))
+        keepBack(known, params, () => done(null, { ...reply, ...extension(known, params) }));
+      else done(null, { ...reply, ...extension(known, params) });
     },
     scrape: (_params, done) => done(null, { complete: mesh.complete, incomplete: mesh.size - mesh.complete }),
   };
 }
 
-function answer({ mesh, held }: Known, params: AnnounceParams): AnnounceReply {
+/**
+ * Gives an answer when its peer may go, and otherwise when it would ask again anyway: so those who have everything are
+ * told at once, and need not ask all the time.
+ */
+function keepBack({ mesh, waiting }: Known, params: AnnounceParams, answerNow: () => void): void {
+  const { addr, httpReq } = params;
+  const forget = (): void => {
+    clearTimeout(timer);
+    httpReq.socket.off('close', forget);
+    if (waiting.get(addr) === give) waiting.delete(addr);
+  };
+  const give = (): void => {
+    forget();
+    answerNow();
+  };
+  waiting.get(addr)?.();
+  waiting.set(addr, give);
+  const timer = setTimeout(give, intervalSeconds(mesh) * 1000);
+  httpReq.socket.once('close', forget);
+}
+
+function answer({ mesh }: Known, params: AnnounceParams): AnnounceReply {
   const stopped = params.event === 'stopped';
   if (stopped) mesh.leave(params.addr);
   const rack = text(params.rack, RACK_CHARACTERS_MAX);
@@ -203,19 +248,23 @@ function answer({ mesh, held }: Known, params: AnnounceParams): AnnounceReply {
         performance.now(),
       );
   const seenFrom = seenBy(params);
+  return {
+    complete: mesh.complete,
+    incomplete: mesh.size - mesh.complete,
+    interval: intervalSeconds(mesh),
+    peers: dials.slice(0, params.numwant).map(({ peerId, ip, port }) => ({ peerId, ip: seenFrom(ip), port })),
+  };
+}
+
+/** For peers of this program; others ignore it. */
+function extension(known: Known, params: AnnounceParams): Readonly<Record<string, unknown>> {
+  const { mesh } = known;
+  const seenFrom = seenBy(params);
   const webSeeds: string[] = [];
   for (const { ip, webSeedPort: at } of mesh.members()) {
     if (at !== undefined && webSeeds.length < 8) webSeeds.push(hostPort(seenFrom(ip), at));
   }
-  const incomplete = mesh.size - mesh.complete;
-  return {
-    complete: mesh.complete,
-    incomplete,
-    interval: intervalSeconds(mesh),
-    peers: dials.slice(0, params.numwant).map(({ peerId, ip, port }) => ({ peerId, ip: seenFrom(ip), port })),
-    // For peers of this program; others ignore it.
-    rookery: { stay: held || incomplete > 0 ? 1 : 0, web_seeds: webSeeds },
-  };
+  return { rookery: { stay: stays(known) ? 1 : 0, web_seeds: webSeeds } };
 }
 
 /**
