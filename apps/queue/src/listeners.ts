@@ -42,7 +42,8 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
   const log = options.log.child({ part: 'listeners' });
   const connections = new Set<Connection>();
   const refused = new Set<Socket>();
-  let awaiting = new Set<Connection>();
+  /** Each once. Who has gone meanwhile does nothing with it. */
+  let awaiting: Connection[] = [];
   let stopping = false;
   /** What TLS stands on, hands shaken or not. */
   const below = new Set<Socket>();
@@ -168,17 +169,16 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
       if (tls !== undefined) secure?.setSecureContext(readTls(tls));
     },
     committed() {
-      if (awaiting.size === 0) return;
+      if (awaiting.length === 0) return;
       const ready = awaiting;
-      awaiting = new Set();
+      awaiting = [];
       for (const connection of ready) connection.committed();
     },
     awaitCommit(connection) {
-      awaiting.add(connection);
+      awaiting.push(connection);
     },
     ended(connection) {
       connections.delete(connection);
-      awaiting.delete(connection);
       host().counters.currentConnections = connections.size;
     },
   };

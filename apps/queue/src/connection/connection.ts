@@ -57,6 +57,7 @@ export class Connection implements Backlogged, Holder {
   #parcelBytes = 0;
   /** What the replies now in `out` wait for. */
   #needs = 0;
+  #awaitsCommit = false;
   #blocked = false;
   /** The rest of a request that stopped because its replies pile up. */
   #rest: (() => void) | undefined;
@@ -194,9 +195,20 @@ export class Connection implements Backlogged, Holder {
     this.#end();
   }
 
-  /** Called by the server at each commit of the store, for those that registered with `host.awaitCommit`. */
+  // hot:
+  /** Called by the server at the next commit of the store after `host.awaitCommit`. */
   committed(): void {
-    this.#pump();
+    this.#awaitsCommit = false;
+    const more =
+      this.#decoder.bufferedBytes > 0 || this.#rest !== undefined || this.#inputEnded || this.#closing;
+    if (more || this.#socket.isPaused()) this.#pump();
+    else this.#send();
+  }
+
+  #awaitCommit(): void {
+    if (this.#awaitsCommit) return;
+    this.#awaitsCommit = true;
+    this.host.awaitCommit(this);
   }
 
   /** The first `length` bytes of a buffer that is written over after the call have come. */
@@ -416,7 +428,7 @@ export class Connection implements Backlogged, Holder {
     // A socket that was cut takes whatever is written, and says `close` only in a later turn.
     if (this.#socket.destroyed) return false;
     if (this.broker.store.congested) {
-      this.host.awaitCommit(this);
+      this.#awaitCommit();
       return false;
     }
     return !this.repliesPileUp;
@@ -431,22 +443,29 @@ export class Connection implements Backlogged, Holder {
     this.#needs = 0;
   }
 
+  // hot:
   /** The one place that writes to the socket. */
   #send(): void {
+    const parcels = this.#parcels;
+    if (parcels.length === 0) return;
     const { committedPosition } = this.broker.store;
-    let corked = false;
-    while (this.#parcels.length > 0 && this.#parcels[0]!.position <= committedPosition) {
-      const parcel = this.#parcels.shift()!;
-      this.#parcelBytes -= parcel.bytes;
-      this.host.counters.bytesWritten += parcel.bytes;
-      if (!corked && (parcel.chunks.length > 1 || this.#parcels.length > 0)) {
-        corked = true;
-        this.#socket.cork();
+    let ready = 0;
+    while (ready < parcels.length && parcels[ready]!.position <= committedPosition) ready += 1;
+    if (ready > 0) {
+      const corked = ready > 1 || parcels[0]!.chunks.length > 1;
+      if (corked) this.#socket.cork();
+      for (let at = 0; at < ready; at += 1) {
+        const { bytes, chunks } = parcels[at]!;
+        this.#parcelBytes -= bytes;
+        this.host.counters.bytesWritten += bytes;
+        for (const chunk of chunks) this.#socket.write(chunk);
       }
-      for (const chunk of parcel.chunks) this.#socket.write(chunk);
+      if (corked) this.#socket.uncork();
+      // Mostly there is one; `pop` leaves the list its room.
+      if (parcels.length === 1) parcels.pop();
+      else parcels.splice(0, ready);
     }
-    if (corked) this.#socket.uncork();
-    if (this.#parcels.length > 0) this.host.awaitCommit(this);
+    if (parcels.length > 0) this.#awaitCommit();
   }
 
   /** All is answered: what the client held goes back, and it has a while to read its last replies and hang up. */

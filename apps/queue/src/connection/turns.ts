@@ -30,8 +30,11 @@ export interface TurnsOptions {
   now(): number;
 }
 
-/** Units of a connection before it stands back: a pipeline of usual depth is answered in one write. */
-export const unitsAtOnce = 64;
+/**
+ * Units of a connection before it stands back: some pipelines of usual depth, each answered in one write. A few of many
+ * connections come round several times while the others' turns are not there yet; at 64 a request cost a quarter more.
+ */
+export const unitsAtOnce = 128;
 /** How fast it gets them back: fifty connections that never stand back carry out 2.4 million units a second. */
 export const unitsPerMs = 48;
 /** So many bytes, in or out, are as much work as a small request. */

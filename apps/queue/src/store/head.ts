@@ -91,8 +91,8 @@ export interface DecodedHead {
 // hot:
 export function decodeHead(buffer: Buffer, start: number): DecodedHead {
   const flags = buffer.readUInt32LE(start + 1);
-  const addedAt = buffer.readUIntLE(start + 5, 6);
-  const expiresAt = buffer.readUIntLE(start + 11, 6);
+  const addedAt = readUint48(buffer, start + 5);
+  const expiresAt = readUint48(buffer, start + 11);
   if (buffer[start] === 1) {
     return { properties: { flags, addedAt, expiresAt, carried: undefined }, bytes: plainHeadBytes };
   }
@@ -101,6 +101,13 @@ export function decodeHead(buffer: Buffer, start: number): DecodedHead {
     properties: { flags, addedAt, expiresAt, carried },
     bytes: plainHeadBytes + carriedBytes(carried),
   };
+}
+
+// Twice for each message that is read back; Buffer's own checks more.
+function readUint48(buffer: Buffer, at: number): number {
+  const low = buffer[at]! | (buffer[at + 1]! << 8) | (buffer[at + 2]! << 16);
+  const high = buffer[at + 3]! | (buffer[at + 4]! << 8) | (buffer[at + 5]! << 16);
+  return low + high * 0x100_0000;
 }
 
 function decodeCarried(buffer: Buffer, from: number): Carried {

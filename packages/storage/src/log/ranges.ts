@@ -67,7 +67,9 @@ export class RangeSet {
     }
   }
 
+  // hot: asked of each message that is read, and those lie mostly above all that is consumed.
   has(sequence: number): boolean {
+    if (sequence > this.highest) return false;
     const index = this.#lowerBound(sequence);
     return index < this.#firsts.length && this.#firsts[index]! <= sequence;
   }

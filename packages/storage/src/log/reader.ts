@@ -43,9 +43,15 @@ export async function readEntries(
     // A segment went away while others were read: what it held was carried, and has another place now.
     if (entries === undefined) continue;
     // While the disk worked some may have been consumed, or found damaged and set aside.
-    const live = entries.filter((entry) => !stream.acknowledged.has(entry.sequence));
+    const live = isUntouched(stream, plan)
+      ? entries
+      : entries.filter((entry) => !stream.acknowledged.has(entry.sequence));
     if (live.length > 0 || stream.removed) return live;
   }
+}
+
+function isUntouched({ acknowledged }: LogStream, { sequences }: Plan): boolean {
+  return !acknowledged.overlaps(sequences[0]!, sequences[sequences.length - 1]!);
 }
 
 /** Whether a record of the sequence is, or was, in the log: by the indexes alone, its bytes are not looked at. */
@@ -74,8 +80,9 @@ export async function hasEntry(core: Core, stream: LogStream, sequence: number):
  * @throws LogError `read-failed`
  */
 export async function fetchPlan(core: Core, plan: Plan): Promise<Entry[] | undefined> {
-  const entries: Entry[] = [];
   const spans = cutSpans(plan);
+  if (spans.length === 1) return fetchSpan(core, plan, spans[0]!);
+  const entries: Entry[] = [];
   for (let from = 0; from < spans.length; from += SPANS) {
     const group = spans.slice(from, from + SPANS).map((span) => fetchSpan(core, plan, span));
     for (const fetched of await Promise.all(group)) {
