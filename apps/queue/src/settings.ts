@@ -189,7 +189,7 @@ const own: Own = {
     schema: byteSize({ min: 1024 * 1024 }),
     default: 256 * 1024 * 1024,
     description:
-      'Half-sent requests of all clients together; beyond it who has been at it longest is cut off',
+      'Half-sent requests of all clients together; beyond it the one that has been under way longest is refused',
     reason: 'Sixteen of the largest bodies at a time; at least two.',
     unit: 'bytes',
   }),

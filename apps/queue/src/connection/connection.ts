@@ -391,6 +391,8 @@ export class Connection implements Backlogged, Holder {
 
   evict(): void {
     this.#heldBytes = 0;
+    // Mostly it is a body: the rest of it is passed over, and the connection lives.
+    if (this.#decoder.dropBody('out_of_memory')) return;
     if (this.#decoder.wire === 'text') writeTextLine(this.out, 'SERVER_ERROR out of memory reading request');
     this.#decoder = createRequestDecoder();
     this.shut();

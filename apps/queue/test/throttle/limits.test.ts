@@ -148,7 +148,9 @@ test('a user’s connections share his rate, wherever they come from, and have a
   expect(host.clients.size).toBe(3);
 });
 
-test('half-sent bodies are bounded for all together: who has been at it longest goes', async () => {
+const refusedForMemory = 'SERVER_ERROR out of memory storing object\r\n';
+
+test('half-sent bodies are bounded for all together: who has been at it longest is refused, and goes on', async () => {
   const { connect, host } = server({ inputBytesMax: 1024 * 1024, maxBodyBytes: 1024 * 1024 });
   const clients = Array.from({ length: 5 }, () => connect());
   for (const client of clients) {
@@ -157,11 +159,26 @@ test('half-sent bodies are bounded for all together: who has been at it longest 
   expect(host.inputs.bytes).toBeLessThanOrEqual(1024 * 1024);
   expect(host.inputs.evicted).toBe(2);
   for (const client of clients.slice(0, 2)) {
-    expect(await client.ask('')).toBe('SERVER_ERROR out of memory reading request\r\n');
-    expect(client.ended).toBe(true);
+    // The rest of the body is passed over, whatever is in it.
+    expect(await client.ask('flush_all\r\n'.repeat(9_000))).toBe('');
+    expect(await client.ask(`${'x'.repeat(1_000)}\r\nversion\r\n`)).toBe(
+      `${refusedForMemory}VERSION 1.2.3\r\n`,
+    );
+    expect(client.ended).toBe(false);
   }
   for (const client of clients.slice(2)) {
     expect(await client.ask(`${'x'.repeat(100_000)}\r\n`)).toBe(stored);
   }
   expect(host.inputs.bytes).toBe(0);
+});
+
+test('a half-sent line has no end that could be found without keeping it: the connection ends', async () => {
+  const { connect, host } = server({ inputBytesMax: 100_000, maxBodyBytes: 1024 * 1024 });
+  const [line, body] = [connect(), connect()];
+  await line.ask(`get ${'k '.repeat(20_000)}`);
+  await body.ask(`set q 0 0 90000\r\n${'x'.repeat(80_000)}`);
+  expect(host.inputs.evicted).toBe(1);
+  expect(await line.ask('')).toBe('SERVER_ERROR out of memory reading request\r\n');
+  expect(line.ended).toBe(true);
+  expect(await body.ask(`${'x'.repeat(10_000)}\r\n`)).toBe(stored);
 });

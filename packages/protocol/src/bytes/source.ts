@@ -188,6 +188,13 @@ export class ByteSource {
     this.#skip = count;
   }
 
+  /** Lets go of what is being put together; returns how many bytes it was. */
+  letGo(): number {
+    const count = this.#heldLength;
+    this.#release();
+    return count;
+  }
+
   /** Passes over what `skip` asked for. False if more bytes are to come. */
   skipped(): boolean {
     while (this.#skip > 0) {

@@ -3,6 +3,7 @@
 import { ByteSource } from '../bytes/source.ts';
 import { REQUEST_MAGIC } from './binary/opcodes.ts';
 import { BinaryRequestDecoder } from './binary/request-decoder.ts';
+import type { BadReason } from './errors.ts';
 import { type Limits, withDefaults } from './limits.ts';
 import type { Request } from './requests.ts';
 import { TextRequestDecoder } from './text/request-decoder.ts';
@@ -10,6 +11,7 @@ import { TextRequestDecoder } from './text/request-decoder.ts';
 interface WireDecoder {
   readonly bufferedBytes: number;
   next(): Request | undefined;
+  dropBody(reason: BadReason): boolean;
   /** Copies what it holds of a chunk that was lent. */
   keep(lent: Buffer): void;
 }
@@ -61,6 +63,14 @@ export class RequestDecoder {
   keep(lent: Buffer): void {
     this.#source.keep(lent);
     this.#decoder?.keep(lent);
+  }
+
+  /**
+   * Forgets the body that has come in part; the rest is passed over without being kept, and the request refused then.
+   * False: there is none, and nothing has changed.
+   */
+  dropBody(reason: BadReason): boolean {
+    return this.#decoder?.dropBody(reason) ?? false;
   }
 
   next(): Request | undefined {

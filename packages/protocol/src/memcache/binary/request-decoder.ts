@@ -35,6 +35,14 @@ export class BinaryRequestDecoder {
     // The source holds everything.
   }
 
+  dropBody(reason: BadReason): boolean {
+    if (this.#state !== At.body) return false;
+    this.#reason = reason;
+    this.#source.skip(this.#bodyLength - this.#source.letGo());
+    this.#state = At.swallow;
+    return true;
+  }
+
   next(): Request | undefined {
     const source = this.#source;
     if (this.#state === At.header) {

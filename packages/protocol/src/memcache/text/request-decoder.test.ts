@@ -403,3 +403,39 @@ it('stays with text once it began with text', () => {
   expect(decodeAll(decoder, latin1('get q\r\n\x80\x01\r\n'))).toHaveLength(2);
   expect(decoder.wire).toBe('text');
 });
+
+describe('a body that is dropped', () => {
+  const text = latin1('set q 0 0 8 noreply\r\n12345678\r\nms q 3 Ox\r\nabc\r\nget q\r\n');
+  const frame = (body: string): Buffer => {
+    const header = Buffer.alloc(24 + 8 + 1);
+    header.set([0x80, 0x01, 0, 1, 8]);
+    header.writeUInt32BE(9 + body.length, 8);
+    header[32] = 0x71;
+    return Buffer.concat([header, latin1(body)]);
+  };
+  const binary = Buffer.concat([frame('12345678'), frame('abc')]);
+
+  it('is refused when it is over, and what is behind it is found, wherever it was cut', () => {
+    for (const bytes of [text, binary]) {
+      const whole = decodeAll(createRequestDecoder(), bytes);
+      let dropped = 0;
+      for (let cut = 1; cut < bytes.length; cut += 1) {
+        const decoder = createRequestDecoder();
+        const found = decodeAll(decoder, bytes.subarray(0, cut));
+        const drops = decoder.dropBody('out_of_memory');
+        if (drops) {
+          dropped += 1;
+          expect(decoder.bufferedBytes).toBeLessThanOrEqual(0);
+        }
+        found.push(...decodeAll(decoder, bytes.subarray(cut)));
+        expect(found).toHaveLength(whole.length);
+        expect(found.filter(({ reason }) => reason === 'out_of_memory')).toHaveLength(drops ? 1 : 0);
+        expect(found.filter((one, at) => JSON.stringify(one) !== JSON.stringify(whole[at]))).toHaveLength(
+          drops ? 1 : 0,
+        );
+      }
+      // In each byte of the two bodies, and on text in what ends them.
+      expect(dropped).toBeGreaterThanOrEqual(11);
+    }
+  });
+});

@@ -3,6 +3,7 @@
 import type { ByteSource } from '../../bytes/source.ts';
 import { EMPTY } from '../../bytes/source.ts';
 import { badLine } from '../bad.ts';
+import type { BadReason } from '../errors.ts';
 import { latin1Key } from '../keys.ts';
 import type { Limits } from '../limits.ts';
 import { parseUnsigned } from '../numbers.ts';
@@ -58,6 +59,18 @@ export class TextRequestDecoder {
     this.#body = Buffer.from(lent.subarray(this.#bodyStart, this.#bodyEnd));
     this.#bodyEnd -= this.#bodyStart;
     this.#bodyStart = 0;
+  }
+
+  dropBody(reason: BadReason): boolean {
+    const expect = this.#expect;
+    if (expect === undefined || this.#state === At.dead) return false;
+    if (this.#state === At.body) {
+      this.#source.skip(expect.length - this.#source.letGo());
+      this.#state = At.swallow;
+    }
+    this.#letGo();
+    this.#expect = { ...expect, request: undefined, reason };
+    return true;
   }
 
   #line(): Request | undefined {
