@@ -4,7 +4,7 @@
  */
 import { CARRIED, DROPPED_BYTES, putDropped } from '../format/records.ts';
 import { carrySegment } from './carry.ts';
-import { type Core, turn, wake } from './core.ts';
+import { type Core, sleep, turn, wake } from './core.ts';
 import { overBound } from './reclaim-due.ts';
 import { closeFile, type Segment, segmentsPath } from './segment.ts';
 import { segmentBytes } from './stats.ts';
@@ -12,6 +12,9 @@ import { durable, writeRecord } from './writer.ts';
 
 /** A segment of which so much would be there again, were it carried, is left as it is. */
 const WORTH = 0.85;
+/** So long a segment is looked at before it is carried, and so soon it must be empty to be left alone. */
+const LOOK_MS = 100;
+const SOON_MS = 2000;
 /** Parts forgotten per turn. */
 const SLICE_PARTS = 2000;
 
@@ -28,9 +31,20 @@ export async function reclaimSegments(core: Core): Promise<void> {
     }
     const next = overBound(core) ? chooseSegment(core) : undefined;
     if (next === undefined) return;
+    if (await emptiesSoon(core, next)) continue;
     await carrySegment(core, next);
     await turn(core);
   }
+}
+
+/** Whether a segment is being emptied so fast that carrying what is left would be for nothing. */
+async function emptiesSoon(core: Core, segment: Segment): Promise<boolean> {
+  // On a full disk every moment counts; and what was begun is finished.
+  if (core.full || segment.carryAttempt > 0) return false;
+  const { liveCount } = segment;
+  await sleep(core, LOOK_MS);
+  const gone = liveCount - segment.liveCount;
+  return core.state !== 'open' || gone * SOON_MS >= segment.liveCount * LOOK_MS;
 }
 
 /** The sealed segment with the lowest live share. */
