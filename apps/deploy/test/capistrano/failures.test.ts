@@ -3,7 +3,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Random, waitFor } from '@rookery/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type CapistranoWorld, COMMAND, capistranoAvailable, capistranoWorld } from './world.ts';
+import { type CapistranoWorld, capistranoAvailable, capistranoWorld } from './world.ts';
 
 const SLOW = 180_000;
 
@@ -78,7 +78,7 @@ describe.skipIf(!capistranoAvailable())('cap production deploy, when something i
       script,
       `#!/bin/sh
 if [ "$1" = fetch ]; then touch "${world.project}/tmp/hangs.$$"; exec sleep 1000; fi
-exec ${COMMAND} "$@"
+exec ${world.command} "$@"
 `,
       { mode: 0o755 },
     );

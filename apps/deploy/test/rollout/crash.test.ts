@@ -36,7 +36,7 @@ function hangOnceIn(hook: string): Record<string, string> {
   return Object.fromEntries(HOOK_NAMES.map((name) => [name, line]));
 }
 
-describe('SIGKILL of the host’s side', () => {
+describe.concurrent('SIGKILL of the host’s side', () => {
   test.for(['starting', 'updating', 'updated', 'publishing', 'published', 'finishing'] as const)(
     'in the hook %s: the same push goes on, and the orphaned hook is ended',
     async (hook) => {
@@ -133,7 +133,7 @@ const STATES: readonly {
   { kind: 'rollback', phase: 'switched', current: 'to' },
 ];
 
-describe('what a power cut leaves', () => {
+describe.concurrent('what a power cut leaves', () => {
   const note = Object.fromEntries(
     HOOK_NAMES.map((name) => [name, 'echo $ROOKERY_HOOK $ROOKERY_RELEASE >>$ROOKERY_ROOT/hooks']),
   );
@@ -378,7 +378,7 @@ describe.runIf(process.getuid?.() === 0 && process.platform === 'linux')('a disk
   });
 });
 
-describe('a current that a hook', () => {
+describe.concurrent('a current that a hook', () => {
   test('removes is put back with the release before', async () => {
     const root = newRoot();
     await using before = testHost(world, settingsOf(root));

@@ -125,7 +125,7 @@ async function asked(
 const all = (names: readonly string[], version: string): Record<string, string> =>
   Object.fromEntries(names.map((name) => [name, version]));
 
-test('eight hosts in waves; a bad release is undone at the canary, and reaches no second host', {
+test.concurrent('eight hosts in waves; a bad release is undone at the canary, and reaches no second host', {
   timeout: SLOW,
 }, async () => {
   const fleet = await fleetOf(8);
@@ -155,13 +155,15 @@ test('eight hosts in waves; a bad release is undone at the canary, and reaches n
   await fleet.tidy();
 });
 
-test('hosts that fail are named with the reason, and the others go on', { timeout: SLOW }, async () => {
+test.concurrent('hosts that fail are named with the reason, and the others go on', {
+  timeout: SLOW,
+}, async () => {
   const fleet = await fleetOf(4);
   await writeFile(
     fleet.file,
     `${await readFile(fleet.file, 'utf8')}\n[hosts.host2.hooks]\nupdating = "sleep 300"\n[hosts.host3.hooks]\npublished = "exit 7"\n`,
   );
-  const { code, done, events } = await push(fleet, one, '--max-failures', '2', '--timeout', '15');
+  const { code, done, events } = await push(fleet, one, '--max-failures', '2', '--timeout', '20');
   expect(code).toBe(3);
   expect(done.hosts.map(({ host, state, code: why }) => [host, state, why])).toEqual([
     ['host1', 'done', null],
@@ -176,7 +178,7 @@ test('hosts that fail are named with the reason, and the others go on', { timeou
   await fleet.tidy();
 });
 
-describe('the coordinator is killed', () => {
+describe.concurrent('the coordinator is killed', () => {
   test.for([
     ['prepares', 'preparing'],
     ['fetches', 'fetching'],
@@ -212,7 +214,9 @@ describe('the coordinator is killed', () => {
   });
 });
 
-test('of two pushes at once one wins, and the other has changed nothing', { timeout: SLOW }, async () => {
+test.concurrent('of two pushes at once one wins, and the other has changed nothing', {
+  timeout: SLOW,
+}, async () => {
   const fleet = await fleetOf(3, '[defaults.hooks]\nstarted = "sleep 3"');
   const results = await Promise.all([push(fleet, one), push(fleet, two)]);
   const winner = results.findIndex(({ code }) => code === 0);
@@ -226,7 +230,7 @@ test('of two pushes at once one wins, and the other has changed nothing', { time
   await fleet.tidy();
 });
 
-test('Ctrl-C begins nothing new and says where each host stands; the next push goes on', {
+test.concurrent('Ctrl-C begins nothing new and says where each host stands; the next push goes on', {
   timeout: SLOW,
 }, async () => {
   const fleet = await fleetOf(2, '[defaults.hooks]\npublished = "sleep 1"');
@@ -253,7 +257,7 @@ test('Ctrl-C begins nothing new and says where each host stands; the next push g
   await fleet.tidy();
 });
 
-test('status, releases, rollback, cleanup, hosts, unlock and a dry run, for people', {
+test.concurrent('status, releases, rollback, cleanup, hosts, unlock and a dry run, for people', {
   timeout: SLOW,
 }, async () => {
   const fleet = await fleetOf(2, '[defaults]\ntags = ["shop"]');
