@@ -244,6 +244,9 @@ export class Broker {
     }
     queue.lastUsedAt = now;
     if (target.cursor === undefined) return queue.reader;
+    if (queue.hasOtherPriorities && (target.open || !(target.close || target.abort))) {
+      throw new BrokerError('bad-options', 'a cursor reads along one order, and this queue holds priorities');
+    }
     return this.registry.findOrCreateCursor(queue, target.cursor).reader;
   }
 

@@ -136,6 +136,13 @@ export class Queue implements Source {
     return this.#delays;
   }
 
+  /** Messages of other priorities than the ordinary are ready or open. */
+  get hasOtherPriorities(): boolean {
+    if (this.#lanes === undefined) return false;
+    for (const lane of this.#lanes.values()) if (lane.count > 0) return true;
+    return false;
+  }
+
   #beside(figure: (lane: StoredLane | Delays) => number): number {
     let sum = this.#delays === undefined ? 0 : figure(this.#delays);
     if (this.#lanes !== undefined) for (const lane of this.#lanes.values()) sum += figure(lane);

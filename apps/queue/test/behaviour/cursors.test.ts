@@ -164,3 +164,19 @@ test('cursors come back to the store with the queue’s window, and go on where 
   expect(cursor?.reader.windowSize).toBe(0);
   expect(await drain(client, 'q/cursor=c')).toEqual(['b', 'c']);
 });
+
+test('while messages of other priorities are there a cursor is refused: it would pass them by', async () => {
+  const client = server().connect();
+  await fill(client, 'q', 'a', 'b', 'c');
+  expect(await client.ask('get q/cursor=c/open\r\n')).toBe(hit('q/cursor=c/open', 'a'));
+  await client.ask(set('q/priority=1', 'urgent'));
+  const refused = 'CLIENT_ERROR a cursor reads along one order, and this queue holds priorities\r\n';
+  await says(client, [
+    ['get q/cursor=c\r\n', refused],
+    ['get q/cursor=other\r\n', refused],
+    ['get q/cursor=c/close/open\r\n', refused],
+    ['get q/cursor=c/close\r\n', miss],
+    ['get q\r\n', hit('q', 'urgent')],
+    ['get q/cursor=c\r\n', hit('q/cursor=c', 'b')],
+  ]);
+});
