@@ -496,6 +496,12 @@ export function showBoards(rookery: Rookery, states: Shown): void {
   const end = rookery.watch<readonly Board[], readonly Board[]>('/boards/live', {
     snapshot: take,
     update: take,
+    // Its server ends with the push: what isn't seen until then is never seen.
+    unseen: () => boards[0]?.push !== undefined,
+    lost: () =>
+      boards[0]?.push === undefined
+        ? undefined
+        : 'the push is gone, and this is how it stood: rookery-deploy history tells how it ended',
   });
   setInterval(() => {
     const board = boards.find(({ key }) => key === chosen);

@@ -73,6 +73,7 @@ describe.skipIf(!browserAvailable())('the page, in chromium', { timeout: SLOW },
       command: process.execPath,
       args: ['--conditions=@rookery/source', PROGRAM, ...what, '--json', ...more],
       readyPattern: /"event":"ui","url":"([^"]+)"/,
+      readyWithinMs: 60_000,
     });
   }
 
@@ -97,6 +98,11 @@ describe.skipIf(!browserAvailable())('the page, in chromium', { timeout: SLOW },
         /^web6: /,
       );
       await picture(page, 'mid-way');
+      // Somebody looks at another tab while it ends.
+      await page.evaluate(() => {
+        Object.defineProperty(document, 'hidden', { get: () => true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      });
       expect(await pushing.waitForExit(SLOW)).toMatchObject({ code: 0 });
       await page.locator('#banner[data-tone=good]').waitFor();
       expect(await page.locator('#banner').textContent()).toMatch(/✓ Deployed: every host runs it/);
@@ -126,6 +132,14 @@ describe.skipIf(!browserAvailable())('the page, in chromium', { timeout: SLOW },
     expect(await page.locator('#failed b').count()).toBe(0);
     await page.locator('.cell[data-host=web1]').click();
     await picture(page, 'rolled-back-dark');
+    {
+      await using killed = await startPush(one, slow, ...ui, '--wave', '2,12');
+      await page.goto(killed.ready![1]!);
+      await page.locator('.cell').first().waitFor();
+      killed.kill('SIGKILL');
+      await page.getByText('the push is gone, and this is how it stood').waitFor();
+      expect(await page.locator('.cell').count()).toBe(12);
+    }
     expect(wrong).toEqual([]);
     await page.close();
   });

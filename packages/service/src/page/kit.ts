@@ -6,6 +6,10 @@ export type Child = Node | string | null | undefined;
 export interface FeedHandlers<Snapshot, Update> {
   snapshot?(value: Snapshot): void;
   update?(value: Update): void;
+  /** What it says when nobody is there; default `not connected`. */
+  lost?(): string | undefined;
+  /** Whether it goes on while nobody sees the page: what comes to an end has to be seen when it is there. */
+  unseen?(): boolean;
 }
 
 export interface Watching {
@@ -197,13 +201,13 @@ export function makeKit(): PageKit {
     const turn = async (): Promise<void> => {
       let waitMs = 500;
       while (!ended) {
-        if (document.hidden) {
+        if (document.hidden && handlers.unseen?.() !== true) {
           await waitFor(2 ** 31 - 1);
           continue;
         }
         controller = new AbortController();
         const { signal } = controller;
-        let problem = 'not connected';
+        let problem: string | undefined;
         try {
           const response = await open(typeof path === 'string' ? path : path(), { signal });
           tell('live', '●', 'live');
@@ -213,18 +217,21 @@ export function makeKit(): PageKit {
           if (!(error instanceof TypeError)) problem = (error as Error).message;
         }
         if (ended || signal.aborted) continue;
-        tell('lost', '✗', `${problem}; trying again`);
+        tell('lost', '✗', `${problem ?? handlers.lost?.() ?? 'not connected'}; trying again`);
         await waitFor(waitMs);
         waitMs = Math.min(waitMs * 2, 10_000);
       }
     };
     // A browser opens six connections to a server: pages that nobody sees must not hold them.
-    document.addEventListener('visibilitychange', restart);
+    const seen = (): void => {
+      if (handlers.unseen?.() !== true) restart();
+    };
+    document.addEventListener('visibilitychange', seen);
     turn();
     const end = (text: string): void => {
       if (ended) return;
       ended = true;
-      document.removeEventListener('visibilitychange', restart);
+      document.removeEventListener('visibilitychange', seen);
       restart();
       tell('ended', '■', text);
     };
