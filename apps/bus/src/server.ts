@@ -309,6 +309,8 @@ export class BusDaemon {
       submit: (payload) => this.#engine.submit('agreed', payload),
       queuedBytes: () => this.#engine.queuedBytes,
       now: () => Date.now(),
+      press: (group, on) => this.#sessions.pressForLog(group, on),
+      isPressed: (group) => this.#groups.isPressed(group),
       onNotKept: (group) =>
         log.warn({ group, max_kept_groups: settings.maxKeptGroups }, 'as many groups are kept as may be'),
       onLogEvent: ({ type, ...fields }) =>

@@ -36,6 +36,10 @@ export interface DurableOptions {
   readonly queuedBytes: () => number;
   /** ms since 1970. */
   readonly now: () => number;
+  /** All daemons are asked to send nothing to the group for now: the log has more to write than it should; or again. */
+  readonly press: (group: string, on: boolean) => void;
+  /** Somebody has asked for that. */
+  readonly isPressed: (group: string) => boolean;
   readonly onLogEvent: (event: LogEvent) => void;
   /** The group is meant to be kept, and isn't, for there are as many as may be; said once for each of the first few. */
   readonly onNotKept: (group: string) => void;
@@ -69,6 +73,8 @@ export class Durable {
   readonly #uncommitted: { readonly position: number; readonly done: () => void }[] = [];
   /** Groups with messages that aren't committed. */
   readonly #dirty = new Set<KeptGroup>();
+  /** Groups whose senders wait for the log. */
+  readonly #pressing = new Set<string>();
   #failed = false;
   #checkpointing = false;
   readonly #outgoing: Outgoing;
@@ -197,6 +203,16 @@ export class Durable {
     let count = 0;
     while (count < this.#uncommitted.length && this.#uncommitted[count]!.position <= position) count++;
     for (const { done } of this.#uncommitted.splice(0, count)) done();
+    if (this.#pressing.size === 0 || this.#log?.congested !== false) return;
+    for (const group of this.#pressing) this.#options.press(group, false);
+    this.#pressing.clear();
+  }
+
+  /** What is under way when all hear of it has room in the log still. */
+  #press(group: string): void {
+    if (this.#log?.congested !== true || this.#pressing.has(group)) return;
+    this.#pressing.add(group);
+    this.#options.press(group, true);
   }
 
   // ---- What the ring delivers, in its order
@@ -219,6 +235,7 @@ export class Durable {
       const group = this.group(name);
       if (group === undefined) this.counters.notKept++;
       else group.onMessage(ordered);
+      this.#press(name);
     });
   }
 
@@ -229,7 +246,10 @@ export class Durable {
         this.#onKeeping(sender, event);
         break;
       case 'fill':
-        this.#guard(() => this.#groups.get(event.group)?.merge.onFill(event));
+        this.#guard(() => {
+          this.#groups.get(event.group)?.merge.onFill(event);
+          this.#press(event.group);
+        });
         break;
       case 'filled':
         this.#guard(() => this.#groups.get(event.group)?.merge.onTurnOver(event.ring, event.turn, id));
@@ -342,11 +362,12 @@ export class Durable {
   }
 
   #hostOf(log: Log): GroupHost {
-    const { submit, now, queuedBytes } = this.#options;
+    const { submit, now, queuedBytes, isPressed } = this.#options;
     return {
       log,
       now,
-      submit: (fill) => queuedBytes() <= FILL_ROOM_BYTES && submit(encodeEvent(fill)),
+      submit: (fill) =>
+        queuedBytes() <= FILL_ROOM_BYTES && !isPressed(fill.group) && submit(encodeEvent(fill)),
       filled: (group, turn) => this.#sayFilled(group, turn),
       room: () => new Promise((resolve) => this.#waiting.push(resolve)),
       appended: (group) => this.#dirty.add(group),

@@ -29,6 +29,9 @@ export interface GroupsOptions {
   readonly keeps?: (group: string) => boolean;
 }
 
+/** Who wants senders to wait: sessions that read too slowly, or the log that keeps the group. */
+export type Presser = 'sessions' | 'log';
+
 interface Session {
   readonly privateName: string;
   /** It wants views. */
@@ -73,7 +76,7 @@ export class Groups {
   /** Those of them that nobody was in. */
   readonly #forming = new Set<string>();
   /** What this daemon asks for: told again in every configuration. */
-  readonly #pressing = new Set<string>();
+  readonly #pressing = new Map<string, Set<Presser>>();
   /** Daemons that ask everybody to send no more to a group for now. */
   readonly #pressed = new Map<string, Set<number>>();
 
@@ -150,9 +153,13 @@ export class Groups {
   }
 
   /** Asks all daemons to let nobody send to the group, or no longer asks it. */
-  press(group: string, on: boolean): void {
-    if (this.#pressing.has(group) === on) return;
-    if (on) this.#pressing.add(group);
+  press(group: string, on: boolean, by: Presser): void {
+    const pressers = this.#pressing.get(group) ?? new Set();
+    const before = pressers.size > 0;
+    if (on) pressers.add(by);
+    else pressers.delete(by);
+    if (before === pressers.size > 0) return;
+    if (on) this.#pressing.set(group, pressers);
     else this.#pressing.delete(group);
     this.#submit('agreed', { kind: 'pressure', group, on });
   }
@@ -219,7 +226,7 @@ export class Groups {
     this.#bring();
     // Who pressed may not be here any more, and who is new has not heard it.
     for (const group of [...this.#pressed.keys()]) this.#release(group, undefined);
-    for (const group of this.#pressing) this.#submit('agreed', { kind: 'pressure', group, on: true });
+    for (const group of this.#pressing.keys()) this.#submit('agreed', { kind: 'pressure', group, on: true });
   }
 
   /** States are large, and wait in the ring's queue while configurations break: there is one of them at a time. */

@@ -425,7 +425,7 @@ export class Sessions implements SessionHost {
     session.pressing.add(group);
     const sessions = this.#pressing.get(group) ?? new Set();
     this.#pressing.set(group, sessions.add(session));
-    this.#options.groups.press(group, true);
+    this.#options.groups.press(group, true, 'sessions');
   }
 
   #release(session: Session): void {
@@ -433,10 +433,16 @@ export class Sessions implements SessionHost {
       const sessions = this.#pressing.get(group);
       if (sessions?.delete(session) && sessions.size === 0) {
         this.#pressing.delete(group);
-        this.#options.groups.press(group, false);
+        this.#options.groups.press(group, false, 'sessions');
       }
     }
     session.pressing.clear();
+  }
+
+  /** The log that keeps the group takes no more for a moment, or takes it again: nobody should send to it meanwhile. */
+  pressForLog(group: string, on: boolean): void {
+    this.#options.groups.press(group, on, 'log');
+    this.#carryOut();
   }
 
   /** Nobody knows which of those who were held up meant this group: all ask again. */

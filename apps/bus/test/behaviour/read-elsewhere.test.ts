@@ -5,7 +5,7 @@ import { type DaemonProcess, startDaemon } from '../daemon-process.ts';
 import { freeUdpPort } from '../transport/sockets.ts';
 
 // Processes, beside other tests on two cores.
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 // A test machine that is busy is no dead daemon.
 const PATIENT = ['--token-loss-ms', '1500'];

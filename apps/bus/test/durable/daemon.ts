@@ -51,6 +51,8 @@ export class Daemon {
   readonly appended = new Map<number, Appended>();
   /** Messages that it was delivered by the ring, by stamp. */
   readonly delivered = new Set<string>();
+  /** Times that senders were asked to wait for its log. */
+  pressed = 0;
   readonly #world: DurableWorld;
   readonly #disk: SimulatedDisk;
   #ring: Ring | undefined;
@@ -89,6 +91,11 @@ export class Daemon {
     return typeof reading === 'object' ? reading : undefined;
   }
 
+  /** Senders to the group are to wait. */
+  get isPressed(): boolean {
+    return this.#groups?.isPressed(GROUP) ?? false;
+  }
+
   get queuedBytes(): number {
     return this.#ring?.status.queuedBytes ?? 0;
   }
@@ -110,8 +117,9 @@ export class Daemon {
         clock: programClock,
         segmentBytes: 16 * 1024,
         maxPayloadBytes: 4096,
-        backlogBytes: 64 * 1024,
-        reserveBytes: 128 * 1024,
+        backlogBytes: 2 * 1024,
+        // What is under way when senders are asked to wait.
+        reserveBytes: 1024 * 1024,
         randomBytes: (size) => this.#world.random.bytes(size),
       },
       maxGroups: 10,
@@ -124,6 +132,12 @@ export class Daemon {
       },
       queuedBytes: () => this.queuedBytes,
       now: () => clock.now(),
+      press: (group, on) => {
+        if (on) this.pressed++;
+        this.#groups?.press(group, on, 'log');
+        programClock.defer(() => this.#drain());
+      },
+      isPressed: (group) => this.#groups?.isPressed(group) ?? false,
       onLogEvent: () => undefined,
       onNotKept: () => undefined,
       onFailure: (error) => {

@@ -9,7 +9,7 @@ import { simulateDurable } from './simulation.ts';
 const REPEATED_ACROSS_CUTS = [383, 726, 1454, 1704, 1726, 1946];
 
 it('keepers agree, and readers are given all once, whatever fails', { timeout: 24 * 3_600_000 }, async () => {
-  const sum = { events: 0, given: 0, filled: 0, restated: 0, elsewhere: 0, crashes: 0 };
+  const sum = { events: 0, given: 0, filled: 0, restated: 0, elsewhere: 0, crashes: 0, pressed: 0 };
   const seeds = [...REPEATED_ACROSS_CUTS, ...seedsToRun(60)];
   for (const seed of seeds) {
     try {
@@ -26,6 +26,7 @@ it('keepers agree, and readers are given all once, whatever fails', { timeout: 2
   expect(sum.events).toBeGreaterThan(0);
   if (seeds.length > 50) expect(sum.filled).toBeGreaterThan(0);
   if (seeds.length > 50) expect(sum.restated).toBeGreaterThan(0);
+  if (seeds.length > 50) expect(sum.pressed).toBeGreaterThan(0);
   if (seeds.length > 50) expect(sum.elsewhere).toBeGreaterThan(0);
 });
 

@@ -14,6 +14,8 @@ export interface Report {
   /** Of what was given, at daemons that keep nothing. */
   readonly elsewhere: number;
   readonly crashes: number;
+  /** Times that senders were asked to wait for a log. */
+  readonly pressed: number;
 }
 
 interface Publisher {
@@ -140,6 +142,7 @@ export async function simulateDurable(
     elsewhere: [...readers, ...followers].reduce((sum, { seat }) => sum + seat.elsewhere, 0),
     restated: keepers.reduce((sum, keeper) => sum + keeper.group!.counters.restated, 0),
     crashes,
+    pressed: keepers.reduce((sum, { pressed }) => sum + pressed, 0),
   };
 
   function act(): void {
@@ -150,7 +153,7 @@ export async function simulateDurable(
       if (living.length > 0) connect(publisher, random.pick(living));
       return;
     }
-    if (publisher.unconfirmed.length > 20 || daemon.queuedBytes > 100_000) return;
+    if (publisher.unconfirmed.length > 20 || daemon.queuedBytes > 100_000 || daemon.isPressed) return;
     for (let left = random.between(1, 5); left > 0; left--) {
       const message = {
         sequence: ++publisher.sequence,
@@ -247,7 +250,7 @@ export async function simulateDurable(
           status.queuedBytes === 0
         );
       }) &&
-      keepers.every(({ group }) => group?.whole === true && group.heldCount === 0) &&
+      keepers.every(({ group, isPressed }) => group?.whole === true && group.heldCount === 0 && !isPressed) &&
       publishers.every(({ unconfirmed }) => unconfirmed.length === 0)
     );
   }
