@@ -12,7 +12,7 @@ import { type Address, meansTheSame } from './address.ts';
 import { Challenges } from './challenges.ts';
 import { Contacts, QUIET_MS } from './contacts.ts';
 import { AddressRate } from './rate.ts';
-import { ReplayWindow } from './replay-window.ts';
+import { ReplayWindow, WINDOW } from './replay-window.ts';
 
 /** Questions to one instance that hasn't proven itself. */
 const ASK_AGAIN_MS = 20;
@@ -177,6 +177,11 @@ export class Directory<O> {
     instance.askAtMs = now + (seldom ? ASK_SELDOM_MS : ASK_AGAIN_MS);
   }
 
+  /** Without seals: it seems to be so far behind itself that its counter was forged. Its proof will tell. */
+  doubt(now: number, instance: Instance<O>, from: Address, counter: number): void {
+    if (isFarBehind(instance, counter)) this.wonder(now, instance, from);
+  }
+
   question(now: number, instance: Instance<O>, from: Address, nonce: Buffer): void {
     if (this.#answers.take(now, from.key)) this.#outputs.push({ kind: 'answer', to: from, nonce });
     else this.limited++;
@@ -208,6 +213,7 @@ export class Directory<O> {
     }
     if (proof.id === this.#options.id) this.#conflict(instance, first);
     else if (holder === instance) {
+      if (isFarBehind(instance, counter)) instance.window = new ReplayWindow(counter);
       if (moves) this.#retarget(now);
     } else if (holder === undefined || first || this.#outranks(now, instance, holder)) {
       this.#hold(now, instance, counter, holder);
@@ -357,6 +363,11 @@ export class Directory<O> {
 
 const NOTHING: DirectoryOutput[] = [];
 const NO_WINDOW = new ReplayWindow(0);
+
+/** With seals, a proof that is would have been taken for a replay. */
+function isFarBehind({ window }: Instance<unknown>, counter: number): boolean {
+  return window.highest - counter >= WINDOW;
+}
 
 function standsAt(bytes: Uint8Array, at: number, key: string): boolean {
   for (let index = 0; index < key.length; index++) {

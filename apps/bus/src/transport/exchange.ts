@@ -18,6 +18,7 @@ import {
   isEnvelope,
   kindOf,
   NONCE_BYTES,
+  SealCode,
   sealCodeOf,
 } from '@rookery/protocol/bus';
 import { type Address, normalAddress, plainHost, type Reach } from './address.ts';
@@ -132,11 +133,18 @@ export class Exchange {
     const instance = known ?? this.#directory.add(now, key, open, from);
     const counter = counterOf(datagram);
     const admission = this.#directory.admit(now, instance, from, counter);
+    const kind = kindOf(datagram);
     if (admission === 'replayed') {
       stats.replayed++;
-      return;
+      if (this.#seals.code !== SealCode.none) return;
+      // Anybody can have used up the counters that this instance has before it: both go on asking and answering, until
+      // a proof shows where it is.
+      this.#directory.doubt(now, instance, from, counter);
+      if (kind !== EnvelopeKind.whoAreYou && kind !== EnvelopeKind.thisIsMe) {
+        this.#act(now);
+        return;
+      }
     }
-    const kind = kindOf(datagram);
     if (kind === EnvelopeKind.packet && admission === 'fresh') {
       stats.packets++;
       this.#options.onPacket(body);

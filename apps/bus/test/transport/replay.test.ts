@@ -138,3 +138,30 @@ describe.each([
     expect(Math.max(...lengths(EnvelopeKind.thisIsMe))).toBeLessThanOrEqual(shortest);
   });
 });
+
+it('without a secret forged counters silence two daemons for each other until they have asked again, within two seconds', async () => {
+  const open = { secret: undefined };
+  const hosts = new SimulatedHosts();
+  const a = hosts.start(1, 11, open);
+  const b = hosts.start(2, 12, { ...open, seeds: [1] });
+  await hosts.clock.advance(10);
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    from.exchange.multicast(Buffer.from('to be forged'));
+    const forged = Buffer.from(hosts.recorded.at(-1)!.datagram);
+    forged.fill(0xff, 20, 25);
+    hosts.inject(to, forged, ATTACKER);
+  }
+  for (let ms = 0; ms < 2000; ms += 100) {
+    a.exchange.multicast(Buffer.from(`at ${ms}`));
+    b.exchange.multicast(Buffer.from(`at ${ms}`));
+    await hosts.clock.advance(100);
+  }
+  for (const { heard } of [a, b]) {
+    expect(heard).not.toContain('at 0');
+    expect(heard).toContain('at 1900');
+  }
+  expect([known(a), known(b)]).toEqual([{ 12: 2 }, { 11: 1 }]);
+});
