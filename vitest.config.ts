@@ -3,7 +3,10 @@ import { defineConfig } from 'vitest/config';
 
 const conditions = ['@rookery/source'];
 
-const project = (root: string, test: { testTimeout?: number; env?: Record<string, string> } = {}) => ({
+const project = (
+  root: string,
+  test: { testTimeout?: number; hookTimeout?: number; env?: Record<string, string> } = {},
+) => ({
   // Workspace sources run unbuilt; see the "exports" of each package.
   resolve: { conditions },
   ssr: { resolve: { conditions: [...conditions, 'node', 'import', 'default'] } },
@@ -29,6 +32,7 @@ export default defineConfig({
       project('apps/deploy', {
         // Trees of hundreds of files, on a disk that others use too.
         testTimeout: 60_000,
+        hookTimeout: 60_000,
         env: {
           // Pushes of tests are not written down among the user's own.
           ROOKERY_DEPLOY_HISTORY: 'none',
