@@ -11,7 +11,7 @@ export interface DurableSettings {
 }
 
 /** Whether a name is meant by a pattern: a name, or a beginning with `*` behind. */
-export function isMeant(pattern: string, name: string): boolean {
+function isMeant(pattern: string, name: string): boolean {
   return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }
 

@@ -30,7 +30,7 @@ export interface GroupsOptions {
 }
 
 /** Who wants senders to wait: sessions that read too slowly, or the log that keeps the group. */
-export type Presser = 'sessions' | 'log';
+type Presser = 'sessions' | 'log';
 
 interface Session {
   readonly privateName: string;
