@@ -1,7 +1,9 @@
-/// <reference path="../../../apps/deploy/src/swarm/client/webtorrent.d.ts" />
-/** The command line of `rookery-deploy`, loaded before it is let go by SIGUSR2: `rookery.ts fetch …`. */
+/** The command line of `rookery-deploy` as it is published, loaded before it is let go by SIGUSR2: `rookery.ts fetch …`. */
 import { once } from 'node:events';
-import { run } from '../../../apps/deploy/src/cli.ts';
+
+// The name is a variable so that nothing has to be built for the types to be checked.
+const bundle: string = '../../../apps/deploy/dist/cli.js';
+const { run } = (await import(bundle)) as { run(args: readonly string[]): Promise<number> };
 
 const alive = setInterval(() => undefined, 60_000);
 console.log('ready');

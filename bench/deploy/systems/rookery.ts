@@ -3,11 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { runNode, startAll } from '../programs.ts';
 import { type Machine, type System, treeOf } from '../system.ts';
 
-const cli = fileURLToPath(new URL('../../../apps/deploy/src/cli.ts', import.meta.url));
+const app = fileURLToPath(new URL('../../../apps/deploy', import.meta.url));
 const program = [
-  '--conditions=@rookery/source',
   '-e',
-  `import(${JSON.stringify(cli)}).then((m) => m.main(process.argv))`,
+  `import(${JSON.stringify(`${app}/dist/cli.js`)}).then((m) => m.main(process.argv))`,
   'rookery-deploy',
 ];
 
@@ -17,10 +16,10 @@ const SEED_SECONDS = '3600';
 export const rookery: System = {
   name: 'rookery',
   remark:
-    'rookery-deploy from source: pack, tracker and seed on the origin, fetch on each machine, as it comes',
+    'rookery-deploy as it is published: pack, tracker and seed on the origin, fetch on each machine, as it comes',
   whyMissing() {
-    const help = spawnSync(process.execPath, [...program, 'fetch', '--help'], { encoding: 'utf8' });
-    return help.status === 0 ? undefined : 'rookery-deploy has no command fetch';
+    const build = spawnSync('npm', ['run', 'build'], { cwd: app, encoding: 'utf8' });
+    return build.status === 0 ? undefined : `rookery-deploy can't be built: ${build.stderr}`;
   },
   async start({ tree, origin, machines }) {
     const [release, key] = [`${origin.folder}/tree.release`, `${origin.folder}/key`];
