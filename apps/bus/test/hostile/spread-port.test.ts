@@ -2,7 +2,7 @@
  * Whatever comes to Spread's port of one of three daemons: nobody else notices, and it is as well afterwards as before.
  * `ROOKERY_TEST_FUZZ_RUNS` sets how many frames, `ROOKERY_TEST_SEED` replays a failure.
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import {
   ENDIAN_BITS,
   Output,
@@ -19,20 +19,18 @@ import { Random } from '@rookery/testkit';
 import { expect, it } from 'vitest';
 import { mutated } from './mutate.ts';
 import { RUNS, SEED, TIMEOUT_MS } from './runs.ts';
-import { inParallel, weather } from './storm.ts';
+import { type Life, pour, stormOfConnections, weather } from './storm.ts';
 
 const HEADER_BYTES = 48;
 const random = new Random(SEED);
 let names = 0;
 
 /** One client as bytes: what it says before it is let in, and what after. */
-interface Life {
+interface SpreadLife extends Life {
   readonly hello: Buffer;
-  readonly frames: Buffer[];
-  readonly ends: 'silent' | 'end' | 'reset';
 }
 
-function life(left: number): Life {
+function life(left: number): SpreadLife {
   const name = `x${(names++).toString(36)}`;
   const ends = random.pick(['silent', 'end', 'reset'] as const);
   const out = new Output();
@@ -138,11 +136,11 @@ function harmful(session: string): Buffer {
   }
 }
 
-async function live(port: number, { hello, frames, ends }: Life): Promise<void> {
-  const socket = connect({ port, host: '127.0.0.1' });
-  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-  socket.on('error', () => undefined);
-  await Promise.race([new Promise((resolve) => socket.once('connect', resolve)), closed]);
+async function live(
+  socket: Socket,
+  { hello, frames, ends }: SpreadLife,
+  closed: Promise<void>,
+): Promise<void> {
   socket.write(hello);
   if (frames.length > 0) {
     await answer(socket, closed);
@@ -151,20 +149,7 @@ async function live(port: number, { hello, frames, ends }: Life): Promise<void> 
     socket.write(Buffer.concat(out.take()));
     await answer(socket, closed);
   }
-  socket.resume();
-  const bytes = Buffer.concat(frames);
-  // In pieces that have nothing to do with the frames.
-  for (let at = 0; at < bytes.length && !socket.destroyed; ) {
-    const to = at + random.between(1, 20_000);
-    socket.write(bytes.subarray(at, to));
-    at = to;
-  }
-  if (ends === 'end') socket.end();
-  else if (ends === 'reset') socket.end(() => socket.resetAndDestroy());
-  // Who stays open after half a frame is ours to close.
-  const timer = setTimeout(() => socket.destroy(), random.pick([50, 500, 1500]));
-  await closed;
-  clearTimeout(timer);
+  await pour(socket, Buffer.concat(frames), ends, closed, random);
 }
 
 function answer(socket: Socket, closed: Promise<void>): Promise<unknown> {
@@ -174,25 +159,9 @@ function answer(socket: Socket, closed: Promise<void>): Promise<unknown> {
 it(
   `${RUNS} random and altered frames on Spread's port disturb nobody (ROOKERY_TEST_SEED=${SEED})`,
   async () => {
-    const silent: Socket[] = [];
     let connections = 0;
     const report = await weather([], async ({ port }) => {
-      for (let i = 0; i < 300; i++) {
-        const socket = connect({ port, host: '127.0.0.1' });
-        socket.on('error', () => undefined);
-        silent.push(socket);
-      }
-      let left = RUNS;
-      await inParallel(24, () => {
-        if (left <= 0) return undefined;
-        return async () => {
-          connections++;
-          const bytes = life(left);
-          left -= Math.max(1, bytes.frames.length);
-          await live(port, bytes);
-        };
-      });
-      for (const socket of silent) socket.destroy();
+      connections = await stormOfConnections(port, RUNS, life, live);
     });
     if (process.env.ROOKERY_TEST_FUZZ_RUNS !== undefined) console.log(JSON.stringify({ connections }));
     expect(Object.keys(report.refused).length).toBeGreaterThan(5);

@@ -1,5 +1,6 @@
 /** A ring of three real daemons under a storm: what must hold meanwhile, and afterwards. */
-import { waitFor } from '@rookery/testkit';
+import { connect, type Socket } from 'node:net';
+import { type Random, waitFor } from '@rookery/testkit';
 import { expect } from 'vitest';
 import { type DaemonProcess, errorLines, startRing } from '../daemon-process.ts';
 import { startCalmPair } from './calm-pair.ts';
@@ -75,13 +76,70 @@ async function refusals(daemon: DaemonProcess): Promise<Record<string, number>> 
 }
 
 /** Runs so many at a time until `next` has none left. */
-export async function inParallel(
-  width: number,
-  next: () => (() => Promise<void>) | undefined,
-): Promise<void> {
+async function inParallel(width: number, next: () => (() => Promise<void>) | undefined): Promise<void> {
   await Promise.all(
     Array.from({ length: width }, async () => {
       for (let one = next(); one !== undefined; one = next()) await one();
     }),
   );
+}
+
+export interface Life {
+  readonly frames: readonly Buffer[];
+  readonly ends: 'silent' | 'end' | 'reset';
+}
+
+/** So many frames in lives of connections, beside 300 silent ones. Gives how many lives there were. */
+export async function stormOfConnections<L extends Life>(
+  port: number,
+  runs: number,
+  life: (left: number) => L,
+  live: (socket: Socket, life: L, closed: Promise<void>) => Promise<void>,
+  silence: (index: number) => string = () => '',
+): Promise<number> {
+  const silent = Array.from({ length: 300 }, (_, index) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.on('error', () => undefined);
+    socket.write(silence(index));
+    return socket;
+  });
+  let left = runs;
+  let lives = 0;
+  await inParallel(24, () => {
+    if (left <= 0) return undefined;
+    return async () => {
+      lives++;
+      const one = life(left);
+      left -= Math.max(1, one.frames.length);
+      const socket = connect({ port, host: '127.0.0.1' });
+      const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+      socket.on('error', () => undefined);
+      await Promise.race([new Promise((resolve) => socket.once('connect', resolve)), closed]);
+      await live(socket, one, closed);
+    };
+  });
+  for (const socket of silent) socket.destroy();
+  return lives;
+}
+
+/** Writes in pieces that have nothing to do with the frames, and ends as the life does. */
+export async function pour(
+  socket: Socket,
+  bytes: Buffer,
+  ends: Life['ends'],
+  closed: Promise<void>,
+  random: Random,
+): Promise<void> {
+  socket.resume();
+  for (let at = 0; at < bytes.length && !socket.destroyed; ) {
+    const to = at + random.between(1, 20_000);
+    socket.write(bytes.subarray(at, to));
+    at = to;
+  }
+  if (ends === 'end') socket.end();
+  else if (ends === 'reset') socket.end(() => socket.resetAndDestroy());
+  // Who stays open after half a frame is ours to close.
+  const timer = setTimeout(() => socket.destroy(), random.pick([50, 500, 1500]));
+  await closed;
+  clearTimeout(timer);
 }

@@ -2,13 +2,12 @@
  * Whatever comes to the WebSocket port of one of three daemons, before and after the upgrade: nobody else notices.
  * `ROOKERY_TEST_FUZZ_RUNS` sets how many frames, `ROOKERY_TEST_SEED` replays a failure.
  */
-import { connect, type Socket } from 'node:net';
 import { encodeRecord, frameOf, SERVICES } from '@rookery/protocol/websocket';
 import { Random } from '@rookery/testkit';
 import { expect, it } from 'vitest';
 import { mutated } from './mutate.ts';
 import { RUNS, SEED, TIMEOUT_MS } from './runs.ts';
-import { inParallel, weather } from './storm.ts';
+import { type Life, pour, stormOfConnections, weather } from './storm.ts';
 
 const UPGRADE = Buffer.from(
   'GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
@@ -128,13 +127,11 @@ class Client {
   }
 }
 
-interface Life {
+interface WebSocketLife extends Life {
   readonly opening: Buffer;
-  readonly frames: Buffer[];
-  readonly ends: 'silent' | 'end' | 'reset';
 }
 
-function life(left: number): Life {
+function life(left: number): WebSocketLife {
   const ends = random.pick(['silent', 'end', 'reset'] as const);
   switch (random.below(10)) {
     case 0:
@@ -159,49 +156,19 @@ function life(left: number): Life {
   }
 }
 
-async function live(port: number, { opening, frames, ends }: Life): Promise<void> {
-  const socket = connect({ port, host: '127.0.0.1' });
-  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-  socket.on('error', () => undefined);
-  await Promise.race([new Promise((resolve) => socket.once('connect', resolve)), closed]);
-  socket.resume();
-  const bytes = Buffer.concat([opening, ...frames]);
-  for (let at = 0; at < bytes.length && !socket.destroyed; ) {
-    const to = at + random.between(1, 20_000);
-    socket.write(bytes.subarray(at, to));
-    at = to;
-  }
-  if (ends === 'end') socket.end();
-  else if (ends === 'reset') socket.end(() => socket.resetAndDestroy());
-  const timer = setTimeout(() => socket.destroy(), random.pick([50, 500, 1500]));
-  await closed;
-  clearTimeout(timer);
-}
-
 it(
   `${RUNS} random and altered frames on the WebSocket port disturb nobody (ROOKERY_TEST_SEED=${SEED})`,
   async () => {
-    const silent: Socket[] = [];
     let connections = 0;
     const report = await weather([], async ({ webSocketUrl }) => {
-      const port = Number(new URL(webSocketUrl).port);
-      for (let i = 0; i < 300; i++) {
-        const socket = connect({ port, host: '127.0.0.1' });
-        socket.on('error', () => undefined);
-        if (i % 2 === 0) socket.write('GET / HTTP/1.1\r\n');
-        silent.push(socket);
-      }
-      let left = RUNS;
-      await inParallel(24, () => {
-        if (left <= 0) return undefined;
-        return async () => {
-          connections++;
-          const bytes = life(left);
-          left -= Math.max(1, bytes.frames.length);
-          await live(port, bytes);
-        };
-      });
-      for (const socket of silent) socket.destroy();
+      connections = await stormOfConnections(
+        Number(new URL(webSocketUrl).port),
+        RUNS,
+        life,
+        (socket, { opening, frames, ends }, closed) =>
+          pour(socket, Buffer.concat([opening, ...frames]), ends, closed, random),
+        (index) => (index % 2 === 0 ? 'GET / HTTP/1.1\r\n' : ''),
+      );
     });
     if (process.env.ROOKERY_TEST_FUZZ_RUNS !== undefined) console.log(JSON.stringify({ connections }));
     expect(Object.keys(report.refused).length).toBeGreaterThan(3);
