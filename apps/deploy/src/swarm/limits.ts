@@ -12,6 +12,8 @@ export interface SwarmLimits {
   readonly fetchingBytes: number;
   /** Pieces kept in memory because somebody may ask for them next. */
   readonly cacheBytes: number;
+  /** The same at an origin, which fetches nothing, and gives each peer other pieces. */
+  readonly originCacheBytes: number;
   /** Bytes handed to one socket and not yet taken by the kernel. */
   readonly socketBytes: number;
   /** Asked of one peer and not yet here. 1 MiB fills 10 Gbit/s for 0.8 ms, which is long in one building. */
@@ -31,6 +33,7 @@ export const SWARM_LIMITS: SwarmLimits = {
   blockBytes: 128 * 1024,
   fetchingBytes: 8 * 2 ** 20,
   cacheBytes: 12 * 2 ** 20,
+  originCacheBytes: 24 * 2 ** 20,
   socketBytes: 256 * 1024,
   pipelineBytes: 2 ** 20,
   banned: 1_000,

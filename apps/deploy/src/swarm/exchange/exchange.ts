@@ -114,7 +114,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
   const buffers = createBuffers(pieceBytes(0), SWARM_LIMITS.fetchingBytes);
   const blocks = createBuffers(Math.min(OWN_BLOCK_BYTES, pieceBytes(0)), 16 * SWARM_LIMITS.socketBytes);
   const cache = createPieceCache({
-    bytesMax: SWARM_LIMITS.cacheBytes,
+    bytesMax: superSeed ? SWARM_LIMITS.originCacheBytes : SWARM_LIMITS.cacheBytes,
     pieceBytes,
     buffers,
     read: (piece, into) => store.read(piece, into),
