@@ -16,7 +16,7 @@ import { type DaemonProcess, startRing } from '../daemon-process.ts';
 import { startCalmPair } from './calm-pair.ts';
 import { mutated } from './mutate.ts';
 import { RUNS, SEED, TIMEOUT_MS } from './runs.ts';
-import { weather } from './storm.ts';
+import { PATIENCE, weather } from './storm.ts';
 
 const HEADER_BYTES = 28;
 const SECRET = Buffer.from('a secret of the test, long enough');
@@ -140,7 +140,7 @@ it(
 it(
   `${RUNS} datagrams on the ring's ports end no daemon where there is no secret, and all are one ring afterwards (ROOKERY_TEST_SEED=${SEED})`,
   async () => {
-    const ring = await startRing(3);
+    const ring = await startRing(3, { flags: PATIENCE });
     try {
       const pair = await startCalmPair(ring[0]!, ring[1]!);
       const datagrams = await recorded(ring[0]!.ringPort!, undefined);

@@ -10,7 +10,7 @@ const MIB = 1024 * 1024;
  * A daemon that gets no processor for 280 ms is lost, and on a machine that runs other tests too that happens: what is
  * to be seen here is whether a storm loses one.
  */
-const PATIENCE = ['--token-loss-ms', '4000', '--consensus-ms', '1000'];
+export const PATIENCE: readonly string[] = ['--token-loss-ms', '4000', '--consensus-ms', '1000'];
 /** Above what a daemon has after its start: its heap may grow to four times of what lives before it is collected. */
 const GROWTH_BYTES = 512 * MIB;
 
