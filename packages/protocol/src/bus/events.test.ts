@@ -5,6 +5,8 @@ import { decodeEvent, encodeEvent, type GroupEvent } from './index.ts';
 const name = fc
   .uint8Array({ minLength: 1, maxLength: 255 })
   .map((bytes) => Buffer.from(bytes).toString('latin1'));
+const about = { to: fc.nat(), reading: fc.maxSafeNat() };
+const text = fc.string({ unit: 'grapheme', maxLength: 60 });
 const event: fc.Arbitrary<GroupEvent> = fc.oneof(
   fc.record({
     kind: fc.constant('message' as const),
@@ -13,7 +15,7 @@ const event: fc.Arbitrary<GroupEvent> = fc.oneof(
     messageType: fc.integer({ min: 0, max: 65_535 }),
     bigEndian: fc.boolean(),
     selfDiscard: fc.boolean(),
-    key: fc.string({ unit: 'grapheme', maxLength: 60 }).filter((key) => Buffer.byteLength(key) <= 255),
+    key: text.filter((key) => Buffer.byteLength(key) <= 255),
     data: fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)),
   }),
   fc.record({ kind: fc.constantFrom('join' as const, 'leave' as const), session: name, group: name }),
@@ -24,9 +26,27 @@ const event: fc.Arbitrary<GroupEvent> = fc.oneof(
     history: name,
     members: fc.array(fc.record({ group: name, session: name }), { maxLength: 20 }),
   }),
+  fc.record({ kind: fc.constant('read' as const), ...about, request: text }),
+  fc.record({ kind: fc.constant('told' as const), ...about, delivery: text }),
+  fc.record({ kind: fc.constant('taken' as const), ...about, bytes: fc.maxSafeNat() }),
+  fc.record({ kind: fc.constant('unread' as const), ...about }),
 );
 
-const EXTENSIBLE = new Set(['state', 'keeping', 'filled']);
+const EXTENSIBLE = new Set(['state', 'keeping', 'filled', 'taken', 'unread']);
+
+/** What is UTF-8 on the wire, of an event that has such. */
+function textOf(event: GroupEvent): string {
+  switch (event.kind) {
+    case 'message':
+      return event.key;
+    case 'read':
+      return event.request;
+    case 'told':
+      return event.delivery;
+    default:
+      return '';
+  }
+}
 
 describe('events of groups', () => {
   it('come out as they went in', () => {
@@ -53,8 +73,8 @@ describe('events of groups', () => {
         bytes[place % bytes.length] = value;
         const given = cut % 3 === 0 ? bytes.subarray(0, cut % (bytes.length + 1)) : bytes;
         const decoded = decodeEvent(given);
-        // Whatever is accepted is canonical: it is written back as it was, unless its key was no UTF-8.
-        if (decoded === undefined || (decoded.kind === 'message' && decoded.key.includes('\ufffd'))) return;
+        // Whatever is accepted is canonical: it is written back as it was, unless text in it was no UTF-8.
+        if (decoded === undefined || textOf(decoded).includes('\ufffd')) return;
         const again = encodeEvent(decoded);
         // Of what daemons say of themselves, more behind it is a newer version's.
         const most = EXTENSIBLE.has(decoded.kind) ? again.length : given.length;

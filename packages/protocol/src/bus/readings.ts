@@ -74,14 +74,17 @@ export function encodeReading(event: ReadingEvent): Buffer {
 export function decodeReading(bytes: Buffer): ReadingEvent | undefined {
   if (bytes.length < HEAD_BYTES) return undefined;
   const about = { to: getU32(bytes, 1), reading: getU64(bytes, 5) };
+  if (!Number.isSafeInteger(about.reading)) return undefined;
   switch (bytes[0]) {
     case ReadingType.read:
       return { kind: 'read', ...about, request: bytes.toString('utf8', HEAD_BYTES) };
     case ReadingType.told:
       return { kind: 'told', ...about, delivery: bytes.toString('utf8', HEAD_BYTES) };
-    case ReadingType.taken:
+    case ReadingType.taken: {
       if (bytes.length < HEAD_BYTES + 8) return undefined;
-      return { kind: 'taken', ...about, bytes: getU64(bytes, HEAD_BYTES) };
+      const taken = getU64(bytes, HEAD_BYTES);
+      return Number.isSafeInteger(taken) ? { kind: 'taken', ...about, bytes: taken } : undefined;
+    }
     case ReadingType.unread:
       return { kind: 'unread', ...about };
     default: {
