@@ -1,17 +1,10 @@
 import { errorMessage, formatAddress, runCli, ServiceError, setExitCode } from '@rookery/service';
 import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
-import { addAgent } from './cli/agent.ts';
-import { fetchCommand } from './cli/fetch.ts';
-import { keygen } from './cli/keygen.ts';
-import { packCommand } from './cli/pack.ts';
 import { createReporter, reported, type Streams } from './cli/report.ts';
 import { addRolloutCommands } from './cli/rollout.ts';
-import { seedCommand } from './cli/seed.ts';
-import { show } from './cli/show.ts';
-import { type TrackerCommand, trackerCommand } from './cli/tracker.ts';
-import { type ListenAddress, TRACKER_UI } from './cli/ui.ts';
-import { verifyCommand } from './cli/verify.ts';
+import type { TrackerCommand } from './cli/tracker.ts';
+import { type ListenAddress, TRACKER_UI } from './cli/ui-address.ts';
 import { checkName } from './release/rules.ts';
 
 /** Runs the command line and ends the process. */
@@ -23,11 +16,12 @@ export async function main(argv: readonly string[]): Promise<never> {
  * Runs a command line and resolves to its exit code.
  * @param args without node and script
  */
-export function run(args: readonly string[], streams: Streams = process): Promise<number> {
-  return runCli(program(streams), args, streams);
+export async function run(args: readonly string[], streams: Streams = process): Promise<number> {
+  return runCli(await program(args, streams), args, streams);
 }
 
-function program(streams: Streams): Command {
+// Each command loads its own part when it is called: a fetch on every host of a swarm is to be small.
+async function program(args: readonly string[], streams: Streams): Promise<Command> {
   const root = new Command('rookery-deploy')
     .description('Signed, reproducible releases that hosts pass on to each other by BitTorrent.')
     .version(packageJson.version)
@@ -40,7 +34,11 @@ function program(streams: Streams): Command {
   addTracker(root, streams);
   addSeed(root, streams);
   addFetch(root, streams);
-  addAgent(root);
+  const agent = root
+    .command('agent')
+    .description('Run this host’s agent until SIGTERM: coordinators whose keys it knows deploy through it.');
+  // Its flags come from its settings, whose schemas others needn't load.
+  if (args.includes('agent')) (await import('./cli/agent.ts')).setUpAgent(agent, root);
   addRolloutCommands(root, streams, {
     collect,
     collectTracker,
@@ -59,6 +57,7 @@ function addKeygen(root: Command, streams: Streams): void {
     .option('--json', 'for programs', false)
     .action(async ({ out, json }: { out: string; json: boolean }) => {
       const reporter = createReporter(json, streams);
+      const { keygen } = await import('./cli/keygen.ts');
       await reported(reporter, () => keygen(out, reporter));
     });
 }
@@ -88,6 +87,7 @@ function addPack(root: Command, streams: Streams): void {
       const reporter = createReporter(json, streams);
       const timeSeconds = sourceDate(process.env.SOURCE_DATE_EPOCH);
       const command = timeSeconds === undefined ? flags : { ...flags, timeSeconds };
+      const { packCommand } = await import('./cli/pack.ts');
       await reported(reporter, () => packCommand(source, command, reporter));
     });
 }
@@ -107,6 +107,7 @@ function addShow(root: Command, streams: Streams): void {
     .option('--json', 'for programs', false)
     .action(async (path: string, { json, ...flags }: Flags<{ files: boolean; torrent?: string }>) => {
       const reporter = createReporter(json, streams);
+      const { show } = await import('./cli/show.ts');
       await reported(reporter, () => show(path, flags, reporter));
     });
 }
@@ -122,6 +123,7 @@ function addVerify(root: Command, streams: Streams): void {
     .option('--json', 'events for programs, one a line', false)
     .action(async (path: string, folder: string, { json, ...flags }: Flags<{ exactModes: boolean }>) => {
       const reporter = createReporter(json, streams);
+      const { verifyCommand } = await import('./cli/verify.ts');
       const same = await reported(reporter, () => verifyCommand(path, folder, flags, reporter));
       if (!same) setExitCode(root, 1);
     });
@@ -141,6 +143,7 @@ function addTracker(root: Command, streams: Streams): void {
     .option('--json', 'events for programs, one a line', false)
     .action(async ({ json, ...flags }: TrackerCommand & { json: boolean }) => {
       const reporter = createReporter(json, streams);
+      const { trackerCommand } = await import('./cli/tracker.ts');
       setExitCode(root, await reported(reporter, () => trackerCommand(flags, reporter)));
     });
 }
@@ -166,6 +169,7 @@ function addSeed(root: Command, streams: Streams): void {
     .option('--json', 'events for programs, one a line', false)
     .action(async (path: string, folder: string, { json, ...flags }: SeedFlags) => {
       const reporter = createReporter(json, streams);
+      const { seedCommand } = await import('./cli/seed.ts');
       setExitCode(root, await reported(reporter, () => seedCommand(path, folder, flags, reporter)));
     });
 }
@@ -211,6 +215,7 @@ function addFetch(root: Command, streams: Streams): void {
       const reporter = createReporter(json, streams);
       const seeding = seedFor === undefined ? {} : { seedForSeconds: seedFor };
       const command = { ...flags, waitSeconds: wait, ...seeding };
+      const { fetchCommand } = await import('./cli/fetch.ts');
       setExitCode(root, await reported(reporter, () => fetchCommand(path, command, reporter)));
     });
 }

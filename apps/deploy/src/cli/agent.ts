@@ -4,17 +4,9 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { createServedAgent } from '../agent/agent.ts';
 import { agentSettings } from '../agent/settings.ts';
 
-/** The daemon of a host. */
-export function addAgent(root: Command): void {
-  const command = addSettingsOptions(
-    root
-      .command('agent')
-      .description(
-        'Run this host’s agent until SIGTERM: coordinators whose keys it knows deploy through it.',
-      ),
-    agentSettings,
-  );
-  command.action(async () => {
+/** The daemon of a host: its flags, and what it does. */
+export function setUpAgent(command: Command, root: Command): void {
+  addSettingsOptions(command, agentSettings).action(async () => {
     const exitCode = await serve({
       name: 'rookery-deploy-agent',
       version: packageJson.version,

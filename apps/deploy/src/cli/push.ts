@@ -17,7 +17,8 @@ import { type HostsFlags, hostsOf, transportsOf } from './hosts.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { recordPush } from './record.ts';
 import type { Reporter } from './report.ts';
-import { PUSH_UI, serveUi, type UiFlags } from './ui.ts';
+import { serveUi, type UiFlags } from './ui.ts';
+import { PUSH_UI } from './ui-address.ts';
 import { watchPush } from './watch.ts';
 
 export interface PushCommand extends HostsFlags, UiFlags, HistoryFlags {

@@ -1,20 +1,12 @@
 import { formatAddress, ServiceError, setExitCode } from '@rookery/service';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseMaxFailures, parseWaves, TIMEOUT_MS } from '../rollout/plan.ts';
-import { type HistoryFlags, historyCommand, historyShowCommand } from './history.ts';
-import {
-  cleanupCommand,
-  type EachFlags,
-  type HostsFlags,
-  hostsCommand,
-  releasesCommand,
-  statusCommand,
-  unlockCommand,
-} from './hosts.ts';
-import { type PushCommand, pushCommand } from './push.ts';
+import type { HistoryFlags, historyCommand } from './history.ts';
+import type { EachFlags, HostsFlags } from './hosts.ts';
+import type { PushCommand } from './push.ts';
 import { createReporter, type Reporter, reported, type Streams } from './report.ts';
-import { type RollbackCommand, rollbackCommand } from './rollback.ts';
-import { type ListenAddress, PUSH_UI } from './ui.ts';
+import type { RollbackCommand } from './rollback.ts';
+import { type ListenAddress, PUSH_UI } from './ui-address.ts';
 
 /** How the options of other commands are read. */
 export interface Parsers {
@@ -46,9 +38,11 @@ export function addRolloutCommands(root: Command, streams: Streams, parsers: Par
       .option('--json', 'events for programs, one a line', false);
   const withTimeout = (command: Command): Command =>
     command.option('--timeout <seconds>', 'give a host up after so long', parseSeconds, TIMEOUT_MS / 1000);
-  const act = <F>(command: Command, work: (flags: F, reporter: Reporter) => Promise<number>): void => {
+  type Work<F> = (flags: F, reporter: Reporter) => Promise<number>;
+  const act = <F>(command: Command, load: () => Promise<Work<F>>): void => {
     command.action(async ({ json, ...flags }: F & { json: boolean }) => {
       const reporter = createReporter(json, streams);
+      const work = await load();
       setExitCode(root, await reported(reporter, () => work(flags as F, reporter)));
     });
   };
@@ -79,6 +73,7 @@ export function addRolloutCommands(root: Command, streams: Streams, parsers: Par
     .addHelpText('after', PUSH_HELP)
     .action(async (path: string, { json, ...flags }: PushCommand & { json: boolean }) => {
       const reporter = createReporter(json, streams);
+      const { pushCommand } = await import('./push.ts');
       setExitCode(root, await reported(reporter, () => pushCommand(path, flags, reporter)));
     });
   act<RollbackCommand>(
@@ -86,32 +81,32 @@ export function addRolloutCommands(root: Command, streams: Streams, parsers: Par
       .description('Put hosts back to the release before, or to another one that they have.')
       .option('--to <name>', 'which release', parseVersion)
       .option('--history <folder>', HISTORY_HELP),
-    rollbackCommand,
+    async () => (await import('./rollback.ts')).rollbackCommand,
   );
   act<EachFlags>(
     withTimeout(onHosts(root.command('status'))).description('Say where each host stands.'),
-    statusCommand,
+    async () => (await import('./hosts.ts')).statusCommand,
   );
   act<EachFlags>(
     withTimeout(onHosts(root.command('releases'))).description('Say which releases each host has.'),
-    releasesCommand,
+    async () => (await import('./hosts.ts')).releasesCommand,
   );
   act<HostsFlags>(
     onHosts(root.command('hosts')).description('List the hosts of the inventory, without asking them.'),
-    hostsCommand,
+    async () => (await import('./hosts.ts')).hostsCommand,
   );
   addHistory(root, streams);
   act<EachFlags & { keep?: number }>(
     withTimeout(onHosts(root.command('cleanup')))
       .description('Remove old releases; never what runs, or what a rollback leads to.')
       .option('--keep <n>', 'how many to leave (default: the inventory’s)', parseCount),
-    cleanupCommand,
+    async () => (await import('./hosts.ts')).cleanupCommand,
   );
   act<EachFlags>(
     withTimeout(onHosts(root.command('unlock'))).description(
       'End whatever deploys on hosts, and free their locks. A dead one needs no unlocking.',
     ),
-    unlockCommand,
+    async () => (await import('./hosts.ts')).unlockCommand,
   );
 }
 
@@ -125,6 +120,7 @@ function addHistory(root: Command, streams: Streams): void {
     .option('--json', 'for programs, one a line', false)
     .action(async ({ json, ...flags }: Parameters<typeof historyCommand>[0] & { json: boolean }) => {
       const reporter = createReporter(json, streams);
+      const { historyCommand } = await import('./history.ts');
       setExitCode(root, await reported(reporter, () => historyCommand(flags, reporter)));
     });
   history
@@ -135,6 +131,7 @@ function addHistory(root: Command, streams: Streams): void {
     .option('--json', 'for programs, one a line', false)
     .action(async (id: string, { json, ...flags }: HistoryFlags & { json: boolean }) => {
       const reporter = createReporter(json, streams);
+      const { historyShowCommand } = await import('./history.ts');
       setExitCode(root, await reported(reporter, () => historyShowCommand(id, flags, reporter)));
     });
 }

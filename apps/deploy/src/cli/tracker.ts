@@ -2,7 +2,8 @@ import { boardOfSwarm } from '../page/board.ts';
 import { createTracker } from '../swarm/tracker/tracker.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import type { Reporter } from './report.ts';
-import { type ListenAddress, serveUi, TRACKER_UI, type UiFlags } from './ui.ts';
+import { serveUi, type UiFlags } from './ui.ts';
+import { type ListenAddress, TRACKER_UI } from './ui-address.ts';
 
 export interface TrackerCommand extends UiFlags {
   readonly listen: ListenAddress;

@@ -3,11 +3,7 @@ import { ServiceError } from '@rookery/service';
 import type { Board } from '../page/board.ts';
 import { type BoardServer, serveBoards } from '../page/server.ts';
 import type { Reporter } from './report.ts';
-
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
+import type { ListenAddress } from './ui-address.ts';
 
 export interface UiFlags {
   /** True for the default address. */
@@ -15,10 +11,6 @@ export interface UiFlags {
   readonly uiTokenFile?: string;
 }
 
-/** Of a push: one address, so that a page stays open from push to push. */
-export const PUSH_UI: ListenAddress = { host: '127.0.0.1', port: 4880 };
-/** Another one: pushes are made where a tracker runs. */
-export const TRACKER_UI: ListenAddress = { host: '127.0.0.1', port: 4882 };
 const TOKEN_CHARACTERS_MIN = 16;
 
 /**
