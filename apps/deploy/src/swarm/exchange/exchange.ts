@@ -107,7 +107,8 @@ export function createExchange(options: ExchangeOptions): Exchange {
     ? createReveal({
         pieceCount,
         pieceBytes,
-        windowBytesMax: 4 * SWARM_LIMITS.pipelineBytes,
+        // What it has a peer says every 50 ms: so much in that time is what a fast disk takes.
+        windowBytesMax: 16 * SWARM_LIMITS.pipelineBytes,
         random: Math.random,
       })
     : undefined;
