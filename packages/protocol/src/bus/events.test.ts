@@ -32,7 +32,7 @@ const event: fc.Arbitrary<GroupEvent> = fc.oneof(
   fc.record({ kind: fc.constant('unread' as const), ...about }),
 );
 
-const EXTENSIBLE = new Set(['state', 'keeping', 'filled', 'taken', 'unread']);
+const EXTENSIBLE = new Set(['state', 'keeping', 'filled']);
 
 /** What is UTF-8 on the wire, of an event that has such. */
 function textOf(event: GroupEvent): string {

@@ -81,12 +81,12 @@ export function decodeReading(bytes: Buffer): ReadingEvent | undefined {
     case ReadingType.told:
       return { kind: 'told', ...about, delivery: bytes.toString('utf8', HEAD_BYTES) };
     case ReadingType.taken: {
-      if (bytes.length < HEAD_BYTES + 8) return undefined;
+      if (bytes.length !== HEAD_BYTES + 8) return undefined;
       const taken = getU64(bytes, HEAD_BYTES);
       return Number.isSafeInteger(taken) ? { kind: 'taken', ...about, bytes: taken } : undefined;
     }
     case ReadingType.unread:
-      return { kind: 'unread', ...about };
+      return bytes.length === HEAD_BYTES ? { kind: 'unread', ...about } : undefined;
     default: {
       const records = takeRecords(bytes, HEAD_BYTES);
       return records && { kind: 'given', ...about, records };
