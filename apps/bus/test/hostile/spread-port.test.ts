@@ -40,7 +40,8 @@ function life(left: number): SpreadLife {
     const junk = random.chance(0.5) ? random.bytes(random.between(1, 5000)) : mutated(hello, random);
     return { hello: junk, frames: [], ends };
   }
-  const count = Math.min(left, random.pick([1, 10, 100, 400]));
+  // Only the last frame is harmful: lives are mostly short, so that few frames have every kind of harm among them.
+  const count = Math.min(left, Number(random.weighted({ 1: 8, 10: 8, 100: 2, 400: 1 })));
   const session = `#${name}#d1`;
   const frames = Array.from({ length: count }, () => harmless(session));
   if (random.chance(0.9)) frames[count - 1] = harmful(session);
@@ -164,7 +165,7 @@ it(
       connections = await stormOfConnections(port, RUNS, life, live);
     });
     if (process.env.ROOKERY_TEST_FUZZ_RUNS !== undefined) console.log(JSON.stringify({ connections }));
-    expect(Object.keys(report.refused).length).toBeGreaterThan(3);
+    expect(Object.keys(report.refused).length).toBeGreaterThan(5);
   },
   TIMEOUT_MS,
 );
