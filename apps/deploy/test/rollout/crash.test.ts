@@ -10,15 +10,12 @@ import { advanceJournal, beginJournal, type Journal, type SwitchPhase } from '..
 import { hostLayout } from '../../src/host/layout.ts';
 import { CHECK_DEFAULTS, HOOK_NAMES } from '../../src/host/settings.ts';
 import { refusal } from '../support.ts';
-import { createWorld, settingsOf, type TestRelease, testHost, type World } from './world.ts';
+import { createWorld, running, settingsOf, type TestRelease, testHost, type World } from './world.ts';
 
 let world: World;
 let one: TestRelease;
 let two: TestRelease;
 let three: TestRelease;
-let count = 0;
-const newRoot = (): string => world.at(`root-${++count}`);
-const running = (root: string): Promise<string> => readFile(join(root, 'current/version.txt'), 'utf8');
 
 beforeAll(async () => {
   world = await createWorld();
@@ -40,7 +37,7 @@ describe.concurrent('SIGKILL of the host’s side', () => {
   test.for(['starting', 'updating', 'updated', 'publishing', 'published', 'finishing'] as const)(
     'in the hook %s: the same push goes on, and the orphaned hook is ended',
     async (hook) => {
-      const root = newRoot();
+      const root = world.newRoot();
       await using before = testHost(world, settingsOf(root));
       await before.deploy(one);
       await before.leave();
@@ -78,7 +75,7 @@ describe.concurrent('SIGKILL of the host’s side', () => {
   test.for(['updated', 'published'] as const)(
     'in the hook %s: the push of another release puts the old one back first',
     async (hook) => {
-      const root = newRoot();
+      const root = world.newRoot();
       await using before = testHost(world, settingsOf(root));
       await before.deploy(one);
       await before.leave();
@@ -96,7 +93,7 @@ describe.concurrent('SIGKILL of the host’s side', () => {
   );
 
   test('while it fetches: what has come is kept, and the next try ends it', async () => {
-    const root = newRoot();
+    const root = world.newRoot();
     const large = await world.release('4.0', {
       big: Buffer.alloc(8 * 2 ** 20, 'x'),
       more: crypto.getRandomValues(new Uint8Array(65_536)),
@@ -139,7 +136,7 @@ describe.concurrent('what a power cut leaves', () => {
   );
 
   test.for(STATES)('$kind, $phase, current leads to $current', async ({ kind, phase, current }) => {
-    const root = newRoot();
+    const root = world.newRoot();
     const layout = hostLayout(root);
     const settings = settingsOf(root, { hooks: note });
     await using host = testHost(world, settings);
@@ -195,7 +192,7 @@ describe.concurrent('what a power cut leaves', () => {
   });
 
   test('a first deployment that is undone leaves no current', async () => {
-    const root = newRoot();
+    const root = world.newRoot();
     await using host = testHost(world, settingsOf(root));
     await host.fetch(one);
     await host.run({ step: 'switch', release: one.ref });
@@ -210,7 +207,7 @@ describe.concurrent('what a power cut leaves', () => {
 
 describe('the lock', () => {
   test('keeps another deployment out, by name, until its process ends', async () => {
-    const root = newRoot();
+    const root = world.newRoot();
     await using ann = testHost(world, settingsOf(root));
     await using bob = testHost(world, settingsOf(root), { owner: 'bob@desk' });
     await ann.run({ step: 'prepare', release: one.ref });
@@ -222,7 +219,7 @@ describe('the lock', () => {
   });
 
   test('unlock ends who has it, and what was broken into goes no further', async () => {
-    const root = newRoot();
+    const root = world.newRoot();
     await using ann = testHost(world, settingsOf(root));
     await using bob = testHost(world, settingsOf(root), { owner: 'bob@desk' });
     await ann.run({ step: 'prepare', release: one.ref });
@@ -233,7 +230,7 @@ describe('the lock', () => {
   });
 
   test('the same deployment takes over from its own process that was thought lost', async () => {
-    const root = newRoot();
+    const root = world.newRoot();
     const settings = settingsOf(root, { hooks: { updated: 'sleep 300' } });
     await using lost = testHost(world, settings, { deployment: 'd' });
     await using back = testHost(world, settings, { deployment: 'd' });
@@ -245,7 +242,7 @@ describe('the lock', () => {
   });
 
   test('of many that come at once to a dead holder’s, one gets it', { timeout: 60_000 }, async () => {
-    const root = newRoot();
+    const root = world.newRoot();
     await using dead = testHost(world, settingsOf(root));
     await dead.run({ step: 'prepare', release: one.ref });
     await dead.kill();
@@ -272,7 +269,7 @@ describe('health', () => {
     onTestFinished(() => void server.close());
     const http = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     const quick = { ...CHECK_DEFAULTS, intervalMs: 5, http, contains: 'shop {version}' };
-    const root = newRoot();
+    const root = world.newRoot();
     await using host = testHost(world, settingsOf(root, { check: { ...quick, passes: 2 } }));
     await host.fetch(one);
     await host.run({ step: 'switch', release: one.ref });
@@ -294,7 +291,7 @@ describe('health', () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
-    const root = newRoot();
+    const root = world.newRoot();
     const quick = { ...CHECK_DEFAULTS, intervalMs: 5, withinMs: 50 };
     const checked = async (check: object): Promise<string> => {
       await using host = testHost(world, settingsOf(root, { check: { ...quick, ...check } }));
@@ -313,7 +310,7 @@ describe('health', () => {
 describe.runIf(process.getuid?.() === 0 && process.platform === 'linux')('a disk that fills up', () => {
   /** Half a megabyte of file system, over the root. */
   async function smallRoot(): Promise<string> {
-    const root = newRoot();
+    const root = world.newRoot();
     await mkdir(root);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', root]);
     onTestFinished(() => void execFileSync('umount', ['-l', root]));
@@ -380,7 +377,7 @@ describe.runIf(process.getuid?.() === 0 && process.platform === 'linux')('a disk
 
 describe.concurrent('a current that a hook', () => {
   test('removes is put back with the release before', async () => {
-    const root = newRoot();
+    const root = world.newRoot();
     await using before = testHost(world, settingsOf(root));
     await before.deploy(one);
     await before.leave();
@@ -394,7 +391,7 @@ describe.concurrent('a current that a hook', () => {
   });
 
   test('makes a folder is named, and once that is gone the release before is back', async () => {
-    const root = newRoot();
+    const root = world.newRoot();
     await using before = testHost(world, settingsOf(root));
     await before.deploy(one);
     await before.leave();
@@ -412,7 +409,7 @@ describe.concurrent('a current that a hook', () => {
 });
 
 test('current is there at every moment, whatever happens', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   await using host = testHost(world, settingsOf(root));
   await host.deploy(one);
   let looked = 0;

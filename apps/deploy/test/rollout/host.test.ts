@@ -3,15 +3,12 @@ import { join } from 'node:path';
 import { waitFor } from '@rookery/testkit';
 import { beforeAll, expect, test } from 'vitest';
 import { refusal } from '../support.ts';
-import { createWorld, settingsOf, type TestRelease, testHost, type World } from './world.ts';
+import { createWorld, running, settingsOf, type TestRelease, testHost, type World } from './world.ts';
 
 let world: World;
 let one: TestRelease;
 let two: TestRelease;
 let three: TestRelease;
-let count = 0;
-const newRoot = (): string => world.at(`root-${++count}`);
-const running = (root: string): Promise<string> => readFile(join(root, 'current/version.txt'), 'utf8');
 
 beforeAll(async () => {
   world = await createWorld();
@@ -25,7 +22,7 @@ beforeAll(async () => {
 });
 
 test('a deployment makes Capistrano’s layout, and leaves nothing else behind', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   await using host = testHost(world, settingsOf(root));
   await host.deploy(one);
   await host.deploy(two);
@@ -56,7 +53,7 @@ test('a deployment makes Capistrano’s layout, and leaves nothing else behind',
 });
 
 test('a status of a host where nothing is yet makes nothing', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   await using host = testHost(world, settingsOf(root));
   expect(await host.run({ step: 'status' })).toEqual({
     current: null,
@@ -70,7 +67,7 @@ test('a status of a host where nothing is yet makes nothing', async () => {
 });
 
 test('linked files and folders take the place of what the release has there, and the next push is not confused', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   await using host = testHost(
     world,
     settingsOf(root, { linkedFiles: ['config/secrets.yml'], linkedFolders: ['log', 'tmp/pids'] }),
@@ -87,7 +84,7 @@ test('linked files and folders take the place of what the release has there, and
 });
 
 test('a linked file in a linked folder, or in one that an older release has linked, is never lost', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   const linked = { linkedFiles: ['config/secrets.yml'], linkedFolders: ['config'] };
   await mkdir(join(root, 'shared/config'), { recursive: true });
   await writeFile(join(root, 'shared/config/secrets.yml'), 'ours');
@@ -109,7 +106,7 @@ test('a linked file in a linked folder, or in one that an older release has link
 });
 
 test('keep leaves the newest few, and always what runs and what a rollback leads to', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   await using host = testHost(world, settingsOf(root, { keep: 1 }));
   for (const release of [one, two, three]) await host.deploy(release);
   expect((await readdir(join(root, 'releases'))).sort()).toEqual(['2.0', '3.0']);
@@ -121,7 +118,7 @@ test('keep leaves the newest few, and always what runs and what a rollback leads
 });
 
 test('rollback goes to the release before, again further back, and then says that there is none', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   await using host = testHost(world, settingsOf(root));
   for (const release of [one, two, three]) await host.deploy(release);
   expect(await host.run({ step: 'rollback' })).toMatchObject({ from: '3.0', to: '2.0', changed: true });
@@ -137,7 +134,7 @@ test('rollback goes to the release before, again further back, and then says tha
 });
 
 test('a host that Capistrano has deployed to goes back to Capistrano’s release', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   await mkdir(join(root, 'releases/20200101000000'), { recursive: true });
   await writeFile(join(root, 'releases/20200101000000/version.txt'), 'cap');
   await symlink(join(root, 'releases/20200101000000'), join(root, 'current'));
@@ -149,7 +146,7 @@ test('a host that Capistrano has deployed to goes back to Capistrano’s release
 });
 
 test('hooks come in Capistrano’s order, with what they need to know', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   const line =
     'echo "$ROOKERY_HOOK $ROOKERY_RELEASE $ROOKERY_VERSION $ROOKERY_PREVIOUS $(readlink $ROOKERY_CURRENT_PATH)" >>$ROOKERY_ROOT/hooks';
   const names = [
@@ -187,7 +184,7 @@ test('hooks come in Capistrano’s order, with what they need to know', async ()
 });
 
 test('a hook that fails before the rename leaves the old release, and says the last thing that it wrote', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   await using first = testHost(world, settingsOf(root));
   await first.deploy(one);
   await first.leave();
@@ -206,7 +203,7 @@ test('a hook that fails before the rename leaves the old release, and says the l
 });
 
 test('a hook that hangs is killed with all that it has started, and what it keeps in the background is not', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   const hooks = {
     started: 'sleep 300 >/dev/null 2>&1 & echo $! >$ROOKERY_ROOT/daemon',
     updated: 'trap "" TERM; sleep 301 & echo $! >$ROOKERY_ROOT/child; wait; sleep 302',
@@ -225,7 +222,7 @@ test('a hook that hangs is killed with all that it has started, and what it keep
 });
 
 test('a cancelled switch ends its hook and leaves the old release', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   await using host = testHost(
     world,
     settingsOf(root, { hooks: { publishing: 'echo $$ >$ROOKERY_ROOT/hook-pid; exec sleep 300' } }),
@@ -246,7 +243,7 @@ test('a cancelled switch ends its hook and leaves the old release', async () => 
 });
 
 test('a release that is another one’s namesake is refused', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   await using host = testHost(world, settingsOf(root));
   await host.deploy(one);
   const impostor = { ...two, ref: { ...two.ref, name: '1.0' } };
@@ -254,7 +251,7 @@ test('a release that is another one’s namesake is refused', async () => {
 });
 
 test('a tree that was changed on the host is fetched again, but never under what runs', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   await using host = testHost(world, settingsOf(root));
   await host.deploy(one);
   await host.fetch(two);
@@ -266,7 +263,7 @@ test('a tree that was changed on the host is fetched again, but never under what
 });
 
 test('a release that was never fetched is not switched to', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   await using host = testHost(world, settingsOf(root));
   await host.run({ step: 'prepare', release: one.ref });
   expect(await refusal(host.run({ step: 'switch', release: one.ref }))).toMatch(/^release-missing/);
@@ -274,7 +271,7 @@ test('a release that was never fetched is not switched to', async () => {
 });
 
 test('a release of a key that is not trusted is not fetched', async () => {
-  const root = newRoot();
+  const root = world.newRoot();
   await using other = await createWorld();
   await using host = testHost({ ...other, trackers: world.trackers }, settingsOf(root));
   expect(await refusal(host.fetch(one))).toMatch(/^key-untrusted/);
@@ -282,7 +279,7 @@ test('a release of a key that is not trusted is not fetched', async () => {
 
 test('current that is a folder, or leads out, is not touched', async () => {
   for (const make of [(path: string) => mkdir(path), (path: string) => symlink('/etc', path)]) {
-    const root = newRoot();
+    const root = world.newRoot();
     await mkdir(root);
     await make(join(root, 'current'));
     await using host = testHost(world, settingsOf(root));

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { startProcess } from '@rookery/testkit';
@@ -8,7 +8,7 @@ import { processStream } from '../../src/hosts/process-stream.ts';
 import { HOST_PROGRAM, HOST_PROGRAM_FLAGS } from '../../src/hosts/program.ts';
 import type { Transport } from '../../src/hosts/transport.ts';
 import { refusal } from '../support.ts';
-import { createWorld, settingsOf, type TestRelease, testHost, type World } from './world.ts';
+import { createWorld, running, settingsOf, type TestRelease, testHost, type World } from './world.ts';
 
 // What a host stands on: file systems and permissions that refuse, clocks that jump.
 
@@ -20,9 +20,6 @@ const IS_ROOT = process.getuid?.() === 0 && process.platform === 'linux';
 let world: World;
 let one: TestRelease;
 let two: TestRelease;
-let count = 0;
-const newRoot = (): string => world.at(`root-${++count}`);
-const running = (root: string): Promise<string> => readFile(join(root, 'current/version.txt'), 'utf8');
 
 beforeAll(async () => {
   world = await createWorld();
@@ -33,7 +30,7 @@ beforeAll(async () => {
 
 describe.runIf(IS_ROOT)('a root that is read-only', () => {
   async function mounted(): Promise<{ readonly root: string; remount(how: 'ro' | 'rw'): void }> {
-    const root = newRoot();
+    const root = world.newRoot();
     await mkdir(root);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', root]);
     onTestFinished(() => void execFileSync('umount', ['-l', root]));
@@ -95,7 +92,7 @@ describe.runIf(IS_ROOT)('a root that belongs to somebody else', () => {
   };
 
   test('is named, before anything is there and later, and what runs there goes on', async () => {
-    const root = newRoot();
+    const root = world.newRoot();
     await mkdir(root);
     await chmod(root, 0o555);
     await using host = testHost(world, settingsOf(root), { transport: unprivileged });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TemporaryFolder, temporaryFolder } from '@rookery/testkit';
 import {
@@ -39,6 +39,8 @@ export interface World extends AsyncDisposable {
   readonly trustFile: string;
   release(version: string, files?: Readonly<Record<string, Planted>>): Promise<TestRelease>;
   at(path: string): string;
+  /** A root of its own, where nothing is yet. */
+  newRoot(): string;
 }
 
 export async function createWorld(): Promise<World> {
@@ -47,6 +49,7 @@ export async function createWorld(): Promise<World> {
   const tracker: Tracker = await createTracker({ host: '127.0.0.1', port: 0 });
   const trackers = [`http://127.0.0.1:${tracker.port}/announce`];
   const origins: Seeding[] = [];
+  let roots = 0;
   const trustFile = join(folder.path, 'key.pub');
   await writeFile(trustFile, publicPem);
   return {
@@ -55,6 +58,7 @@ export async function createWorld(): Promise<World> {
     trust: parsePublicKey(publicPem),
     trustFile,
     at: (path) => join(folder.path, path),
+    newRoot: () => join(folder.path, `root-${++roots}`),
     async release(version, files = {}) {
       const tree = join(folder.path, `tree-${version}`);
       await plant(tree, { 'version.txt': version, 'log/.keep': '', ...files });
@@ -71,6 +75,11 @@ export async function createWorld(): Promise<World> {
       await folder.remove();
     },
   };
+}
+
+/** Which release's version `current` leads to. */
+export function running(root: string): Promise<string> {
+  return readFile(join(root, 'current/version.txt'), 'utf8');
 }
 
 export function settingsOf(
