@@ -2,7 +2,7 @@ import { approximateBytes, ServiceError } from '@rookery/service';
 import { historyFolder } from '../history/folder.ts';
 import type { DeploymentRecord, HostRecord } from '../history/record.ts';
 import { createHistory } from '../history/store.ts';
-import { isAlive } from '../host/process-identity.ts';
+import { isAlive } from '../process-identity.ts';
 import type { Reporter } from './report.ts';
 
 export interface HistoryFlags {

@@ -3,7 +3,7 @@ import { historyFolder } from '../history/folder.ts';
 import type { DeploymentRecord, Note } from '../history/record.ts';
 import { createRecorder } from '../history/recorder.ts';
 import { createHistory } from '../history/store.ts';
-import { identify } from '../host/process-identity.ts';
+import { identify } from '../process-identity.ts';
 import type { PushEvent } from '../push/events.ts';
 import type { Reporter } from './report.ts';
 

@@ -1,10 +1,10 @@
 import { rm, stat, writeFile } from 'node:fs/promises';
+import { identify, isAlive, killForSure, type ProcessIdentity } from '../process-identity.ts';
 import { runCommand, signalGroup } from './command.ts';
 import type { StepContext } from './context.ts';
 import { readJson } from './durable.ts';
 import { HostError } from './errors.ts';
 import type { HostLayout } from './layout.ts';
-import { identify, isAlive, killForSure, type ProcessIdentity } from './process-identity.ts';
 import type { ReleaseRef } from './protocol.ts';
 import type { HookName } from './settings.ts';
 

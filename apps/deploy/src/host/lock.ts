@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { link, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { identify, isAlive, killForSure, type ProcessIdentity } from '../process-identity.ts';
 import { readJson, writeDurably } from './durable.ts';
 import { HostError } from './errors.ts';
 import { type HostLayout, namesIn } from './layout.ts';
-import { identify, isAlive, killForSure, type ProcessIdentity } from './process-identity.ts';
 
 /** Who works on a host. */
 export interface LockHolder {

@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ReleaseError } from '../errors.ts';
-import { identify, isAlive, type ProcessIdentity } from '../host/process-identity.ts';
+import { identify, isAlive, type ProcessIdentity } from '../process-identity.ts';
 import type { Landing } from './landing.ts';
 
 /** A staging folder that is one fetch's alone; disposal leaves it to whoever comes next, unless it is empty. */
