@@ -17,8 +17,9 @@ import { type ClientSettings, type ConnectOptions, type StateChange, settingsOf 
 import { type Answer, Queries, type Question } from './queries.ts';
 import type { Reader } from './reader.ts';
 import { Readers } from './readers.ts';
-import { type Asked, type Request, Requests, type Settle } from './requests.ts';
+import { type Asked, Requests, type Settle } from './requests.ts';
 import type { WebSocketConstructor } from './socket.ts';
+import { startOver } from './start-over.ts';
 import {
   createSubscription,
   type SubscribeOptions,
@@ -386,50 +387,11 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
     const session = this.#session?.name ?? '';
     this.#session = undefined;
     this.#readers.lose({ kind: 'lost', session, reason });
-    if (!this.#requests.untold) this.#startOver(reason);
-  }
-
-  /** All groups are joined again first; of what was asked and not confirmed only joins and leaves are certain. */
-  #startOver(reason: string): void {
-    const lost = new BusError(
-      'SESSION_LOST',
-      `the session ended, and this may have been done or not: ${reason}`,
-    );
-    const joins = new Map<string, Settle | undefined>();
+    if (this.#requests.untold) return;
     const abandoned = this.#requests.abandon();
     this.#requests = new Requests();
-    for (const { asked, settle } of abandoned) {
-      if (!(asked instanceof Uint8Array) && asked.kind === 'join' && this.#readers.groups.has(asked.group)) {
-        joins.set(asked.group, settle);
-      }
-    }
-    for (const [group, reader] of this.#readers.groups) {
-      const settle = joins.get(group);
-      this.#requests.add(
-        { kind: 'join', group },
-        settle ?? ((error) => error !== undefined && this.#readers.forget(group, reader, error)),
-      );
-    }
-    this.#subscribeAgain(abandoned);
-    for (const { asked, settle } of abandoned) {
-      if (!(asked instanceof Uint8Array) && asked.kind === 'subscribe') continue;
-      if (asked instanceof Uint8Array) settle?.(lost);
-      else if (asked.kind !== 'join' || settle !== joins.get(asked.group)) settle?.();
-    }
+    startOver(this.#requests, abandoned, this.#readers, reason);
     this.#onConfirmed();
-  }
-
-  /** Behind what was read. */
-  #subscribeAgain(abandoned: readonly Request[]): void {
-    for (const state of this.#readers.subscriptions.values()) {
-      const asked = abandoned.find(
-        ({ asked }) =>
-          !(asked instanceof Uint8Array) && asked.kind === 'subscribe' && asked.group === state.group,
-      );
-      const settle: Settle =
-        asked?.settle ?? ((error) => error !== undefined && this.#readers.unsubscribe(state, error));
-      state.number = this.#requests.add(state.request(), settle);
-    }
   }
 
   // ---- Hearing

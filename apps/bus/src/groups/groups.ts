@@ -17,6 +17,7 @@ import { isGroupName, parsePrivateGroup } from '@rookery/protocol/spread';
 import type { EngineDelivery, EngineOutput } from '../engine/engine.ts';
 import type { Configuration, Service } from '../ring/types.ts';
 import { Origins } from './origins.ts';
+import { type Presser, Pressure } from './pressure.ts';
 import { GroupTable } from './table.ts';
 import type { GroupId, GroupOutput, Multicast, View, ViewCause } from './types.ts';
 
@@ -28,9 +29,6 @@ export interface GroupsOptions {
   /** Whether what is sent to the group is kept here; by default nothing is. */
   readonly keeps?: (group: string) => boolean;
 }
-
-/** Who wants senders to wait: sessions that read too slowly, or the log that keeps the group. */
-type Presser = 'sessions' | 'log';
 
 interface Session {
   readonly privateName: string;
@@ -75,10 +73,7 @@ export class Groups {
   readonly #joining = new Map<string, number>();
   /** Those of them that nobody was in. */
   readonly #forming = new Set<string>();
-  /** What this daemon asks for: told again in every configuration. */
-  readonly #pressing = new Map<string, Set<Presser>>();
-  /** Daemons that ask everybody to send no more to a group for now. */
-  readonly #pressed = new Map<string, Set<number>>();
+  readonly #pressure = new Pressure();
 
   constructor(options: GroupsOptions) {
     this.#id = options.id;
@@ -154,18 +149,11 @@ export class Groups {
 
   /** Asks all daemons to let nobody send to the group, or no longer asks it. */
   press(group: string, on: boolean, by: Presser): void {
-    const pressers = this.#pressing.get(group) ?? new Set();
-    const before = pressers.size > 0;
-    if (on) pressers.add(by);
-    else pressers.delete(by);
-    if (before === pressers.size > 0) return;
-    if (on) this.#pressing.set(group, pressers);
-    else this.#pressing.delete(group);
-    this.#submit('agreed', { kind: 'pressure', group, on });
+    if (this.#pressure.ask(group, on, by)) this.#submit('agreed', { kind: 'pressure', group, on });
   }
 
   isPressed(group: string): boolean {
-    return this.#pressed.has(group);
+    return this.#pressure.isPressed(group);
   }
 
   members(group: string): string[] {
@@ -224,9 +212,9 @@ export class Groups {
     this.#idIndex = 0;
     // All that the old configuration owed has been delivered: this is what it left us with.
     this.#bring();
-    // Who pressed may not be here any more, and who is new has not heard it.
-    for (const group of [...this.#pressed.keys()]) this.#release(group, undefined);
-    for (const group of this.#pressing.keys()) this.#submit('agreed', { kind: 'pressure', group, on: true });
+    for (const group of this.#pressure.releaseAll())
+      this.#outputs.push({ kind: 'pressure', group, on: false });
+    for (const group of this.#pressure.asked) this.#submit('agreed', { kind: 'pressure', group, on: true });
   }
 
   /** States are large, and wait in the ring's queue while configurations break: there is one of them at a time. */
@@ -378,10 +366,12 @@ export class Groups {
           this.#changed(event.group, 'leave', event.session);
         this.#confirm(sender, event.session);
         break;
-      case 'pressure':
-        if (event.on) this.#hold(event.group, sender);
-        else this.#release(event.group, sender);
+      case 'pressure': {
+        const { group, on } = event;
+        const changed = on ? this.#pressure.hold(group, sender) : this.#pressure.release(group, sender);
+        if (changed) this.#outputs.push({ kind: 'pressure', group, on });
         break;
+      }
       case 'disconnect':
         this.#mine.delete(event.session);
         if (sender === this.#id && this.#sessions.delete(event.session)) {
@@ -426,22 +416,6 @@ export class Groups {
   /** What a session here asked for has come round. */
   #confirm(sender: number, session: string): void {
     if (sender === this.#id && this.#lives(session)) this.#outputs.push({ kind: 'confirmed', to: session });
-  }
-
-  #hold(group: string, daemon: number): void {
-    const daemons = this.#pressed.get(group) ?? new Set<number>();
-    if (daemons.size === 0) this.#outputs.push({ kind: 'pressure', group, on: true });
-    this.#pressed.set(group, daemons.add(daemon));
-  }
-
-  /** Of one daemon, or of all. */
-  #release(group: string, daemon: number | undefined): void {
-    const daemons = this.#pressed.get(group);
-    if (daemons === undefined) return;
-    if (daemon !== undefined) daemons.delete(daemon);
-    if (daemon !== undefined && daemons.size > 0) return;
-    this.#pressed.delete(group);
-    this.#outputs.push({ kind: 'pressure', group, on: false });
   }
 
   /** Of names that no client could have, the clients that were told would not understand a word: they are nobody's. */

@@ -3,12 +3,11 @@
  * groups say goes into the outboxes of those that must hear it, and each touched connection writes once a turn.
  */
 import { GROUP_ROWS_MAX } from '@rookery/protocol/bus';
-import { EncodeError } from '@rookery/protocol/websocket';
 import type { Durable } from '../durable/durable.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Groups } from '../groups/groups.ts';
-import type { GroupDelivery, GroupOutput, View } from '../groups/types.ts';
-import type { Content, Delivery, EndReason, Format } from './delivery.ts';
+import type { GroupOutput } from '../groups/types.ts';
+import type { EndReason } from './delivery.ts';
 import type { GroupSettings } from './group-settings.ts';
 import {
   type Request,
@@ -19,6 +18,7 @@ import {
   type SessionOptions,
   type Verdict,
 } from './session.ts';
+import { Telling, type TellingOptions } from './telling.ts';
 
 export interface SessionsOptions {
   readonly engine: Engine;
@@ -35,8 +35,7 @@ export interface SessionsOptions {
   readonly groupSettings: (group: string) => GroupSettings;
   readonly slowTimeoutMs: number;
   readonly resumeMs: number;
-  /** What another daemon let through has no place in a wire of clients, and is not delivered. */
-  readonly onUndeliverable: () => void;
+  readonly onUndeliverable: TellingOptions['onUndeliverable'];
   /** A session has ended, and why; for the log. */
   readonly onEnd: (session: Session, reason: EndReason) => void;
 }
@@ -69,6 +68,7 @@ export class Sessions implements SessionHost {
   readonly #waiting = new Set<Session>();
   /** Have asked to send to a group that somebody is too slow for. */
   readonly #heldUp = new Set<Session>();
+  readonly #telling: Telling;
   /** Group -> sessions that are too slow for it. */
   readonly #pressing = new Map<string, Set<Session>>();
   /** Connections whose client wants a name that is being given up. */
@@ -99,6 +99,14 @@ export class Sessions implements SessionHost {
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    this.#telling = new Telling({
+      sessions: this.#sessions,
+      groupSettings: options.groupSettings,
+      outboxBytes: options.limits.outboxBytes,
+      counters: this.counters,
+      onUndeliverable: options.onUndeliverable,
+      onSlow: (session, group) => this.#press(session, group),
+    });
     options.engine.onOutput = (output) => {
       options.groups.onRing(output);
       this.#carryOut();
@@ -312,16 +320,16 @@ export class Sessions implements SessionHost {
   #tell(output: Exclude<GroupOutput, { kind: 'submit' }>): void {
     switch (output.kind) {
       case 'message':
-        this.#tellMessage(output);
+        this.#telling.message(output);
         break;
       case 'view':
-        this.#tellView(output.to, output.view);
+        this.#telling.view(output.to, output.view);
         break;
       case 'transition':
-        this.#tellAll(output.to, output);
+        this.#telling.transition(output);
         break;
       case 'left':
-        this.#tellLeft(output);
+        this.#telling.left(output);
         break;
       case 'confirmed':
         // Confirmed means kept, by who keeps it.
@@ -341,79 +349,6 @@ export class Sessions implements SessionHost {
         if (!output.on) this.#letGo();
         break;
     }
-  }
-
-  // hot: once per message; the encodings are shared by all receivers of a wire.
-  #tellMessage(output: GroupDelivery): void {
-    const { groupSettings } = this.#options;
-    const { to, groups } = output;
-    let format: Format | undefined;
-    let content: Content | undefined;
-    let others: Map<Format, Content> | undefined;
-    for (const name of to) {
-      const session = this.#sessions.get(name);
-      if (session === undefined) continue;
-      if (session.format !== format) {
-        if (format !== undefined && content !== undefined) {
-          others ??= new Map();
-          others.set(format, content);
-        }
-        format = session.format;
-        content = others?.get(format) ?? this.#encode(format, output);
-      }
-      if (content === undefined) continue;
-      const group = groups.length === 1 ? groups[0]! : (groups.find((g) => session.groups.has(g)) ?? name);
-      const { slowPolicy } = groupSettings(group);
-      const key = slowPolicy === 'newest-per-key' ? conflationKey(output) : '';
-      session.push(content, group, key, slowPolicy, to.length);
-      this.counters.messagesDelivered++;
-      this.counters.bytesDelivered += output.data.length;
-      if (slowPolicy === 'slow' && session.outboxBytes > this.#options.limits.outboxBytes / 2) {
-        this.#press(session, group);
-      }
-    }
-  }
-
-  /** Names are checked where clients come in; but one daemon's mistake must not end all the others. */
-  #encode(format: Format, delivery: Delivery, mine = 0): Content | undefined {
-    try {
-      return format.encode(delivery, mine);
-    } catch (error) {
-      if (!(error instanceof EncodeError)) throw error;
-      this.#options.onUndeliverable();
-      return undefined;
-    }
-  }
-
-  #tellView(to: readonly string[], view: View): void {
-    const encoded = new Map<Format, Map<number, Content | undefined>>();
-    let sets: ReadonlyMap<string, number> | undefined;
-    for (const name of to) {
-      const session = this.#sessions.get(name);
-      if (session === undefined) continue;
-      const { format } = session;
-      if (format.tellsMine) sets ??= setsOf(view);
-      const mine = format.tellsMine ? (sets?.get(name) ?? 0) : 0;
-      const known = encoded.get(format) ?? new Map<number, Content | undefined>();
-      encoded.set(format, known);
-      if (!known.has(mine)) known.set(mine, this.#encode(format, { kind: 'view', view }, mine));
-      const content = known.get(mine);
-      if (content !== undefined) session.push(content, undefined, '', 'disconnect', to.length);
-    }
-  }
-
-  #tellAll(to: readonly string[], delivery: Delivery): void {
-    for (const name of to) {
-      const session = this.#sessions.get(name);
-      if (session === undefined) continue;
-      const content = this.#encode(session.format, delivery);
-      if (content !== undefined) session.push(content, undefined, '', 'disconnect');
-    }
-  }
-
-  #tellLeft(output: Extract<GroupOutput, { kind: 'left' }>): void {
-    const session = this.#sessions.get(output.to);
-    if (session?.membership || session?.format.leftToAll) this.#tellAll([output.to], output);
   }
 
   // ---- Slow receivers
@@ -513,14 +448,4 @@ export class Sessions implements SessionHost {
     this.#names = (this.#names + 1) % 36 ** 8;
     return `r${this.#names.toString(36)}`;
   }
-}
-
-/** What the message is about: as its sender says, or else all of one sender and type is about the same. */
-function conflationKey({ key, from, messageType }: GroupDelivery): string {
-  return key === '' ? `${from} ${messageType}` : key;
-}
-
-/** Session -> the index of its set. */
-function setsOf({ sets }: View): ReadonlyMap<string, number> {
-  return new Map(sets.flatMap((set, index) => set.map((session) => [session, index] as const)));
 }

@@ -22,6 +22,7 @@ import type { EndReason, RefusalCode } from '../session/delivery.ts';
 import type { HalfMessages, Receiving } from '../session/half-messages.ts';
 import type { Request, Session, SessionConnection } from '../session/session.ts';
 import type { Sessions } from '../session/sessions.ts';
+import { ENDS, WORDS } from './ends.ts';
 import { binaryFormat, jsonFormat } from './format.ts';
 
 export interface WebSocketHost {
@@ -66,25 +67,6 @@ const ANSWERS_BYTES = 1024 * 1024;
 const FRAME_BYTES = 64 * 1024;
 /** After its last word a client has so long to close. */
 const LINGER_MS = 1000;
-
-const ENDS: Readonly<Record<Exclude<EndReason, 'goodbye' | 'connection_lost'>, EndCode>> = {
-  bad_frame: 'BAD_FRAME',
-  too_slow: 'TOO_SLOW',
-  stopping: 'STOPPING',
-  not_resumed: 'TOO_SLOW',
-};
-const WORDS: Readonly<Record<EndCode, string>> = {
-  BAD_FRAME: 'that is not this protocol',
-  BAD_NUMBER: 'requests are numbered from 1 without a gap',
-  UNAUTHORIZED: 'the token is missing or wrong',
-  TIMEOUT: 'no hello came in time',
-  BAD_NAME: 'a name has 1 to 10 characters of 0x24 to 0x7e',
-  NAME_TAKEN: 'a session of this name is here: choose another, or resume it',
-  REPLACED: 'another connection has resumed this session',
-  TOO_SLOW: 'more was waiting for this client than it may leave unread',
-  TOO_MANY_SESSIONS: 'this daemon has as many sessions as it may have',
-  STOPPING: 'this daemon is stopping',
-};
 
 export class WebSocketConnection implements SessionConnection, Receiving {
   readonly #ws: WebSocket;
