@@ -47,6 +47,28 @@ it.each(events)('cut anywhere, it is nothing or less: $kind', (event) => {
   }
 });
 
+it('numbers that a program can’t hold exactly are refused, wherever they stand', () => {
+  const beyond = 2 ** 53;
+  const keeping = (floor: number, strands: readonly (typeof strand)[], of = ring): DurableEvent => ({
+    kind: 'keeping',
+    ring: of,
+    patterns: [],
+    views: [],
+    groups: [{ name: 'a', floor, strands }],
+  });
+  expect(decodeEvent(encodeEvent(keeping(beyond - 1, [strand])))).toEqual(keeping(beyond - 1, [strand]));
+  const wrong: readonly (DurableEvent | ReadingEvent)[] = [
+    keeping(5, [strand], { representative: 7, sequence: beyond }),
+    keeping(beyond, [strand]),
+    keeping(5, [strand, { ...strand, ringSequence: beyond }]),
+    keeping(5, [{ ...strand, order: beyond }, strand]),
+    { kind: 'fill', ring: { representative: 7, sequence: beyond }, group: 'a', turn: 3, records: [record] },
+    { kind: 'taken', ...about, bytes: beyond },
+    { kind: 'unread', to: 1, reading: beyond },
+  ];
+  for (const event of wrong) expect(decodeEvent(encodeEvent(event))).toBeUndefined();
+});
+
 it('a message that says where it comes from comes back', () => {
   const origin = { publisher: '00ff'.repeat(8), sequence: 2 ** 50 };
   const message = {

@@ -93,6 +93,7 @@ export function encodeDurable(event: DurableEvent): Buffer {
 export function decodeDurable(bytes: Buffer): DurableEvent | undefined {
   if (bytes.length < HEAD_BYTES) return undefined;
   const ring = { representative: getU32(bytes, 1), sequence: getU64(bytes, 5) };
+  if (!Number.isSafeInteger(ring.sequence)) return undefined;
   const cursor = { bytes, at: HEAD_BYTES };
   if (bytes[0] === DurableType.keeping) return takeKeeping(cursor, ring);
   const group = takeName(cursor);
@@ -119,15 +120,14 @@ function takeKeeping(cursor: Cursor, ring: RingId): Keeping | undefined {
     const floor = getU64(bytes, cursor.at);
     const size = getU32(bytes, cursor.at + 8);
     cursor.at += 12;
-    if (cursor.at + size * STRAND_BYTES > bytes.length) return undefined;
+    if (!Number.isSafeInteger(floor) || cursor.at + size * STRAND_BYTES > bytes.length) return undefined;
     const strands: Strand[] = [];
     for (let strand = 0; strand < size; strand++, cursor.at += STRAND_BYTES) {
-      strands.push({
-        ringSequence: getU64(bytes, cursor.at),
-        representative: getU32(bytes, cursor.at + 8),
-        sender: getU32(bytes, cursor.at + 12),
-        order: getU64(bytes, cursor.at + 16),
-      });
+      const ringSequence = getU64(bytes, cursor.at);
+      const order = getU64(bytes, cursor.at + 16);
+      if (!Number.isSafeInteger(ringSequence) || !Number.isSafeInteger(order)) return undefined;
+      const representative = getU32(bytes, cursor.at + 8);
+      strands.push({ ringSequence, representative, sender: getU32(bytes, cursor.at + 12), order });
     }
     groups.push({ name, floor, strands });
   }
