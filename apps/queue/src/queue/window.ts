@@ -30,74 +30,87 @@ export interface WindowBudget {
 const compactAfter = 1024;
 
 export function createWindow(budget: WindowBudget): Window {
-  let loaded: (Message | undefined)[] = [];
-  let head = 0;
-  /** Sorted by sequence, newest first, so that the oldest is popped from the end. */
-  let returned: Message[] = [];
-  let bodyBytes = 0;
+  return new HeadWindow(budget);
+}
 
-  function count(message: Message, sign: 1 | -1): void {
-    const bytes = sign * (message.end - message.start);
-    bodyBytes += bytes;
-    budget.bodyBytes += bytes;
+/** A class, because a literal with getters is a dictionary to V8, and each message asks for the size three times. */
+class HeadWindow implements Window {
+  readonly #budget: WindowBudget;
+  #loaded: (Message | undefined)[] = [];
+  #head = 0;
+  /** Sorted by sequence, newest first, so that the oldest is popped from the end. */
+  #returned: Message[] = [];
+  bodyBytes = 0;
+
+  constructor(budget: WindowBudget) {
+    this.#budget = budget;
   }
 
-  return {
-    get size() {
-      return loaded.length - head + returned.length;
-    },
-    get bodyBytes() {
-      return bodyBytes;
-    },
-    // hot:
-    append(message) {
-      loaded.push(message);
-      count(message, 1);
-    },
-    putBack(message) {
-      let low = 0;
-      let high = returned.length;
-      while (low < high) {
-        const middle = (low + high) >>> 1;
-        if (returned[middle]!.sequence > message.sequence) low = middle + 1;
-        else high = middle;
-      }
-      returned.splice(low, 0, message);
-      count(message, 1);
-    },
-    first() {
-      return returned.length > 0 ? returned[returned.length - 1] : loaded[head];
-    },
-    // hot:
-    shift() {
-      let message: Message | undefined;
-      if (returned.length > 0) message = returned.pop();
-      else {
-        message = loaded[head];
-        if (message === undefined) return undefined;
-        loaded[head] = undefined;
-        head += 1;
-        if (head === loaded.length) {
-          loaded.length = 0;
-          head = 0;
-        } else if (head >= compactAfter && head * 2 > loaded.length) {
-          loaded = loaded.slice(head);
-          head = 0;
-        }
-      }
-      count(message!, -1);
-      return message;
-    },
-    clear() {
-      loaded = [];
-      head = 0;
-      returned = [];
-      budget.bodyBytes -= bodyBytes;
-      bodyBytes = 0;
-    },
-    *values() {
-      for (let index = returned.length - 1; index >= 0; index -= 1) yield returned[index]!;
-      for (let index = head; index < loaded.length; index += 1) yield loaded[index]!;
-    },
-  };
+  get size(): number {
+    return this.#loaded.length - this.#head + this.#returned.length;
+  }
+
+  #count(bytes: number): void {
+    this.bodyBytes += bytes;
+    this.#budget.bodyBytes += bytes;
+  }
+
+  // hot:
+  append(message: Message): void {
+    this.#loaded.push(message);
+    this.#count(message.end - message.start);
+  }
+
+  putBack(message: Message): void {
+    const returned = this.#returned;
+    let low = 0;
+    let high = returned.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (returned[middle]!.sequence > message.sequence) low = middle + 1;
+      else high = middle;
+    }
+    returned.splice(low, 0, message);
+    this.#count(message.end - message.start);
+  }
+
+  first(): Message | undefined {
+    const returned = this.#returned;
+    return returned.length > 0 ? returned[returned.length - 1] : this.#loaded[this.#head];
+  }
+
+  // hot:
+  shift(): Message | undefined {
+    const message = this.#returned.length > 0 ? this.#returned.pop() : this.#shiftLoaded();
+    if (message !== undefined) this.#count(message.start - message.end);
+    return message;
+  }
+
+  #shiftLoaded(): Message | undefined {
+    const loaded = this.#loaded;
+    if (this.#head === loaded.length) return undefined;
+    const message = loaded[this.#head];
+    loaded[this.#head] = undefined;
+    this.#head += 1;
+    if (this.#head === loaded.length) {
+      loaded.length = 0;
+      this.#head = 0;
+    } else if (this.#head >= compactAfter && this.#head * 2 > loaded.length) {
+      this.#loaded = loaded.slice(this.#head);
+      this.#head = 0;
+    }
+    return message;
+  }
+
+  clear(): void {
+    this.#loaded = [];
+    this.#head = 0;
+    this.#returned = [];
+    this.#count(-this.bodyBytes);
+  }
+
+  *values(): Iterable<Message> {
+    for (let index = this.#returned.length - 1; index >= 0; index -= 1) yield this.#returned[index]!;
+    for (let index = this.#head; index < this.#loaded.length; index += 1) yield this.#loaded[index]!;
+  }
 }

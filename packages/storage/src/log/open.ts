@@ -21,7 +21,7 @@ import { writeSnapshot } from './snapshot.ts';
 import { createSegment, makeSpare } from './spare.ts';
 import { logStats } from './stats.ts';
 import { LogStream, writeRemoval } from './stream.ts';
-import type { Log, LogOptions } from './types.ts';
+import type { Log, LogOptions, LogStats, Stream } from './types.ts';
 import { durable } from './writer.ts';
 
 /**
@@ -43,32 +43,56 @@ export async function openLog(options: LogOptions): Promise<Log> {
     await lock.release();
     throw error;
   }
-  let closing: Promise<void> | undefined;
-  return {
-    streams: core.byName,
-    get position() {
-      return core.position;
-    },
-    get committedPosition() {
-      return core.committedPosition;
-    },
-    get full() {
-      return core.full;
-    },
-    maxInFlightBytes: core.limits.busyBytes,
-    get congested() {
-      return core.pendingBytes > core.limits.backlogBytes;
-    },
-    get stats() {
-      return logStats(core);
-    },
-    createStream: (name, attributes) => createStream(core, name, attributes),
-    sync: () => durable(core, core.position),
-    close() {
-      closing ??= closeLog(core, lock);
-      return closing;
-    },
-  };
+  return new OpenLog(core, lock);
+}
+
+/** A class, because a literal with getters is a dictionary to V8, and a server asks for the position at each request. */
+class OpenLog implements Log {
+  readonly streams: ReadonlyMap<string, Stream>;
+  readonly maxInFlightBytes: number;
+  readonly #core: Core;
+  readonly #lock: { release(): Promise<void> };
+  #closing: Promise<void> | undefined;
+
+  constructor(core: Core, lock: { release(): Promise<void> }) {
+    this.#core = core;
+    this.#lock = lock;
+    this.streams = core.byName;
+    this.maxInFlightBytes = core.limits.busyBytes;
+  }
+
+  get position(): number {
+    return this.#core.position;
+  }
+
+  get committedPosition(): number {
+    return this.#core.committedPosition;
+  }
+
+  get full(): boolean {
+    return this.#core.full;
+  }
+
+  get congested(): boolean {
+    return this.#core.pendingBytes > this.#core.limits.backlogBytes;
+  }
+
+  get stats(): LogStats {
+    return logStats(this.#core);
+  }
+
+  createStream(name: string, attributes?: Uint8Array): Stream {
+    return createStream(this.#core, name, attributes);
+  }
+
+  sync(): Promise<void> {
+    return durable(this.#core, this.#core.position);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= closeLog(this.#core, this.#lock);
+    return this.#closing;
+  }
 }
 
 export async function takeLock(
