@@ -1,5 +1,6 @@
 import { page } from '@rookery/service';
 import { STATES } from '../progress/states.ts';
+import { drawLinks } from './links.ts';
 import { showBoards } from './program.ts';
 import { BOARD_STYLE } from './style.ts';
 
@@ -55,5 +56,5 @@ export const BOARD_PAGE: string = page({
   app: 'deploy',
   style: BOARD_STYLE,
   main: MAIN,
-  script: `(${showBoards})(rookery, ${JSON.stringify(SHOWN)});\n`,
+  script: `(${showBoards})(rookery, ${JSON.stringify(SHOWN)}, ${drawLinks});\n`,
 });

@@ -2,11 +2,12 @@
 // Runs in the browser: its source text is what is sent, so it uses nothing but what it is given and the browser's own.
 import type { Rookery } from '@rookery/service';
 import type { Board, BoardHost } from './board.ts';
+import type { DrawLinks } from './links.ts';
 
 type Shown = Readonly<Record<string, { readonly sign: string; readonly tone: string }>>;
 
 /** Shows boards as they come: one at a time, each host as a cell that fills. */
-export function showBoards(rookery: Rookery, states: Shown): void {
+export function showBoards(rookery: Rookery, states: Shown, drawLinks: DrawLinks): void {
   const { el, by, say, bytes, count, seconds } = rookery;
   /** Cells with names; more hosts become small squares. */
   const NAMED_MAX = 60;
@@ -326,102 +327,6 @@ export function showBoards(rookery: Rookery, states: Shown): void {
     );
   };
 
-  // ---- Links
-
-  const canvas = by<HTMLCanvasElement>('links');
-  /** All on a circle, in their order; the origins in the middle. */
-  const drawLinks = ({ hosts, links, others }: Board): void => {
-    const size = canvas.clientWidth;
-    const scale = devicePixelRatio;
-    if (size === 0) return;
-    canvas.width = canvas.height = Math.round(size * scale);
-    const ink = canvas.getContext('2d')!;
-    ink.scale(scale, scale);
-    const middle = size / 2;
-    const radius = middle - 12;
-    const dot = Math.max(1.5, Math.min(6, (radius * 2) / Math.max(8, hosts.length)));
-    const ringed = hosts.filter(({ state }) => state !== 'origin').length;
-    const central = hosts.length - ringed + others.length;
-    let onRing = 0;
-    let inMiddle = 0;
-    const places = [...hosts.map(({ state }) => state), ...others.map(() => 'origin')].map((state) => {
-      if (state === 'origin') {
-        const angle = (2 * Math.PI * inMiddle++) / Math.max(1, central);
-        const away = central > 1 ? radius / 5 : 0;
-        return [middle + away * Math.sin(angle), middle - away * Math.cos(angle)] as const;
-      }
-      const angle = (2 * Math.PI * onRing++) / Math.max(1, ringed);
-      return [middle + radius * Math.sin(angle), middle - radius * Math.cos(angle)] as const;
-    });
-    const colors: Readonly<Record<string, string>> = {
-      faint: '--faint',
-      plain: '--text',
-      busy: '--busy',
-      good: '--good',
-      warn: '--warn',
-      bad: '--bad',
-      accent: '--accent',
-    };
-    // light-dark() is only resolved where it is used: the canvas's own colour tells which.
-    const dyes = new Map<string, string>();
-    const dye = (tone: string): string => {
-      let color = dyes.get(tone);
-      if (color === undefined) {
-        canvas.style.color = `var(${colors[tone] ?? '--text'})`;
-        color = getComputedStyle(canvas).color;
-        dyes.set(tone, color);
-      }
-      return color;
-    };
-    const at = hosts.findIndex(({ name }) => name === selected);
-    const line = (pairs: Board['links'], color: string, alpha: number, width: number): void => {
-      ink.globalAlpha = alpha;
-      ink.strokeStyle = color;
-      ink.lineWidth = width;
-      ink.beginPath();
-      for (const [one, other] of pairs) {
-        const [from, to] = [places[one], places[other]];
-        if (from === undefined || to === undefined) continue;
-        ink.moveTo(...from);
-        ink.lineTo(...to);
-      }
-      ink.stroke();
-      ink.globalAlpha = 1;
-    };
-    line(links, dye('plain'), Math.max(0.015, Math.min(0.35, 30 / Math.max(1, links.length))), 1);
-    if (at >= 0)
-      line(
-        links.filter(([one, other]) => one === at || other === at),
-        dye('accent'),
-        1,
-        1.5,
-      );
-    for (const [index, [x, y]] of places.entries()) {
-      const host = hosts[index];
-      const state = host?.state ?? 'origin';
-      ink.fillStyle = ink.strokeStyle = dye(shownOf(state).tone);
-      ink.beginPath();
-      // Shapes: a square is an origin, a disc has it, a ring doesn't yet, a cross has failed.
-      if (state === 'origin') ink.rect(x - 4, y - 4, 8, 8);
-      else if (host?.failure !== undefined) {
-        ink.moveTo(x - dot, y - dot);
-        ink.lineTo(x + dot, y + dot);
-        ink.moveTo(x + dot, y - dot);
-        ink.lineTo(x - dot, y + dot);
-        ink.lineWidth = 2;
-        ink.stroke();
-        continue;
-      } else ink.arc(x, y, dot, 0, 2 * Math.PI);
-      if (state === 'origin' || HAS_IT.has(state)) ink.fill();
-      else {
-        ink.lineWidth = 1.5;
-        ink.stroke();
-      }
-    }
-    canvas.style.color = '';
-    canvas.setAttribute('aria-label', `${count(links.length)} links between ${count(places.length)} peers`);
-  };
-
   // ---- All of it
 
   const showBoardsList = (): void => {
@@ -478,7 +383,11 @@ export function showBoards(rookery: Rookery, states: Shown): void {
     showFailures(board);
     // Of a push that has ended there is no swarm any more.
     by('swarm').hidden = push?.end !== undefined;
-    drawLinks(board);
+    drawLinks(rookery, board, {
+      selected,
+      toneOf: (state) => shownOf(state).tone,
+      has: (state) => HAS_IT.has(state),
+    });
     const sign = push?.end === undefined ? '' : `${OUTCOMES[push.end.outcome]?.[1] ?? '■'} `;
     const running = push === undefined ? '' : ` ${count(runs)}/${count(hosts.length)}`;
     const title = `${sign}${board.title}${running} – Rookery deploy`;
