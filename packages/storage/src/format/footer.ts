@@ -4,21 +4,13 @@
  * into blocks so that neither reading nor writing one takes long.
  */
 import { crc32 } from 'node:zlib';
-import {
-  type Cursor,
-  getU32,
-  getU64,
-  putU32,
-  putU64,
-  putVarint,
-  takeU32,
-  takeVarint,
-  varintBytes,
-} from './bytes.ts';
+import { type Cursor, getU32, getU64, putU32, putU64, putVarint, takeU32, takeVarint } from './bytes.ts';
 
 /** Messages per index block: some 130 KiB of index at most, decoded in a millisecond. */
 export const BLOCK_RECORDS = 16_384;
 export const TRAILER = 24;
+/** Of a sequence, which is below 2^53. */
+const VARINT_MAX_BYTES = 8;
 const TRAILER_MAGIC: Uint8Array = Buffer.from('ROOKEND\n', 'latin1');
 
 /** Where messages lie: parallel lists, in the order of their sequences (which is that of their offsets). */
@@ -52,26 +44,20 @@ export interface PartSummary {
 
 /** Records `[from, to)` as varints of what differs from the record before; `overhead` is frame bytes beside the payload. */
 export function encodeBlock(index: RecordIndex, from: number, to: number, overhead: number): Buffer {
-  let length = 0;
-  const walk = (visit: (value: number) => void): void => {
-    let sequence = 0;
-    let end = 0;
-    for (let at = from; at < to; at++) {
-      visit(index.sequences[at]! - sequence);
-      visit(index.offsets[at]! - end);
-      visit(index.sizes[at]!);
-      sequence = index.sequences[at]! + 1;
-      end = index.offsets[at]! + overhead + index.sizes[at]!;
-    }
-  };
-  walk((value) => {
-    length += varintBytes(value);
-  });
-  const bytes = Buffer.allocUnsafeSlow(length);
+  const { sequences, offsets, sizes } = index;
+  const room = Buffer.allocUnsafeSlow((to - from) * 3 * VARINT_MAX_BYTES);
   let next = 0;
-  walk((value) => {
-    next = putVarint(bytes, next, value);
-  });
+  let sequence = 0;
+  let end = 0;
+  for (let at = from; at < to; at++) {
+    next = putVarint(room, next, sequences[at]! - sequence);
+    next = putVarint(room, next, offsets[at]! - end);
+    next = putVarint(room, next, sizes[at]!);
+    sequence = sequences[at]! + 1;
+    end = offsets[at]! + overhead + sizes[at]!;
+  }
+  const bytes = Buffer.allocUnsafeSlow(next);
+  room.copy(bytes, 0, 0, next);
   return bytes;
 }
 

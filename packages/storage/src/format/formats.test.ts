@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RangeSet } from '../log/ranges.ts';
-import { type Cursor, getU64, putU64, putVarint, takeVarint, varintBytes } from './bytes.ts';
+import { type Cursor, getU64, putU64, putVarint, takeVarint, varintBytes, viewOf } from './bytes.ts';
 import {
   type BlockSummary,
   decodeBlock,
@@ -65,10 +65,10 @@ describe('frames', () => {
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 60 }), u32, u32, (body, salt, offset) => {
         const frame = Buffer.alloc(FRAME_HEADER + body.length);
         frame.set(body, FRAME_HEADER);
-        sealFrame(frame, 0, body.length, salt, offset);
+        sealFrame(viewOf(frame), 0, body.length, salt, offset);
         const intact = (): boolean => {
-          const length = frameLength(frame, 0, salt, offset);
-          return length === body.length && bodyIntact(frame, 0, length);
+          const length = frameLength(viewOf(frame), 0, salt, offset);
+          return length === body.length && bodyIntact(viewOf(frame), 0, length);
         };
         expect(intact()).toBe(true);
         for (let bit = 0; bit < frame.length * 8; bit++) {
@@ -83,11 +83,11 @@ describe('frames', () => {
 
   test('belong to one segment and one place in it', () => {
     const frame = Buffer.alloc(FRAME_HEADER + 5);
-    sealFrame(frame, 0, 5, 7, 128);
-    expect(frameLength(frame, 0, 7, 128)).toBe(5);
-    expect(frameLength(frame, 0, 8, 128)).toBe(-1);
-    expect(frameLength(frame, 0, 7, 129)).toBe(-1);
-    expect(frameLength(Buffer.alloc(FRAME_HEADER), 0, 7, 128)).toBe(-1);
+    sealFrame(viewOf(frame), 0, 5, 7, 128);
+    expect(frameLength(viewOf(frame), 0, 7, 128)).toBe(5);
+    expect(frameLength(viewOf(frame), 0, 8, 128)).toBe(-1);
+    expect(frameLength(viewOf(frame), 0, 7, 129)).toBe(-1);
+    expect(frameLength(viewOf(Buffer.alloc(FRAME_HEADER)), 0, 7, 128)).toBe(-1);
   });
 });
 

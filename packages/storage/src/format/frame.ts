@@ -1,5 +1,4 @@
 /** Frames: `u32 length | u32 crc | u32 check | body[length]`. See docs/internals/storage.md. */
-import { getU32, putU32 } from './bytes.ts';
 import { crc32 } from './crc.ts';
 
 export const FRAME_HEADER = 12;
@@ -17,36 +16,36 @@ function frameCheck(length: number, crc: number, salt: number, offset: number): 
 }
 
 /**
- * Completes the frame whose body already stands behind its 12 header bytes at `buffer[at]`.
+ * Completes the frame whose body already stands behind its 12 header bytes at `at`.
  * `offset` is where the frame starts in its segment file.
  */
 // hot:
 export function sealFrame(
-  buffer: Uint8Array,
+  frames: DataView,
   at: number,
   bodyLength: number,
   salt: number,
   offset: number,
 ): void {
-  const crc = crc32(buffer, at + FRAME_HEADER, at + FRAME_HEADER + bodyLength);
-  putU32(buffer, at, bodyLength);
-  putU32(buffer, at + 4, crc);
-  putU32(buffer, at + 8, frameCheck(bodyLength, crc, salt, offset));
+  const crc = crc32(frames, at + FRAME_HEADER, at + FRAME_HEADER + bodyLength);
+  frames.setUint32(at, bodyLength, true);
+  frames.setUint32(at + 4, crc, true);
+  frames.setUint32(at + 8, frameCheck(bodyLength, crc, salt, offset), true);
 }
 
 /**
- * The body's length if a frame header of this segment stands at `buffer[at]`, otherwise -1.
+ * The body's length if a frame header of this segment stands at `at`, otherwise -1.
  * Needs 12 bytes. The body is not looked at.
  */
-export function frameLength(buffer: Uint8Array, at: number, salt: number, offset: number): number {
-  const length = getU32(buffer, at);
+export function frameLength(frames: DataView, at: number, salt: number, offset: number): number {
+  const length = frames.getUint32(at, true);
   if (length === 0) return -1;
-  const crc = getU32(buffer, at + 4);
-  return getU32(buffer, at + 8) === frameCheck(length, crc, salt, offset) ? length : -1;
+  const crc = frames.getUint32(at + 4, true);
+  return frames.getUint32(at + 8, true) === frameCheck(length, crc, salt, offset) ? length : -1;
 }
 
 /** Whether the body behind a header that `frameLength` accepted is as it was written. */
-export function bodyIntact(buffer: Uint8Array, at: number, bodyLength: number): boolean {
+export function bodyIntact(frames: DataView, at: number, bodyLength: number): boolean {
   const start = at + FRAME_HEADER;
-  return crc32(buffer, start, start + bodyLength) === getU32(buffer, at + 4);
+  return crc32(frames, start, start + bodyLength) === frames.getUint32(at + 4, true);
 }

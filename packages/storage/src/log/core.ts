@@ -14,6 +14,8 @@ export interface Chunk {
   /** Place in the file of `buffer[start]`. */
   offset: number;
   readonly buffer: Buffer;
+  /** Of the same bytes. */
+  readonly view: DataView;
   /** Where it began, before part of it was written. */
   readonly begin: number;
   start: number;

@@ -1,5 +1,6 @@
 /** Reading entries: plan, read what lies close together in one go, check each record, hand out. */
 import { LogError } from '../errors.ts';
+import { viewOf } from '../format/bytes.ts';
 import type { BlockSummary, RecordIndex } from '../format/footer.ts';
 import { bodyIntact, FRAME_HEADER, frameLength } from '../format/frame.ts';
 import { message } from '../format/records.ts';
@@ -81,18 +82,22 @@ export async function hasEntry(core: Core, stream: LogStream, sequence: number):
  */
 export async function fetchPlan(core: Core, plan: Plan): Promise<Entry[] | undefined> {
   const spans = cutSpans(plan);
-  if (spans.length === 1) return fetchSpan(core, plan, spans[0]!);
-  const entries: Entry[] = [];
+  // In the places of the plan, those that were damaged left empty.
+  const entries = new Array<Entry | undefined>(plan.sequences.length);
+  let damaged = 0;
   for (let from = 0; from < spans.length; from += SPANS) {
-    const group = spans.slice(from, from + SPANS).map((span) => fetchSpan(core, plan, span));
+    const group = spans.slice(from, from + SPANS).map((span) => fetchSpan(core, plan, span, entries));
     for (const fetched of await Promise.all(group)) {
       if (fetched === undefined) return undefined;
-      // Not a spread: a span may hold many thousand entries.
-      for (const entry of fetched) entries.push(entry);
+      damaged += fetched.damaged;
     }
   }
-  return entries;
+  return damaged === 0 ? (entries as Entry[]) : entries.filter((entry) => entry !== undefined);
 }
+
+/** What came of a span: `undefined` if its segment was removed meanwhile. */
+type Fetched = { readonly damaged: number } | undefined;
+const WHOLE: Fetched = { damaged: 0 };
 
 /** Messages `[from, to)` of a plan, read in one go. */
 interface Span {
@@ -130,17 +135,21 @@ function cutSpans(plan: Plan): Span[] {
   return spans;
 }
 
-function fetchSpan(core: Core, plan: Plan, span: Span): Entry[] | Promise<Entry[] | undefined> {
+function fetchSpan(
+  core: Core,
+  plan: Plan,
+  span: Span,
+  entries: (Entry | undefined)[],
+): Fetched | Promise<Fetched> {
   const { segment } = plan.parts[span.from]!;
   const start = plan.offsets[span.from]!;
   const last = span.to - 1;
   const end = plan.offsets[last]! + plan.parts[last]!.overhead + plan.sizes[last]!;
-  if (end > segment.written) return fetchUnwritten(core, plan, span);
-  return readSpan(core, plan, span, start, end);
+  if (end > segment.written) return fetchUnwritten(core, plan, span, entries);
+  return readSpan(core, plan, span, start, end, entries);
 }
 
-function fetchUnwritten(core: Core, plan: Plan, span: Span): Entry[] {
-  const entries: Entry[] = [];
+function fetchUnwritten(core: Core, plan: Plan, span: Span, entries: (Entry | undefined)[]): Fetched {
   for (let at = span.from; at < span.to; at++) {
     const part = plan.parts[at]!;
     const offset = plan.offsets[at]!;
@@ -153,9 +162,9 @@ function fetchUnwritten(core: Core, plan: Plan, span: Span): Entry[] {
     if (chunk === undefined)
       throw new LogError('read-failed', 'A record is neither written nor waiting to be.');
     const frame = chunk.start + offset - chunk.offset;
-    entries.push(entryAt(plan, at, part, chunk.buffer, frame));
+    entries[at] = entryAt(plan, at, part, chunk.buffer, frame);
   }
-  return entries;
+  return WHOLE;
 }
 
 async function readSpan(
@@ -164,40 +173,45 @@ async function readSpan(
   span: Span,
   start: number,
   end: number,
-): Promise<Entry[] | undefined> {
+  entries: (Entry | undefined)[],
+): Promise<Fetched> {
   const { segment } = plan.parts[span.from]!;
   if (segment.removed) return undefined;
   const buffer = await readBytes(core, plan.parts[span.from]!, start, end);
-  const entries: Entry[] = [];
+  const view = viewOf(buffer);
+  let damaged = 0;
   for (let at = span.from; at < span.to; at++) {
     const part = plan.parts[at]!;
     const frame = plan.offsets[at]! - start;
-    if (intact(buffer, frame, plan, at)) {
-      entries.push(entryAt(plan, at, part, buffer, frame));
+    if (intact(buffer, view, frame, plan, at)) {
+      entries[at] = entryAt(plan, at, part, buffer, frame);
       continue;
     }
     // Once more from the disk: a bit that flipped on the way is none that flipped at rest.
     const offset = plan.offsets[at]!;
     if (segment.removed) return undefined;
     const again = await readBytes(core, part, offset, offset + part.overhead + plan.sizes[at]!);
-    if (intact(again, 0, plan, at)) entries.push(entryAt(plan, at, part, again, 0));
-    else await setAside(core, segment, offset, again, part, plan.sequences[at]!, plan.sizes[at]!);
+    if (intact(again, viewOf(again), 0, plan, at)) entries[at] = entryAt(plan, at, part, again, 0);
+    else {
+      damaged += 1;
+      await setAside(core, segment, offset, again, part, plan.sequences[at]!, plan.sizes[at]!);
+    }
   }
-  return entries;
+  return damaged === 0 ? WHOLE : { damaged };
 }
 
 // hot: one CRC and one object per entry.
-function intact(buffer: Buffer, frame: number, plan: Plan, at: number): boolean {
+function intact(buffer: Buffer, view: DataView, frame: number, plan: Plan, at: number): boolean {
   const part = plan.parts[at]!;
   const length = part.overhead - FRAME_HEADER + plan.sizes[at]!;
   const body = frame + FRAME_HEADER;
   return (
     body + length <= buffer.length &&
-    frameLength(buffer, frame, part.segment.salt, plan.offsets[at]!) === length &&
+    frameLength(view, frame, part.segment.salt, plan.offsets[at]!) === length &&
     buffer[body] === part.kind &&
     message.streamOf(buffer, body) === part.stream &&
     message.sequenceOf(buffer, body) === plan.sequences[at] &&
-    bodyIntact(buffer, frame, length)
+    bodyIntact(view, frame, length)
   );
 }
 

@@ -1,5 +1,6 @@
 /** Walks the frames of a segment file. Finds its way again after damage, one byte at a time. */
 import type { DiskFile } from '../disk/disk.ts';
+import { viewOf } from '../format/bytes.ts';
 import { bodyIntact, FRAME_HEADER, frameLength } from '../format/frame.ts';
 import { SEGMENT_HEADER } from '../format/header.ts';
 import { FOOTER_BEGIN } from '../format/records.ts';
@@ -35,6 +36,7 @@ export async function scanFrames(
   let offset = SEGMENT_HEADER;
   let end = offset;
   let window = Buffer.allocUnsafeSlow(Math.min(WINDOW, Math.max(0, size - offset)));
+  let view = viewOf(window);
   let base = offset;
   let filled = 0;
   let lost = false;
@@ -43,23 +45,29 @@ export async function scanFrames(
     let at = offset - base;
     if (at + FRAME_HEADER > filled) {
       const wanted = Math.min(WINDOW, size - offset);
-      if (window.length < wanted) window = Buffer.allocUnsafeSlow(wanted);
+      if (window.length < wanted) {
+        window = Buffer.allocUnsafeSlow(wanted);
+        view = viewOf(window);
+      }
       base = offset;
       filled = await file.read(window.subarray(0, wanted), base);
       at = 0;
       if (filled < FRAME_HEADER) break;
     }
-    const length = frameLength(window, at, salt, offset);
+    const length = frameLength(view, at, salt, offset);
     if (length > 0 && offset + FRAME_HEADER + length <= size) {
       const whole = FRAME_HEADER + length;
       if (at + whole > filled) {
         const wanted = Math.min(Math.max(WINDOW, whole), size - offset);
-        if (window.length < wanted) window = Buffer.allocUnsafeSlow(wanted);
+        if (window.length < wanted) {
+          window = Buffer.allocUnsafeSlow(wanted);
+          view = viewOf(window);
+        }
         base = offset;
         filled = await file.read(window.subarray(0, wanted), base);
         at = 0;
       }
-      if (whole <= filled - at && bodyIntact(window, at, length)) {
+      if (whole <= filled - at && bodyIntact(view, at, length)) {
         if (lost) damaged.push({ offset: end, bytes: offset - end });
         lost = false;
         offset += whole;

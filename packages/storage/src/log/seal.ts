@@ -1,6 +1,8 @@
 /** Gives each full segment its footer, in the background and in slices. */
+
 import { crc32 } from 'node:zlib';
 import { DiskError, type DiskFile } from '../disk/disk.ts';
+import { viewOf } from '../format/bytes.ts';
 import {
   BLOCK_RECORDS,
   type BlockSummary,
@@ -48,7 +50,7 @@ async function writeFooter(core: Core, segment: Segment, file: DiskFile): Promis
   // Tells a scan that what follows is no torn message.
   const begin = Buffer.alloc(FRAME_HEADER + 1);
   begin[FRAME_HEADER] = FOOTER_BEGIN;
-  sealFrame(begin, 0, 1, segment.salt, offset);
+  sealFrame(viewOf(begin), 0, 1, segment.salt, offset);
   write(begin);
 
   const summaries: PartSummary[] = [];

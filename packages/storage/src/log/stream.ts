@@ -1,4 +1,5 @@
 import { LogError } from '../errors.ts';
+import { copyBytes } from '../format/bytes.ts';
 import { FRAME_HEADER } from '../format/frame.ts';
 import {
   DATA,
@@ -80,8 +81,7 @@ export class LogStream implements Stream {
       putMoved(buffer, at + FRAME_HEADER, this.id, sequence, moved.stream.id, moved.entry.sequence);
     }
     for (let index = 0; index < head.length; index++) buffer[start + index] = head[index]!;
-    if (bodyStart === 0 && bodyEnd === body.length) buffer.set(body, start + head.length);
-    else Buffer.prototype.copy.call(body, buffer, start + head.length, bodyStart, bodyEnd);
+    copyBytes(body, bodyStart, bodyEnd, buffer, chunk.view, start + head.length);
     finishFrame(core, at, fields + size);
     const part = this.#part(moved !== undefined);
     enter(core, this, part, sequence, chunk.offset + at - chunk.start, size);

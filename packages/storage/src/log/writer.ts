@@ -1,6 +1,7 @@
 /** Write buffers and group commit: everything on its way to the disk goes through here. */
 import { DiskError } from '../disk/disk.ts';
 import { LogError } from '../errors.ts';
+import { viewOf } from '../format/bytes.ts';
 import { FRAME_HEADER, sealFrame } from '../format/frame.ts';
 import { acknowledgedBytes, putAcknowledged, RANGES_PER_RECORD } from '../format/records.ts';
 import { type Chunk, type Core, fail, refusal, rejectWaiters, track, updateRefusals } from './core.ts';
@@ -37,10 +38,12 @@ function nextChunk(core: Core, bytes: number): Chunk {
   const shared =
     previous !== undefined && previous.end + bytes <= previous.buffer.length ? previous : undefined;
   const start = shared?.end ?? 0;
+  const buffer = shared?.buffer ?? Buffer.allocUnsafeSlow(Math.max(bytes, core.limits.bufferBytes));
   const chunk: Chunk = {
     segment: active,
     offset: active.end,
-    buffer: shared?.buffer ?? Buffer.allocUnsafeSlow(Math.max(bytes, core.limits.bufferBytes)),
+    buffer,
+    view: shared?.view ?? viewOf(buffer),
     begin: start,
     start,
     end: start,
@@ -53,7 +56,7 @@ function nextChunk(core: Core, bytes: number): Chunk {
 /** Completes the frame that `allot` gave room for. */
 export function finishFrame(core: Core, at: number, bodyLength: number): void {
   const chunk = core.chunk!;
-  sealFrame(chunk.buffer, at, bodyLength, chunk.segment.salt, chunk.offset + at - chunk.start);
+  sealFrame(chunk.view, at, bodyLength, chunk.segment.salt, chunk.offset + at - chunk.start);
 }
 
 /** A whole record that isn't a message: `put` writes its body. */
@@ -181,6 +184,7 @@ function writeChunks(core: Core): boolean {
       segment: last.segment,
       offset: last.offset,
       buffer: last.buffer,
+      view: last.view,
       begin: last.end,
       start: last.end,
       end: last.end,
