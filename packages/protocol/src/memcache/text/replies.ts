@@ -86,18 +86,41 @@ export function writeTextValue(
   end: number,
   cas?: Uint64,
 ): void {
+  const length = end - start;
+  if (cas === undefined && key === last.key && flags === last.flags && length === last.length) {
+    last.line ??= line(`VALUE ${key} ${flags} ${length}`);
+    out.constant(last.line);
+  } else {
+    writeValueLine(out, key, flags, length, cas);
+  }
+  out.body(buffer, start, end);
+  out.constant(CRLF);
+}
+
+/** The line of the value before: what comes out of one queue is mostly alike. Made when it comes a second time. */
+const last = { key: '', flags: -1, length: -1, line: undefined as Buffer | undefined };
+
+function writeValueLine(
+  out: Output,
+  key: string,
+  flags: number,
+  length: number,
+  cas: Uint64 | undefined,
+): void {
+  last.key = key;
+  last.flags = flags;
+  last.length = length;
+  last.line = undefined;
   out.constant(VALUE);
   out.latin1(key);
   out.byte(32);
   out.decimal(flags);
   out.byte(32);
-  out.decimal(end - start);
+  out.decimal(length);
   if (cas !== undefined) {
     out.byte(32);
     out.decimal(cas);
   }
-  out.constant(CRLF);
-  out.body(buffer, start, end);
   out.constant(CRLF);
 }
 
