@@ -3,6 +3,7 @@ import { createServer as createTlsServer, type TLSSocket, type Server as TlsServ
 import { closeServer, type Deadline, type Log, listenTcp, listenUnix, type Part } from '@rookery/service';
 import { readTls, type TlsFiles } from './access/tls.ts';
 import { Connection } from './connection/connection.ts';
+import { directOutput } from './connection/direct-output.ts';
 import type { Host } from './connection/host.ts';
 import { withSharedInput } from './connection/shared-input.ts';
 import { clientKeyOf } from './throttle/clients.ts';
@@ -77,6 +78,7 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
       : withSharedInput(socket, (buffer, length) => connection.receiveLent(buffer, length));
     const connection = new Connection(shared ?? socket, host(), client);
     if (shared === undefined) socket.resume();
+    if (!secured) connection.direct = directOutput(shared ?? socket, () => connection.drained());
     connections.add(connection);
     counters.currentConnections = connections.size;
   }

@@ -113,10 +113,11 @@ export class Broker {
     this.counters.set += 1;
     const { options } = target;
     if (options !== undefined) checkDelay(options.delayMs, this.#limits.maxDelayMs);
-    const [name] = target.queues;
-    if (target.queues.length === 1 && this.registry.aliasesOf(name!) === undefined) {
-      const queue = this.registry.findOrCreate(name!, now);
-      if (this.registry.childrenOf(name!) === undefined && !queue.settings.fanoutOnly) {
+    const { queues } = target;
+    const name = queues[0]!;
+    if (queues.length === 1 && this.registry.aliasesOf(name) === undefined) {
+      const queue = this.registry.findOrCreate(name, now);
+      if (this.registry.childrenOf(name) === undefined && !queue.settings.fanoutOnly) {
         const outcome = queue.put(now, flags, expiresAt, buffer, start, end, options);
         if (outcome !== 'stored') return outcome;
         this.#wake(queue);

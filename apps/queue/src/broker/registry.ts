@@ -47,10 +47,12 @@ export class Registry implements QueueSurroundings {
   /** Settings changed at run time. */
   readonly #changed = new Map<string, Partial<QueueSettings>>();
   #configuration: QueueConfiguration;
+  #aliases: ReadonlyMap<string, readonly string[]>;
 
   constructor(store: Store, configuration: QueueConfiguration, limits: RegistryLimits, now: number) {
     this.#store = store;
     this.#configuration = configuration;
+    this.#aliases = new Map(Object.entries(configuration.aliases));
     this.#limits = limits;
     this.windowBudget = { bodyBytes: 0, limit: limits.maxWindowBytes };
     // First all of these, because children inherit them.
@@ -70,6 +72,7 @@ export class Registry implements QueueSurroundings {
   /** Takes effect on queues that are there too. */
   set configuration(configuration: QueueConfiguration) {
     this.#configuration = configuration;
+    this.#aliases = new Map(Object.entries(configuration.aliases));
     for (const queue of this.queues.values()) this.#applySettings(queue);
   }
 
@@ -119,8 +122,7 @@ export class Registry implements QueueSurroundings {
   }
 
   aliasesOf(name: string): readonly string[] | undefined {
-    const { aliases } = this.#configuration;
-    return Object.hasOwn(aliases, name) ? aliases[name] : undefined;
+    return this.#aliases.get(name);
   }
 
   childrenOf(name: string): readonly Queue[] | undefined {

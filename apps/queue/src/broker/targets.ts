@@ -192,8 +192,11 @@ const cachedKeysMax = 10_000;
 /** A parser that remembers what it parsed; refused keys are not remembered. */
 export function cached<T>(parse: (key: string) => T): (key: string) => T {
   let known = new Map<string, T>();
+  let lastKey: string | undefined;
+  let lastTarget: T;
   // hot:
   return (key) => {
+    if (key === lastKey) return lastTarget;
     let target = known.get(key);
     if (target === undefined) {
       target = parse(key);
@@ -202,6 +205,8 @@ export function cached<T>(parse: (key: string) => T): (key: string) => T {
       if (known.size >= cachedKeysMax) known = new Map();
       known.set(key, target);
     }
+    lastKey = key;
+    lastTarget = target;
     return target;
   };
 }

@@ -14,6 +14,7 @@ import type { Broker } from '../broker/broker.ts';
 import { Session } from '../broker/session.ts';
 import type { Client } from '../throttle/clients.ts';
 import { handleBinary } from './binary.ts';
+import type { DirectOutput } from './direct-output.ts';
 import type { Host } from './host.ts';
 import { type Holder, uncountedBytes } from './inputs.ts';
 import { handleMeta } from './meta.ts';
@@ -51,6 +52,8 @@ export class Connection implements Backlogged, Holder {
   readonly host: Host;
   readonly broker: Broker;
   readonly #socket: Duplex;
+  /** Undefined where there is only the socket's own way. */
+  direct: DirectOutput | undefined;
   #decoder: RequestDecoder;
   readonly #parcels: Parcel[] = [];
   /** Bytes of replies that are not in the socket yet. */
@@ -162,7 +165,8 @@ export class Connection implements Backlogged, Holder {
 
   /** The client reads slower than it is written to. */
   get repliesPileUp(): boolean {
-    return this.out.bytes + this.#parcelBytes + this.#socket.writableLength >= this.#replyBytesMax;
+    const waitingBytes = this.#socket.writableLength + (this.direct?.waitingBytes ?? 0);
+    return this.out.bytes + this.#parcelBytes + waitingBytes >= this.#replyBytesMax;
   }
 
   get closed(): boolean {
@@ -193,6 +197,11 @@ export class Connection implements Backlogged, Holder {
   destroy(): void {
     this.#socket.destroy();
     this.#end();
+  }
+
+  /** The socket has taken what it was given. */
+  drained(): void {
+    this.#pump();
   }
 
   // hot:
@@ -454,20 +463,35 @@ export class Connection implements Backlogged, Holder {
     let ready = 0;
     while (ready < parcels.length && parcels[ready]!.position <= committedPosition) ready += 1;
     if (ready > 0) {
-      const corked = ready > 1 || parcels[0]!.chunks.length > 1;
-      if (corked) this.#socket.cork();
-      for (let at = 0; at < ready; at += 1) {
-        const { bytes, chunks } = parcels[at]!;
-        this.#parcelBytes -= bytes;
-        this.host.counters.bytesWritten += bytes;
-        for (const chunk of chunks) this.#socket.write(chunk);
-      }
-      if (corked) this.#socket.uncork();
+      if (ready > 1 || !this.#sendDirectly(parcels[0]!)) this.#sendCorked(ready);
       // Mostly there is one; `pop` leaves the list its room.
       if (parcels.length === 1) parcels.pop();
       else parcels.splice(0, ready);
     }
     if (parcels.length > 0) this.#awaitCommit();
+  }
+
+  // hot: mostly it is one buffer, and the kernel takes it at once.
+  #sendDirectly({ chunks, bytes }: Parcel): boolean {
+    if (chunks.length > 1 || this.direct?.write(chunks[0]!) !== true) return false;
+    this.#sent(bytes);
+    return true;
+  }
+
+  #sendCorked(count: number): void {
+    const corked = count > 1 || this.#parcels[0]!.chunks.length > 1;
+    if (corked) this.#socket.cork();
+    for (let at = 0; at < count; at += 1) {
+      const { bytes, chunks } = this.#parcels[at]!;
+      this.#sent(bytes);
+      for (const chunk of chunks) this.#socket.write(chunk);
+    }
+    if (corked) this.#socket.uncork();
+  }
+
+  #sent(bytes: number): void {
+    this.#parcelBytes -= bytes;
+    this.host.counters.bytesWritten += bytes;
   }
 
   /** All is answered: what the client held goes back, and it has a while to read its last replies and hang up. */

@@ -88,12 +88,30 @@ export interface DecodedHead {
   readonly bytes: number;
 }
 
-// hot:
+/** Of version 1: then its three fields are all. */
+export function isPlainHead(buffer: Buffer, start: number): boolean {
+  return buffer[start] === 1;
+}
+
+// hot: these three for each message that is read back.
+export function flagsOf(buffer: Buffer, start: number): number {
+  const at = start + 1;
+  return (buffer[at]! | (buffer[at + 1]! << 8) | (buffer[at + 2]! << 16) | (buffer[at + 3]! << 24)) >>> 0;
+}
+
+export function addedAtOf(buffer: Buffer, start: number): number {
+  return readUint48(buffer, start + 5);
+}
+
+export function expiresAtOf(buffer: Buffer, start: number): number {
+  return readUint48(buffer, start + 11);
+}
+
 export function decodeHead(buffer: Buffer, start: number): DecodedHead {
-  const flags = buffer.readUInt32LE(start + 1);
-  const addedAt = readUint48(buffer, start + 5);
-  const expiresAt = readUint48(buffer, start + 11);
-  if (buffer[start] === 1) {
+  const flags = flagsOf(buffer, start);
+  const addedAt = addedAtOf(buffer, start);
+  const expiresAt = expiresAtOf(buffer, start);
+  if (isPlainHead(buffer, start)) {
     return { properties: { flags, addedAt, expiresAt, carried: undefined }, bytes: plainHeadBytes };
   }
   const carried = decodeCarried(buffer, start + plainHeadBytes);
@@ -103,7 +121,7 @@ export function decodeHead(buffer: Buffer, start: number): DecodedHead {
   };
 }
 
-// Twice for each message that is read back; Buffer's own checks more.
+// Buffer's own checks more.
 function readUint48(buffer: Buffer, at: number): number {
   const low = buffer[at]! | (buffer[at + 1]! << 8) | (buffer[at + 2]! << 16);
   const high = buffer[at + 3]! | (buffer[at + 4]! << 8) | (buffer[at + 5]! << 16);

@@ -1,5 +1,13 @@
 import type { Entry, Log, Stream } from '@rookery/storage';
-import { decodeHead, encodeHead, plainHeadBytes } from './head.ts';
+import {
+  addedAtOf,
+  decodeHead,
+  encodeHead,
+  expiresAtOf,
+  flagsOf,
+  isPlainHead,
+  plainHeadBytes,
+} from './head.ts';
 import { translate, translateAsync, translated } from './log-errors.ts';
 import type { LogIds } from './log-ids.ts';
 import { type Carried, handleBase, type Message, type MessageProperties, type StoredLane } from './store.ts';
@@ -43,7 +51,9 @@ export class LogLane implements StoredLane {
     const head = encodeHead(properties);
     try {
       const entry = this.stream.append(head, buffer, start, end);
-      return new LogMessage(this, entry, properties, head.length, this.#log.position);
+      const { flags, expiresAt } = properties;
+      const { position } = this.#log;
+      return new LogMessage(this, entry, flags, addedAt, expiresAt, carried, head.length, position);
     } catch (error) {
       if (identity !== undefined) this.#ids.undo(identity);
       throw translated(error);
@@ -61,7 +71,9 @@ export class LogLane implements StoredLane {
     return translate(() => {
       const moved = { stream: lane.stream, entry: message.handle as Entry };
       const entry = this.stream.append(head, buffer, start, end, moved);
-      return new LogMessage(this, entry, properties, head.length, this.#log.position);
+      const { flags, addedAt, expiresAt, carried } = properties;
+      const { position } = this.#log;
+      return new LogMessage(this, entry, flags, addedAt, expiresAt, carried, head.length, position);
     });
   }
 
@@ -69,10 +81,23 @@ export class LogLane implements StoredLane {
     const entries = await translateAsync(
       this.stream.read(afterSequence, { maxEntries: maxMessages, maxBytes }),
     );
-    return entries.map((entry) => {
-      const { properties, bytes } = decodeHead(entry.buffer, entry.start);
-      return new LogMessage(this, entry, properties, bytes, 0);
-    });
+    const messages = new Array<LogMessage>(entries.length);
+    for (let at = 0; at < entries.length; at += 1) messages[at] = this.#readBack(entries[at]!);
+    return messages;
+  }
+
+  // hot:
+  #readBack(entry: Entry): LogMessage {
+    const { buffer, start } = entry;
+    if (!isPlainHead(buffer, start)) {
+      const { properties, bytes } = decodeHead(buffer, start);
+      const { flags, addedAt, expiresAt, carried } = properties;
+      return new LogMessage(this, entry, flags, addedAt, expiresAt, carried, bytes, 0);
+    }
+    const flags = flagsOf(buffer, start);
+    const addedAt = addedAtOf(buffer, start);
+    const expiresAt = expiresAtOf(buffer, start);
+    return new LogMessage(this, entry, flags, addedAt, expiresAt, undefined, plainHeadBytes, 0);
   }
 
   // hot:
@@ -171,20 +196,23 @@ export class LogMessage implements Message {
   constructor(
     lane: LogLane,
     entry: Entry,
-    properties: MessageProperties,
+    flags: number,
+    addedAt: number,
+    expiresAt: number,
+    carried: Carried | undefined,
     headBytes: number,
     position: number,
   ) {
     this.sequence = entry.sequence;
-    this.flags = properties.flags;
-    this.addedAt = properties.addedAt;
-    this.expiresAt = properties.expiresAt;
+    this.flags = flags;
+    this.addedAt = addedAt;
+    this.expiresAt = expiresAt;
     this.position = position;
     this.buffer = entry.buffer;
     this.start = entry.start + headBytes;
     this.end = entry.end;
     this.lane = lane;
-    this.carried = properties.carried;
+    this.carried = carried;
     this.handle = entry;
   }
 }

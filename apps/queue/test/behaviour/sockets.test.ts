@@ -2,6 +2,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { waitFor as waitForAtMost } from '@rookery/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Connection } from '../../src/connection/connection.ts';
+import { directOutput } from '../../src/connection/direct-output.ts';
 import { withSharedInput } from '../../src/connection/shared-input.ts';
 import { inMemory } from '../in-memory.ts';
 import { fill, hit, set, stored } from './support.ts';
@@ -12,9 +13,10 @@ const waitFor = (condition: () => boolean): Promise<boolean> =>
   waitForAtMost(condition, { what: condition.toString() });
 
 describe.each([
-  ['one buffer for what all send', true],
-  ['a buffer for each read', false],
-])('%s', (_, isShared) => {
+  ['one buffer for what all send, replies written directly', true, true],
+  ['one buffer for what all send', true, false],
+  ['a buffer for each read', false, false],
+])('%s', (_, isShared, isDirect) => {
   const made = inMemory({ replyBytesMax: 100_000 });
   let listening: Server;
   let sockets: Socket[] = [];
@@ -26,6 +28,7 @@ describe.each([
         : undefined;
       const connection = new Connection(shared ?? accepted, made.host, made.host.clients.enter('local', 0)!);
       if (shared === undefined) accepted.resume();
+      if (isDirect) connection.direct = directOutput(shared ?? accepted, () => connection.drained());
       expect(shared !== undefined).toBe(isShared);
     });
     await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
