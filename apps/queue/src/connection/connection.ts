@@ -475,6 +475,8 @@ export class Connection implements Backlogged, Holder {
   #sendDirectly({ chunks, bytes }: Parcel): boolean {
     if (chunks.length > 1 || this.direct?.write(chunks[0]!) !== true) return false;
     this.#sent(bytes);
+    // The kernel has all that was ever taken: nobody holds a buffer of `out`.
+    if (this.#parcelBytes === 0 && this.direct.waitingBytes === 0) this.out.reuse();
     return true;
   }
 

@@ -2,7 +2,8 @@
  * Bytes to be sent, as few large buffers.
  *
  * Small writes are copied into a slab; bodies of 16 KiB and more are referenced, not copied. `take` hands
- * the buffers over: they are never written to again, so a socket may keep them as long as it needs.
+ * the buffers over: they are never written to again, so a socket may keep them as long as it needs; unless `reuse` says
+ * that it needs them no more.
  *
  * One output can serve every connection of a process, if the replies to one are written and taken before
  * those to the next.
@@ -16,15 +17,14 @@ const SLAB_BYTES = 65_536;
 export const REFERENCE_BYTES = 16_384;
 /** Below this, bytes copied one by one are quicker than a call into the runtime. */
 const LOOP_BYTES = 24;
-/** And below this, four at a time: 100 bytes take 15 ns, and by `Buffer.copy` 38. */
-const WORDS_BYTES = 512;
 
 export class Output {
   #chunks: Buffer[] = [];
   #chunkBytes = 0;
   /** The slab, the first byte not handed over yet, and the first free one. */
   #slab: Buffer;
-  #slabView: DataView;
+  /** The first bytes of the slab as they were taken last: replies are mostly as long as the one before. */
+  #head: Buffer | undefined;
   #from = 0;
   #at = 0;
   readonly #slabBytes: number;
@@ -35,7 +35,6 @@ export class Output {
     this.#slabBytes = slabBytes;
     this.#nextBytes = Math.min(FIRST_SLAB_BYTES, slabBytes);
     this.#slab = Buffer.allocUnsafeSlow(0);
-    this.#slabView = viewOf(this.#slab);
   }
 
   /** Bytes written and not taken. */
@@ -52,11 +51,25 @@ export class Output {
     return chunks;
   }
 
+  /** All that was taken has been sent and nobody holds it any more: its room is used again. */
+  reuse(): void {
+    if (this.bytes > 0) return;
+    this.#from = 0;
+    this.#at = 0;
+  }
+
   #seal(): void {
     if (this.#at === this.#from) return;
-    this.#chunks.push(this.#slab.subarray(this.#from, this.#at));
+    this.#chunks.push(this.#from === 0 ? this.#takeHead() : this.#slab.subarray(this.#from, this.#at));
     this.#chunkBytes += this.#at - this.#from;
     this.#from = this.#at;
+  }
+
+  #takeHead(): Buffer {
+    const head = this.#head;
+    if (head?.length === this.#at) return head;
+    this.#head = this.#slab.subarray(0, this.#at);
+    return this.#head;
   }
 
   /** Makes room for `count` bytes in one piece, and returns where they go. */
@@ -64,7 +77,7 @@ export class Output {
     if (this.#slab.length - this.#at < count) {
       this.#seal();
       this.#slab = Buffer.allocUnsafeSlow(Math.max(this.#nextBytes, count));
-      this.#slabView = viewOf(this.#slab);
+      this.#head = undefined;
       this.#nextBytes = Math.min(this.#nextBytes * 2, this.#slabBytes);
       this.#from = 0;
       this.#at = 0;
@@ -144,19 +157,13 @@ export class Output {
       return;
     }
     const at = this.#room(length);
-    if (length < WORDS_BYTES) this.#copyWords(buffer, start, end, at);
-    else buffer.copy(this.#slab, at, start, end);
+    if (length <= LOOP_BYTES) {
+      const slab = this.#slab;
+      for (let index = 0; index < length; index++) slab[at + index] = buffer[start + index]!;
+    } else {
+      buffer.copy(this.#slab, at, start, end);
+    }
     this.#at = at + length;
-  }
-
-  #copyWords(buffer: Buffer, start: number, end: number, at: number): void {
-    const slab = this.#slab;
-    const view = this.#slabView;
-    const source = sourceView(buffer);
-    let from = start;
-    let to = at;
-    for (; from + 4 <= end; from += 4, to += 4) view.setInt32(to, source.getInt32(from, true), true);
-    for (; from < end; from++, to++) slab[to] = buffer[from]!;
   }
 
   /** The 24 bytes before a binary request (`status` is its vbucket) or reply. `body` counts extras, key and value. */
@@ -227,24 +234,4 @@ export class Output {
       this.uint32(value % 0x1_0000_0000);
     }
   }
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
-/** Bodies that follow each other are mostly parts of one buffer: that, and what there is to see it by. */
-let lastSource: Buffer = Buffer.alloc(0);
-let lastView: DataView = viewOf(lastSource);
-/** What is held on to, after all who sent it have gone. */
-const KEPT_SOURCE_BYTES = 1024 * 1024;
-
-function sourceView(buffer: Buffer): DataView {
-  if (buffer === lastSource) return lastView;
-  const view = viewOf(buffer);
-  if (buffer.length <= KEPT_SOURCE_BYTES) {
-    lastSource = buffer;
-    lastView = view;
-  }
-  return view;
 }

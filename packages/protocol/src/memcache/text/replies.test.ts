@@ -151,4 +151,55 @@ describe('output', () => {
     expect(Buffer.concat(taken).toString()).toBe(expected);
     expect([out.bytes, out.take()]).toEqual([0, []]);
   });
+
+  it('uses room again when it is told that nobody holds it, and not before all is taken', () => {
+    const out = new Output();
+    writeTextLine(out, 'first');
+    const [first] = out.take();
+    out.reuse();
+    writeTextLine(out, 'other');
+    out.reuse();
+    const [other] = out.take();
+    expect(other!.toString()).toBe('other\r\n');
+    expect(first!.buffer).toBe(other!.buffer);
+    writeTextLine(out, 'behind it');
+    expect(Buffer.concat([other!, ...out.take()]).toString()).toBe('other\r\nbehind it\r\n');
+  });
+
+  it('copies bodies of every length from any place of any buffer', () => {
+    const out = new Output(2048);
+    const expected: Buffer[] = [];
+    const taken: Buffer[] = [];
+    for (let length = 0; length < 1000; length++) {
+      const body = Buffer.from(Array.from({ length: length + 9 }, (_, at) => (at * 7 + length) & 255));
+      const part = body.subarray(length % 5);
+      out.body(part, 1, 1 + length);
+      out.body(part, 0, Math.min(3, length));
+      expected.push(part.subarray(1, 1 + length), part.subarray(0, Math.min(3, length)));
+      taken.push(...out.take());
+    }
+    expect(Buffer.concat(taken).equals(Buffer.concat(expected))).toBe(true);
+  });
+
+  it('names each value rightly, however those before it were named', () => {
+    const out = new Output();
+    const body = Buffer.from('0123456789');
+    let expected = '';
+    for (const [key, flags, length, cas] of [
+      ['q', 0, 3],
+      ['q', 0, 3],
+      ['q', 0, 3],
+      ['q', 1, 3],
+      ['p', 1, 3],
+      ['p', 1, 4],
+      ['p', 1, 4, 9],
+      ['p', 1, 4],
+      ['p', 1, 4],
+    ] as const) {
+      writeTextValue(out, key, flags, body, 0, length, cas);
+      const unique = cas === undefined ? '' : ` ${cas}`;
+      expected += `VALUE ${key} ${flags} ${length}${unique}\r\n${body.toString('latin1', 0, length)}\r\n`;
+    }
+    expect(Buffer.concat(out.take()).toString()).toBe(expected);
+  });
 });
