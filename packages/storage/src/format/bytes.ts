@@ -29,45 +29,6 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** Up to here, copied four at a time: 100 bytes take 15 ns, and by `Buffer.copy` 38. */
-const WORDS_BYTES = 512;
-/** Bodies that follow each other are mostly parts of one buffer: that, and what there is to see it by. */
-let lastSource: Uint8Array = new Uint8Array(0);
-let lastView: DataView = viewOf(lastSource);
-/** What is held on to, after all who sent it have gone. */
-const KEPT_SOURCE_BYTES = 1024 * 1024;
-
-function sourceView(bytes: Uint8Array): DataView {
-  if (bytes === lastSource) return lastView;
-  const view = viewOf(bytes);
-  if (bytes.length <= KEPT_SOURCE_BYTES) {
-    lastSource = bytes;
-    lastView = view;
-  }
-  return view;
-}
-
-// hot: once per record.
-/** Copies `source[start, end)` to `target[at]`, of which `view` is one. */
-export function copyBytes(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  view: DataView,
-  at: number,
-): void {
-  if (end - start >= WORDS_BYTES) {
-    target.set(source.subarray(start, end), at);
-    return;
-  }
-  const words = sourceView(source);
-  let from = start;
-  let to = at;
-  for (; from + 4 <= end; from += 4, to += 4) view.setInt32(to, words.getInt32(from, true), true);
-  for (; from < end; from++, to++) target[to] = source[from]!;
-}
-
 /** Bytes that `putVarint` takes for the value: 7 bits a byte, 8 bytes for 2^53. */
 export function varintBytes(value: number): number {
   let bytes = 1;

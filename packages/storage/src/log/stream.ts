@@ -1,5 +1,4 @@
 import { LogError } from '../errors.ts';
-import { copyBytes } from '../format/bytes.ts';
 import { FRAME_HEADER } from '../format/frame.ts';
 import {
   DATA,
@@ -22,6 +21,8 @@ import type { Entry, Stream } from './types.ts';
 import { allot, finishFrame, schedule, writeRecord } from './writer.ts';
 
 const NO_RANGES: RangeSet = new RangeSet();
+/** Here, because to Node `Buffer` is a getter of the global object, and V8 asks it each time. */
+const { copy: copyBytes } = Buffer.prototype;
 
 /** One stream. A class, because there may be many and each call of it is on a hot path. */
 export class LogStream implements Stream {
@@ -81,7 +82,8 @@ export class LogStream implements Stream {
       putMoved(buffer, at + FRAME_HEADER, this.id, sequence, moved.stream.id, moved.entry.sequence);
     }
     for (let index = 0; index < head.length; index++) buffer[start + index] = head[index]!;
-    copyBytes(body, bodyStart, bodyEnd, buffer, chunk.view, start + head.length);
+    if (bodyStart === 0 && bodyEnd === body.length) buffer.set(body, start + head.length);
+    else copyBytes.call(body, buffer, start + head.length, bodyStart, bodyEnd);
     finishFrame(core, at, fields + size);
     const part = this.#part(moved !== undefined);
     enter(core, this, part, sequence, chunk.offset + at - chunk.start, size);
