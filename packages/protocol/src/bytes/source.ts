@@ -1,16 +1,18 @@
 /**
  * Bytes as they arrive, handed out as lines, fixed runs and bodies.
  *
- * What lies whole in one chunk is handed out in place. What spans chunks is put together once, in a buffer
- * that grows by doubling as bytes arrive, never because a length was announced.
+ * What lies whole in one chunk is handed out in place. What spans chunks is kept in pieces as bytes arrive, never because
+ * a length was announced, and put together once at its end. Pieces, because a buffer that grows is copied into one of
+ * twice the size: a hundred halves of large bodies took three times their size of memory, most of it the allocator's.
  */
 
 export const EMPTY: Buffer = Buffer.alloc(0);
 
 const LF = 10;
 const CR = 13;
-/** The first size of a buffer under assembly; then it doubles. */
-const ASSEMBLY_START = 1024;
+/** The first piece; each next one is as large as all before it, up to the largest. */
+const FIRST_PIECE_BYTES = 1024;
+const PIECE_BYTES = 256 * 1024;
 
 export class ByteSource {
   /** The chunk being read, and the part of it not read yet. */
@@ -26,7 +28,11 @@ export class ByteSource {
   start = 0;
   stop = 0;
 
-  #held: Buffer = EMPTY;
+  /** Pieces that are full, the one being filled, and how much of that is. */
+  #full: Buffer[] = [];
+  #piece: Buffer = EMPTY;
+  #filled = 0;
+  /** Of all pieces. */
   #heldLength = 0;
   #skip = 0;
 
@@ -104,29 +110,56 @@ export class ByteSource {
   }
 
   #release(): void {
-    this.#held = EMPTY;
+    if (this.#full.length > 0) this.#full = [];
+    this.#piece = EMPTY;
+    this.#filled = 0;
     this.#heldLength = 0;
   }
 
-  /** Moves `count` unread bytes to the buffer under assembly, which never gets larger than `most`. */
+  /** Moves `count` unread bytes to the pieces, which are never larger than `most` together. */
   #hold(count: number, most: number): void {
-    const needed = this.#heldLength + count;
-    if (needed > this.#held.length) {
-      const doubled = Math.max(ASSEMBLY_START, this.#held.length * 2, needed);
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(doubled, most)));
-      this.#held.copy(grown, 0, 0, this.#heldLength);
-      this.#held = grown;
+    const end = this.at + count;
+    while (this.at < end) {
+      if (this.#filled === this.#piece.length) this.#addPiece(end - this.at, most);
+      const copied = Math.min(end - this.at, this.#piece.length - this.#filled);
+      this.chunk.copy(this.#piece, this.#filled, this.at, this.at + copied);
+      this.#filled += copied;
+      this.#heldLength += copied;
+      this.at += copied;
     }
-    this.chunk.copy(this.#held, this.#heldLength, this.at, this.at + count);
-    this.#heldLength = needed;
-    this.at += count;
+  }
+
+  #addPiece(needed: number, most: number): void {
+    if (this.#filled > 0) this.#full.push(this.#piece);
+    const wanted = Math.max(FIRST_PIECE_BYTES, needed, this.#heldLength);
+    this.#piece = Buffer.allocUnsafeSlow(Math.min(wanted, PIECE_BYTES, most - this.#heldLength));
+    this.#filled = 0;
+  }
+
+  /** All that is held, in one buffer. */
+  #together(): Buffer {
+    if (this.#full.length === 0) return this.#piece;
+    const whole = Buffer.allocUnsafeSlow(this.#heldLength);
+    let at = 0;
+    for (const piece of this.#full) at += piece.copy(whole, at);
+    this.#piece.copy(whole, at, 0, this.#filled);
+    return whole;
   }
 
   /** The unread byte number `index` of what is being put together, or of the chunk. -1 past its end. */
   peek(index: number): number {
-    if (index < this.#heldLength) return this.#held[index]!;
+    if (index < this.#heldLength) return this.#heldByte(index);
     const at = this.at + index - this.#heldLength;
     return at < this.end ? this.chunk[at]! : -1;
+  }
+
+  #heldByte(index: number): number {
+    let left = index;
+    for (const piece of this.#full) {
+      if (left < piece.length) return piece[left]!;
+      left -= piece.length;
+    }
+    return this.#piece[left]!;
   }
 
   /**
@@ -147,7 +180,7 @@ export class ByteSource {
         } else {
           this.#hold(count, length);
           this.at++;
-          this.#place(this.#held, 0, this.#heldLength);
+          this.#place(this.#together(), 0, this.#heldLength);
           this.#release();
         }
         return 1;
@@ -176,7 +209,7 @@ export class ByteSource {
       if (!this.more()) return false;
       this.#hold(Math.min(length - this.#heldLength, this.end - this.at), length);
     }
-    this.found = this.#held;
+    this.found = this.#together();
     this.start = 0;
     this.stop = length;
     this.#release();
