@@ -30,6 +30,7 @@ const { values: options } = parseArgs({
   options: {
     systems: { type: 'string', default: known.map(({ name }) => name).join(',') },
     sizes: { type: 'string', default: '100,1350,8192' },
+    services: { type: 'string', default: 'agreed,safe' },
     /** Own messages on their way per sender: every one is tried, the best counts. */
     windows: { type: 'string', default: '64,256,1024' },
     seconds: { type: 'string', default: '3' },
@@ -40,6 +41,11 @@ const { values: options } = parseArgs({
   },
 });
 const sizes = numbers(options.sizes);
+const services = options.services.split(',').map((name) => {
+  const service = (['agreed', 'safe'] as const).find((one) => one === name);
+  if (service === undefined) fail(`there is no service ${name}: agreed, safe`);
+  return service;
+});
 const windows = numbers(options.windows);
 const measureMs = Number(options.seconds) * 1000;
 const repetitions = Number(options.repetitions);
@@ -122,7 +128,7 @@ async function repeat(system: System, repetition: number, hosts: Hosts): Promise
   };
   try {
     for (const size of sizes) {
-      for (const service of system.services) {
+      for (const service of system.services.filter((one) => services.includes(one))) {
         let best = 0;
         for (const window of windows) {
           const measured = await one(service, 'throughput', { size, window, rate: 0, warmupMs, measureMs });
