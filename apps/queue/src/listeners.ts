@@ -76,9 +76,9 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
     const shared = secured
       ? undefined
       : withSharedInput(socket, (buffer, length) => connection.receiveLent(buffer, length));
-    const connection = new Connection(shared ?? socket, host(), client);
+    const direct = secured ? undefined : directOutput(shared ?? socket, () => connection.drained());
+    const connection = new Connection(shared ?? socket, host(), client, direct);
     if (shared === undefined) socket.resume();
-    if (!secured) connection.direct = directOutput(shared ?? socket, () => connection.drained());
     connections.add(connection);
     counters.currentConnections = connections.size;
   }

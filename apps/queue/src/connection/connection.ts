@@ -1,3 +1,4 @@
+// Past 500 lines: one state machine from bytes to replies, and whatever was taken out would have to reach into it.
 import type { Duplex } from 'node:stream';
 import {
   createRequestDecoder,
@@ -53,7 +54,7 @@ export class Connection implements Backlogged, Holder {
   readonly broker: Broker;
   readonly #socket: Duplex;
   /** Undefined where there is only the socket's own way. */
-  direct: DirectOutput | undefined;
+  readonly #direct: DirectOutput | undefined;
   #decoder: RequestDecoder;
   readonly #parcels: Parcel[] = [];
   /** Bytes of replies that are not in the socket yet. */
@@ -84,9 +85,10 @@ export class Connection implements Backlogged, Holder {
   /** Not less than what the socket takes before it says that it is full: only after that it says when it is not. */
   readonly #replyBytesMax: number;
 
-  constructor(socket: Duplex, host: Host, client: Client) {
+  constructor(socket: Duplex, host: Host, client: Client, direct?: DirectOutput) {
     this.#client = client;
     this.#socket = socket;
+    this.#direct = direct;
     this.host = host;
     this.broker = host.broker;
     const { access } = host;
@@ -165,7 +167,7 @@ export class Connection implements Backlogged, Holder {
 
   /** The client reads slower than it is written to. */
   get repliesPileUp(): boolean {
-    const waitingBytes = this.#socket.writableLength + (this.direct?.waitingBytes ?? 0);
+    const waitingBytes = this.#socket.writableLength + (this.#direct?.waitingBytes ?? 0);
     return this.out.bytes + this.#parcelBytes + waitingBytes >= this.#replyBytesMax;
   }
 
@@ -473,10 +475,10 @@ export class Connection implements Backlogged, Holder {
 
   // hot: mostly it is one buffer, and the kernel takes it at once.
   #sendDirectly({ chunks, bytes }: Parcel): boolean {
-    if (chunks.length > 1 || this.direct?.write(chunks[0]!) !== true) return false;
+    if (chunks.length > 1 || this.#direct?.write(chunks[0]!) !== true) return false;
     this.#sent(bytes);
     // The kernel has all that was ever taken: nobody holds a buffer of `out`.
-    if (this.#parcelBytes === 0 && this.direct.waitingBytes === 0) this.out.reuse();
+    if (this.#parcelBytes === 0 && this.#direct.waitingBytes === 0) this.out.reuse();
     return true;
   }
 

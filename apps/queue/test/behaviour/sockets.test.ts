@@ -26,9 +26,10 @@ describe.each([
       const shared = isShared
         ? withSharedInput(accepted, (buffer, length) => connection.receiveLent(buffer, length))
         : undefined;
-      const connection = new Connection(shared ?? accepted, made.host, made.host.clients.enter('local', 0)!);
+      const direct = isDirect ? directOutput(shared ?? accepted, () => connection.drained()) : undefined;
+      const client = made.host.clients.enter('local', 0)!;
+      const connection = new Connection(shared ?? accepted, made.host, client, direct);
       if (shared === undefined) accepted.resume();
-      if (isDirect) connection.direct = directOutput(shared ?? accepted, () => connection.drained());
       expect(shared !== undefined).toBe(isShared);
     });
     await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
