@@ -70,6 +70,18 @@ describe('a mesh', () => {
     }
   });
 
+  test('asks newcomers to announce again soon while they can be joined with all, and only then', () => {
+    const mesh = createMesh(chance);
+    for (let number = 0; number < 17; number++) mesh.announce(host(number), 0);
+    const lacking = [...mesh.members()].filter(({ key }) => mesh.isLacking(key));
+    expect(lacking.length).toBeGreaterThan(0);
+    for (const member of lacking) mesh.announce(member, 2_000);
+    for (const { size } of edges(mesh).values()) expect(size).toBe(16);
+    expect([...mesh.members()].some(({ key }) => mesh.isLacking(key))).toBe(false);
+    for (let number = 17; number < 40; number++) mesh.announce(host(number), 3_000);
+    expect([...mesh.members()].some(({ key }) => mesh.isLacking(key))).toBe(false);
+  });
+
   test('gives each of a thousand hosts some neighbours, and leaves nobody out', () => {
     const mesh = createMesh(chance);
     for (let number = 0; number < 2_000; number++) mesh.announce(host(number % 1_000), 0);

@@ -69,8 +69,9 @@ interface Connection {
   readonly uploads: Uploads;
   readonly allowance: Allowance;
   readonly window: Window;
-  readonly leastBytes: number;
   outstandingBytes: number;
+  /** How many of the pieces that came. */
+  havesTold: number;
   /** When it last sent a block, or was first asked for one after having answered all. */
   answeredAt: number;
   bytesReadThen: number;
@@ -79,10 +80,18 @@ interface Connection {
   bytesHeard: number;
 }
 
+/** What waits at a peer with a full line can't be asked of an idle one: little is, and more of who answers at once. */
+const QUICK_MS = 100;
+const SLOW_MS = 300;
 /** Watches silence and the endgame. */
 const TICK_MS = 100;
-/** Haves are gathered for so long: each write is a packet, and with 8 KiB pieces and 30 peers those cost the most. */
-const HAVES_EVERY_MS = 50;
+/**
+ * Haves are gathered, as each write is a packet, and go along with what is sent anyway. A piece that hardly anybody
+ * has is what others wait for: it is told soon.
+ */
+const RARE_COPIES = 2;
+const RARE_HAVES_WITHIN_MS = 20;
+const HAVES_WITHIN_MS = 200;
 /** Keep-alives come every minute. */
 const SILENT_MS = 150_000;
 /** In the extended handshake (BEP 10): tell me of every piece. */
@@ -107,7 +116,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
     ? createReveal({
         pieceCount,
         pieceBytes,
-        // What it has a peer says every 50 ms: so much in that time is what a fast disk takes.
+        // What it has a peer says after 20 ms: so much in that time is more than a disk takes.
         windowBytesMax: 16 * SWARM_LIMITS.pipelineBytes,
         random: Math.random,
       })
@@ -121,12 +130,15 @@ export function createExchange(options: ExchangeOptions): Exchange {
     read: (piece, into) => store.read(piece, into),
   });
   const connections = new Set<Connection>();
+  const audiences = new Map<Audience, Connection>();
   const fillings = new Map<number, Filling<Connection>>();
   const evidence = createEvidence<Connection>();
   const senders = new Set<string>();
   const bans = createBans();
-  let haves: number[] = [];
+  /** Pieces in the order in which they came; each connection was told of them up to its own place. */
+  const haves: number[] = [];
   let havesTimer: NodeJS.Timeout | undefined;
+  let havesDueAt = 0;
   let fetchedBytes = 0;
   let sentBefore = 0;
   let progressAt = now();
@@ -146,8 +158,13 @@ export function createExchange(options: ExchangeOptions): Exchange {
     }
   };
 
+  const fillAll = (): void => {
+    for (const connection of connections) fill(connection);
+  };
+
   const ask = (connection: Connection, request: Request): void => {
     const { piece, offset, length } = request;
+    tellHavesTo(connection);
     connection.wire.request(piece, offset, length, (error, bytes) => {
       connection.outstandingBytes -= length;
       if (closed) return;
@@ -232,18 +249,28 @@ export function createExchange(options: ExchangeOptions): Exchange {
 
   const tellAll = (piece: number): void => {
     haves.push(piece);
-    havesTimer ??= setTimeout(sendHaves, HAVES_EVERY_MS);
+    const isRare = picker.availability(piece) <= RARE_COPIES;
+    const dueAt = now() + (isRare ? RARE_HAVES_WITHIN_MS : HAVES_WITHIN_MS);
+    if (havesTimer !== undefined && havesDueAt <= dueAt) return;
+    clearTimeout(havesTimer);
+    havesDueAt = dueAt;
+    havesTimer = setTimeout(tellHaves, dueAt - now());
   };
 
-  const sendHaves = (): void => {
+  const tellHaves = (): void => {
+    clearTimeout(havesTimer);
     havesTimer = undefined;
-    const pieces = haves;
-    haves = [];
-    for (const connection of connections) {
-      // Who has a piece need not know who else has it, unless it counts copies: an origin that super-seeds.
-      const { wire, source } = connection;
-      const counts = wire.peerExtendedHandshake[COUNTS_COPIES] === 1;
-      for (const piece of pieces) if (counts || !source.has(piece)) wire.have(piece);
+    for (const connection of connections) tellHavesTo(connection);
+  };
+
+  const tellHavesTo = (connection: Connection): void => {
+    // Who has a piece need not know who else has it, unless it counts copies: an origin that super-seeds.
+    const { wire, source } = connection;
+    if (connection.havesTold === haves.length) return;
+    const counts = wire.peerExtendedHandshake[COUNTS_COPIES] === 1;
+    for (; connection.havesTold < haves.length; connection.havesTold++) {
+      const piece = haves[connection.havesTold]!;
+      if (counts || !source.has(piece)) wire.have(piece);
     }
   };
 
@@ -257,13 +284,13 @@ export function createExchange(options: ExchangeOptions): Exchange {
     const { wire, source } = connection;
     if (picker.missing > 0 && !wire.amInterested && picker.wants(source)) wire.interested();
     fill(connection);
-    tell(connection);
+    tell();
   };
 
-  /** Super-seeding: the next pieces for one peer. */
-  const tell = (connection: Connection): void => {
-    if (reveal === undefined || reveal.ended || connection.audience === undefined) return;
-    for (const piece of reveal.next(connection.audience, now())) connection.wire.have(piece);
+  /** Super-seeding: the next pieces for those whose turn it is. */
+  const tell = (): void => {
+    if (reveal === undefined || reveal.ended) return;
+    for (const { audience, piece } of reveal.next(now())) audiences.get(audience)?.wire.have(piece);
   };
 
   const endSuperSeeding = (): void => {
@@ -275,18 +302,16 @@ export function createExchange(options: ExchangeOptions): Exchange {
     }
   };
 
-  const fillAll = (): void => {
-    for (const connection of connections) fill(connection);
-  };
-
   const importPieces = (connection: Connection): void => {
     for (let piece = 0; piece < pieceCount; piece++)
       if (connection.wire.peerPieces.get(piece)) gained(connection, piece);
     afterGain(connection);
   };
 
-  const greet = ({ wire, audience }: Connection): void => {
+  const greet = (connection: Connection): void => {
+    const { wire, audience } = connection;
     if (wire.destroyed) return;
+    connection.havesTold = haves.length;
     const count = here.reduce((sum, one) => sum + one, 0);
     if (audience !== undefined && wire.hasFast) wire.haveNone();
     else if (audience !== undefined) wire.bitfield(new Uint8Array(Math.ceil(pieceCount / 8)));
@@ -326,7 +351,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
     }
     if (reveal !== undefined && !reveal.ended) {
       if (reveal.endIfDone(at)) endSuperSeeding();
-      else for (const connection of connections) tell(connection);
+      else tell();
     }
   }, TICK_MS);
 
@@ -395,7 +420,6 @@ export function createExchange(options: ExchangeOptions): Exchange {
         return;
       }
       const blockBytes = isOwnPeer(wire) ? OWN_BLOCK_BYTES : UNIT_BYTES;
-      const leastBytes = 2 * Math.min(blockBytes, pieceBytes(0));
       const allowance = limitMessages(wire, pieceCount, () => ban(connection));
       const connection: Connection = {
         wire,
@@ -406,12 +430,20 @@ export function createExchange(options: ExchangeOptions): Exchange {
           cache,
           blocks,
           pieceBytes: (piece) => (here[piece] === 1 ? pieceBytes(piece) : undefined),
-          onSent: (bytes) => allowance.earn(bytes),
+          onSent: (bytes) => {
+            allowance.earn(bytes);
+            tellHavesTo(connection);
+          },
           onUnreadable: (piece) => lose(piece),
         }),
-        window: createWindow(leastBytes, SWARM_LIMITS.pipelineBytes),
-        leastBytes,
+        window: createWindow({
+          leastBytes: UNIT_BYTES,
+          mostBytes: SWARM_LIMITS.pipelineBytes,
+          quickMs: QUICK_MS,
+          slowMs: SLOW_MS,
+        }),
         outstandingBytes: 0,
+        havesTold: haves.length,
         answeredAt: now(),
         bytesReadThen: 0,
         snubbed: false,
@@ -419,6 +451,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
         bytesHeard: 0,
       };
       connections.add(connection);
+      if (connection.audience !== undefined) audiences.set(connection.audience, connection);
       wire.extendedHandshake.reqq = SWARM_LIMITS.requestsPerPeer;
       if (superSeed) wire.extendedHandshake[COUNTS_COPIES] = 1;
       wire.on('bitfield', () => importPieces(connection));
@@ -470,6 +503,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
     here[piece] = 0;
     cache.delete(piece);
     picker.broken(piece);
+    tellHaves();
     for (const { wire } of connections) wire.lt_donthave.donthave(piece);
     fillAll();
   }
@@ -479,7 +513,10 @@ export function createExchange(options: ExchangeOptions): Exchange {
     sentBefore += connection.uploads.sentBytes;
     connection.uploads.close();
     picker.leave(connection.source);
-    if (connection.audience !== undefined) reveal?.leave(connection.audience);
+    if (connection.audience !== undefined) {
+      reveal?.leave(connection.audience);
+      audiences.delete(connection.audience);
+    }
     fillAll();
   }
 }

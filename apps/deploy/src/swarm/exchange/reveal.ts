@@ -1,4 +1,4 @@
-import { createWindow, type Window } from './window.ts';
+import { createWindow } from './window.ts';
 
 /**
  * Super-seeding (BEP 16): an origin that has everything says that it has nothing, and tells each peer of a few pieces
@@ -13,21 +13,35 @@ export interface Reveal {
   leave(audience: Audience): void;
   /** A peer has a piece now, whoever sent it. */
   gained(audience: Audience, piece: number, now: number): void;
-  /** Pieces to tell a peer of. */
-  next(audience: Audience, now: number): number[];
+  /** Whom to tell of which piece. */
+  next(now: number): Telling[];
   /** Whether it is time to end it; asked now and then. After that all is told to everybody. */
   endIfDone(now: number): boolean;
 }
 
+export interface Telling {
+  readonly audience: Audience;
+  readonly piece: number;
+}
+
 /** A peer as super-seeding sees it. */
 export interface Audience {
-  /** When it was told of each piece that it doesn't have yet. */
+  /** When it was told of each piece that it doesn't have yet; the earliest first. */
   readonly told: Map<number, number>;
   readonly has: Uint8Array;
   readonly knows: Uint8Array;
-  readonly window: Window;
+  toldAt: number;
+  /** Pieces that it had been told of. */
+  fetched: number;
 }
 
+/** From telling until it is there and said, a piece passes four queues of 50 ms on full lines, and half of that is others'. */
+const QUICK_MS = 600;
+const SLOW_MS = 1_200;
+/** Who hasn't fetched a piece for so long is slow: others don't wait for it. */
+const LATE_MS = 3_000;
+/** Pieces, before any was fetched. */
+const TOLD_AT_FIRST = 3;
 /** One peer that is alone for so long gets everything: there is nobody to share with. */
 const ALONE_MS = 1_000;
 
@@ -46,6 +60,13 @@ export function createReveal(options: {
   let cursor = Math.floor(options.random() * pieceCount);
   let ended = false;
   let aloneSince: number | undefined;
+
+  const window = createWindow({
+    leastBytes: TOLD_AT_FIRST * pieceBytes(0),
+    mostBytes: Math.max(options.windowBytesMax, TOLD_AT_FIRST * pieceBytes(0)),
+    quickMs: QUICK_MS,
+    slowMs: SLOW_MS,
+  });
 
   const forget = (audience: Audience, piece: number): number | undefined => {
     const at = audience.told.get(piece);
@@ -70,6 +91,32 @@ export function createReveal(options: {
     return best;
   };
 
+  /** What is on its way to those who aren't slow. */
+  const openBytes = (now: number): number => {
+    let open = 0;
+    for (const { told } of audiences) {
+      for (const [piece, at] of told) if (now - at < LATE_MS) open += pieceBytes(piece);
+    }
+    return open;
+  };
+
+  /** Who doesn't take what it was told of keeps it from nobody. */
+  const mayHaveMore = ({ told, fetched }: Audience, now: number): boolean => {
+    const [first = now] = told.values();
+    return now - first < LATE_MS && told.size < TOLD_AT_FIRST + fetched;
+  };
+
+  /** Who has the least on its way, and of these who has waited for longest. */
+  const inTurn = (now: number, knowAll: ReadonlySet<Audience>): Audience | undefined => {
+    let best: Audience | undefined;
+    for (const one of audiences) {
+      if (knowAll.has(one) || !mayHaveMore(one, now)) continue;
+      const less = best === undefined ? -1 : one.told.size - best.told.size || one.toldAt - best.toldAt;
+      if (less < 0) best = one;
+    }
+    return best;
+  };
+
   return {
     get ended() {
       return ended;
@@ -82,7 +129,8 @@ export function createReveal(options: {
         told: new Map(),
         has: new Uint8Array(pieceCount),
         knows: new Uint8Array(pieceCount),
-        window: createWindow(3 * pieceBytes(0), Math.max(options.windowBytesMax, 3 * pieceBytes(0))),
+        toldAt: 0,
+        fetched: 0,
       };
       audiences.add(audience);
       return audience;
@@ -99,22 +147,29 @@ export function createReveal(options: {
       audience.has[piece] = 1;
       if (copies[piece]!++ === 0) withoutCopy--;
       const toldAt = forget(audience, piece);
-      if (toldAt !== undefined) audience.window.answered(now - toldAt, pieceBytes(piece));
+      if (toldAt === undefined) return;
+      audience.fetched++;
+      window.answered(now - toldAt, pieceBytes(piece));
     },
-    next(audience, now) {
-      const pieces: number[] = [];
-      let open = 0;
-      for (const piece of audience.told.keys()) open += pieceBytes(piece);
-      while (open < audience.window.bytes) {
+    next(now) {
+      const tellings: Telling[] = [];
+      const knowAll = new Set<Audience>();
+      let open = openBytes(now);
+      for (;;) {
+        const audience = inTurn(now, knowAll);
+        if (audience === undefined || (audience.told.size > 0 && open >= window.bytes)) return tellings;
         const piece = choose(audience);
-        if (piece === undefined) break;
+        if (piece === undefined) {
+          knowAll.add(audience);
+          continue;
+        }
         audience.knows[piece] = 1;
         audience.told.set(piece, now);
+        audience.toldAt = now;
         pending[piece]!++;
         open += pieceBytes(piece);
-        pieces.push(piece);
+        tellings.push({ audience, piece });
       }
-      return pieces;
     },
     endIfDone(now) {
       if (audiences.size === 1) aloneSince ??= now;

@@ -6,23 +6,32 @@ export interface Window {
   reset(): void;
 }
 
-/** Answers that are quicker wait for nobody: there is room for more. */
-const QUICK_MS = 300;
-/** Slower ones wait in a queue, where a piece can't be given to somebody else any more. */
-const SLOW_MS = 1_000;
+export interface WindowOptions {
+  readonly leastBytes: number;
+  readonly mostBytes: number;
+  /** Longer than the quickest answer so far: those below wait for nobody, and there is room for more. */
+  readonly quickMs: number;
+  /** Those above wait in a queue, where a piece can't be given to somebody else any more. */
+  readonly slowMs: number;
+}
 
-export function createWindow(leastBytes: number, mostBytes: number): Window {
+export function createWindow({ leastBytes, mostBytes, quickMs, slowMs }: WindowOptions): Window {
   let bytes = leastBytes;
+  /** What the way itself takes. */
+  let leastMs = Infinity;
   return {
     get bytes() {
       return bytes;
     },
     answered(waitedMs, answeredBytes) {
-      if (waitedMs < QUICK_MS) bytes = Math.min(mostBytes, bytes + answeredBytes);
-      else if (waitedMs > SLOW_MS) bytes = Math.max(leastBytes, bytes - answeredBytes / 2);
+      leastMs = Math.min(leastMs, waitedMs);
+      const queuedMs = waitedMs - leastMs;
+      if (queuedMs < quickMs) bytes = Math.min(mostBytes, bytes + answeredBytes);
+      else if (queuedMs > slowMs) bytes = Math.max(leastBytes, bytes - answeredBytes / 2);
     },
     reset() {
       bytes = leastBytes;
+      leastMs = Infinity;
     },
   };
 }

@@ -45,7 +45,7 @@ const GOODBYE_WITHIN_MS = 1_000;
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 8_000;
 /** What a foreign tracker may ask for is kept within these. */
-const INTERVAL_MIN_SECONDS = 5;
+const INTERVAL_MIN_SECONDS = 2;
 const INTERVAL_MAX_SECONDS = 300;
 /** After an answer that was kept back, before the next is asked for. */
 const ASK_AGAIN_MS = 500;

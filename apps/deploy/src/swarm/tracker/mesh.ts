@@ -2,7 +2,8 @@
  * Who is in a swarm, and who dials whom. All are joined with all up to FULL_MESH; in larger swarms each host has some
  * neighbours, chosen at random: the graph is connected with near certainty, and as fast as the full mesh. Only the one
  * that came later dials. How large a swarm becomes isn't known when its first members come, so a newcomer gets half of
- * its neighbours, those who come later bring the rest, and what is lacking then is dealt out at the next announcement.
+ * its neighbours, those who come later bring the rest, and what is lacking then is dealt out at the next announcement,
+ * for which it is asked soon: who isn't joined with an origin has nothing that its neighbours lack.
  * Pure.
  */
 export interface Mesh {
@@ -10,6 +11,8 @@ export interface Mesh {
   readonly complete: number;
   /** Takes in what a member says of itself, and returns whom it shall dial. */
   announce(member: Announced, now: number): Member[];
+  /** Whether more will be dealt out to a newcomer: it shall announce again soon. */
+  isLacking(key: string): boolean;
   leave(key: string): void;
   /** Drops those who haven't announced for so long. */
   expire(before: number): void;
@@ -134,6 +137,11 @@ export function createMesh(random: () => number): Mesh {
       members.set(one.key, one);
       deal(one, before === undefined);
       return [...one.dials].flatMap((key) => members.get(key) ?? []);
+    },
+    isLacking(key) {
+      const one = members.get(key);
+      if (one === undefined || one.complete || members.size > FULL_MESH) return false;
+      return one.neighbours.size < members.size - 1;
     },
     leave(key) {
       const one = members.get(key);

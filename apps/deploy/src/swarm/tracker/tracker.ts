@@ -58,6 +58,8 @@ const NAME_CHARACTERS_MAX = 255;
 /** How often peers announce: soon enough to notice a loss, and for 5,000 of them still fewer than 100 a second. */
 const INTERVAL_SECONDS_MIN = 10;
 const PEERS_PER_SECOND = 100;
+/** By then those that began together are all known. */
+const NEWCOMER_INTERVAL_SECONDS = 2;
 /** A peer that has missed three is gone. */
 const INTERVALS_UNTIL_GONE = 3;
 
@@ -251,7 +253,10 @@ function answer({ mesh }: Known, params: AnnounceParams): AnnounceReply {
   return {
     complete: mesh.complete,
     incomplete: mesh.size - mesh.complete,
-    interval: intervalSeconds(mesh),
+    interval:
+      params.event === 'started' && mesh.isLacking(params.addr)
+        ? NEWCOMER_INTERVAL_SECONDS
+        : intervalSeconds(mesh),
     peers: dials.slice(0, params.numwant).map(({ peerId, ip, port }) => ({ peerId, ip: seenFrom(ip), port })),
   };
 }
