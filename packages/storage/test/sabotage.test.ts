@@ -71,8 +71,7 @@ function withStreams(bend: (stream: Stream, property: string) => unknown): typeo
             return (...[head, body, start, end, moved]: Parameters<Stream['append']>) =>
               target.append(head, body, start, end, moved && { ...moved, stream: unwrap(moved.stream) });
           }
-          const value: unknown = Reflect.get(target, property, target);
-          return typeof value === 'function' ? value.bind(target) : value;
+          return ownOf(target, property);
         },
       });
       wrapped.set(stream, proxy);
@@ -84,10 +83,16 @@ function withStreams(bend: (stream: Stream, property: string) => unknown): typeo
           return new Map([...log.streams].map(([name, stream]) => [name, wrap(stream)]));
         if (property === 'createStream')
           return (...args: Parameters<Log['createStream']>) => wrap(log.createStream(...args));
-        return Reflect.get(target, property, target);
+        return ownOf(target, property);
       },
     });
   };
+}
+
+/** As if it were asked of the target itself: a method of a class finds its private fields nowhere else. */
+function ownOf(target: object, property: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, property, target);
+  return typeof value === 'function' ? value.bind(target) : value;
 }
 
 test('counter-test: the wrappers alone break nothing', { timeout: 60_000 }, async () => {
