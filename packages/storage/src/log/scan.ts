@@ -40,17 +40,20 @@ export async function scanFrames(
   let base = offset;
   let filled = 0;
   let lost = false;
+  /** Reads from `offset` on. */
+  const fill = async (wanted: number): Promise<void> => {
+    if (window.length < wanted) {
+      window = Buffer.allocUnsafeSlow(wanted);
+      view = viewOf(window);
+    }
+    base = offset;
+    filled = await file.read(window.subarray(0, wanted), base);
+  };
 
   while (offset + FRAME_HEADER <= size) {
     let at = offset - base;
     if (at + FRAME_HEADER > filled) {
-      const wanted = Math.min(WINDOW, size - offset);
-      if (window.length < wanted) {
-        window = Buffer.allocUnsafeSlow(wanted);
-        view = viewOf(window);
-      }
-      base = offset;
-      filled = await file.read(window.subarray(0, wanted), base);
+      await fill(Math.min(WINDOW, size - offset));
       at = 0;
       if (filled < FRAME_HEADER) break;
     }
@@ -58,13 +61,7 @@ export async function scanFrames(
     if (length > 0 && offset + FRAME_HEADER + length <= size) {
       const whole = FRAME_HEADER + length;
       if (at + whole > filled) {
-        const wanted = Math.min(Math.max(WINDOW, whole), size - offset);
-        if (window.length < wanted) {
-          window = Buffer.allocUnsafeSlow(wanted);
-          view = viewOf(window);
-        }
-        base = offset;
-        filled = await file.read(window.subarray(0, wanted), base);
+        await fill(Math.min(Math.max(WINDOW, whole), size - offset));
         at = 0;
       }
       if (whole <= filled - at && bodyIntact(view, at, length)) {

@@ -1,5 +1,4 @@
 /** Gives each full segment its footer, in the background and in slices. */
-
 import { crc32 } from 'node:zlib';
 import { DiskError, type DiskFile } from '../disk/disk.ts';
 import { viewOf } from '../format/bytes.ts';
