@@ -1,11 +1,11 @@
 import type { Entry, Log, Stream } from '@rookery/storage';
 import {
   addedAtOf,
-  decodeHead,
+  carriedBytes,
+  carriedOf,
   encodeHead,
   expiresAtOf,
   flagsOf,
-  isPlainHead,
   plainHeadBytes,
 } from './head.ts';
 import { translate, translateAsync, translated } from './log-errors.ts';
@@ -89,15 +89,12 @@ export class LogLane implements StoredLane {
   // hot:
   #readBack(entry: Entry): LogMessage {
     const { buffer, start } = entry;
-    if (!isPlainHead(buffer, start)) {
-      const { properties, bytes } = decodeHead(buffer, start);
-      const { flags, addedAt, expiresAt, carried } = properties;
-      return new LogMessage(this, entry, flags, addedAt, expiresAt, carried, bytes, 0);
-    }
     const flags = flagsOf(buffer, start);
     const addedAt = addedAtOf(buffer, start);
     const expiresAt = expiresAtOf(buffer, start);
-    return new LogMessage(this, entry, flags, addedAt, expiresAt, undefined, plainHeadBytes, 0);
+    const carried = carriedOf(buffer, start);
+    const headBytes = plainHeadBytes + (carried === undefined ? 0 : carriedBytes(carried));
+    return new LogMessage(this, entry, flags, addedAt, expiresAt, carried, headBytes, 0);
   }
 
   // hot:
