@@ -4,10 +4,11 @@
  * `chrt -r 10 npm exec -- node --conditions=@rookery/source bench/deploy/bare.ts [--hosts 40] [--size-mib 5]
  * [--rate-mbits 10] [--neighbours 10] [--block-kib 8]`.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type RunningProcess, waitFor } from '@rookery/testkit';
+import { waitFor } from '@rookery/testkit';
+import { cpuSeconds } from './measure.ts';
 import { createNetwork } from './network.ts';
 
 const { values: options } = parseArgs({
@@ -50,13 +51,3 @@ const ideal = (bytes * 8) / bitsPerSecond;
 console.log(
   `last ${seconds.toFixed(2)} s, ${(seconds / ideal).toFixed(2)} of the ideal; CPU ${each.toFixed(3)} s each`,
 );
-
-async function cpuSeconds(processes: readonly RunningProcess[]): Promise<number> {
-  let ticks = 0;
-  for (const { pid } of processes) {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    ticks += Number(fields[11]) + Number(fields[12]);
-  }
-  return ticks / 100;
-}

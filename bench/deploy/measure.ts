@@ -73,7 +73,7 @@ export async function measure(
  * User and system time of these processes so far, and of their children that have ended; the clock of proc_pid_stat(5)
  * ticks 100 times a second.
  */
-async function cpuSeconds(processes: readonly RunningProcess[]): Promise<number> {
+export async function cpuSeconds(processes: readonly RunningProcess[]): Promise<number> {
   let ticks = 0;
   for (const running of processes) {
     const stat = await readFile(`/proc/${running.pid}/stat`, 'utf8').catch(() => {
