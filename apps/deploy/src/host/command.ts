@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface CommandEnd {
@@ -17,6 +18,9 @@ const GRACE_MS = 3_000;
 /** What a daemon that a command has left behind may still hold open. */
 const OUTPUT_AFTER_EXIT_MS = 200;
 
+/** Waits for a line on descriptor 3, and becomes the command; whoever dies before it sends one has started nothing. */
+const GATE = 'read -r go <&3 || exit; exec sh -c "$0" 3<&-';
+
 /**
  * Runs `sh -c` in a process group of its own. When its time is over or the signal says so the whole group is ended;
  * what a command leaves running when it ends by itself is left alone.
@@ -28,16 +32,20 @@ export async function runCommand(
     readonly env: Readonly<Record<string, string>>;
     readonly timeoutMs: number;
     readonly signal: AbortSignal;
+    /** The command begins once this resolves, as the process that it names. */
     readonly onStart?: (pid: number) => Promise<void>;
   },
 ): Promise<CommandEnd> {
   options.signal.throwIfAborted();
-  const child = spawn('sh', ['-c', command], {
+  const child = spawn('sh', ['-c', GATE, command], {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
   });
+  const gate = child.stdio[3] as Writable | undefined;
+  // Who was ended before it began reads no more.
+  gate?.on('error', () => undefined);
   const output = keepEnd(child);
   const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
   const closed = once(child, 'close');
@@ -51,6 +59,7 @@ export async function runCommand(
   options.signal.addEventListener('abort', stop, { once: true });
   try {
     if (child.pid !== undefined) await options.onStart?.(child.pid);
+    gate?.end('\n');
     const [code, signal] = await ended;
     await Promise.race([closed, delay(OUTPUT_AFTER_EXIT_MS, undefined, { ref: false })]);
     return { code, signal, timedOut, output: output() };
@@ -59,6 +68,7 @@ export async function runCommand(
     options.signal.removeEventListener('abort', stop);
     child.stdout?.destroy();
     child.stderr?.destroy();
+    gate?.destroy();
   }
 }
 

@@ -106,15 +106,18 @@ export function environment(
 /** A hook that outlived its host's side: it must not go on beside what is done next. */
 export async function endOrphanedHook(layout: HostLayout): Promise<void> {
   const left = await readJson<ProcessIdentity>(layout.hook);
-  if (left === undefined) return;
+  if (left !== undefined) await endGroupOf(left);
+  // One that was never whole is of a hook that never began (or of a full disk).
+  await rm(layout.hook, { force: true });
+}
+
+async function endGroupOf(left: ProcessIdentity): Promise<void> {
   const leader = await identify(left.pid);
   // Another process has its number now only if the whole group is gone; then the number is not ours.
   const reused = leader.startedAt !== null && leader.startedAt !== 'zombie' && !(await isAlive(left));
-  if (leader.bootId === left.bootId && !reused) {
-    signalGroup(left.pid, 'SIGKILL');
-    await killForSure(left);
-  }
-  await rm(layout.hook, { force: true });
+  if (leader.bootId !== left.bootId || reused) return;
+  signalGroup(left.pid, 'SIGKILL');
+  await killForSure(left);
 }
 
 export function cancelledIf(signal: AbortSignal): void {

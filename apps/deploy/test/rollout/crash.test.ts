@@ -10,7 +10,7 @@ import { advanceJournal, beginJournal, type Journal, type SwitchPhase } from '..
 import { hostLayout } from '../../src/host/layout.ts';
 import { CHECK_DEFAULTS, HOOK_NAMES } from '../../src/host/settings.ts';
 import { refusal } from '../support.ts';
-import { createWorld, running, settingsOf, type TestRelease, testHost, type World } from './world.ts';
+import { createWorld, isGone, running, settingsOf, type TestRelease, testHost, type World } from './world.ts';
 
 let world: World;
 let one: TestRelease;
@@ -48,10 +48,7 @@ describe.concurrent('SIGKILL of the host’s side', () => {
         async () => Number(await readFile(join(root, 'hung'), 'utf8').catch(() => '')) || false,
         { what: `the hook ${hook} to hang` },
       );
-      // Its host's side must have noted it.
-      await waitFor(() => stat(join(root, '.rookery/hook.json')).catch(() => undefined), {
-        what: 'the note',
-      });
+      // A hook begins when its note is whole, so a kill at any moment of it finds the note.
       await host.kill();
       expect(await cut).toMatch(/^vanished: .*SIGKILL/);
       expect(await running(root)).toBe(hook === 'published' || hook === 'finishing' ? '2.0' : '1.0');
@@ -428,9 +425,3 @@ test('current is there at every moment, whatever happens', async () => {
   await watching;
   expect(looked).toBeGreaterThan(10);
 });
-
-/** A zombie whose parent hasn't looked yet is gone, too. */
-async function isGone(pid: number): Promise<boolean> {
-  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ') Z');
-  return status.slice(status.lastIndexOf(')')).startsWith(') Z');
-}

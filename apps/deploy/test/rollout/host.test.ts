@@ -2,8 +2,9 @@ import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'no
 import { join } from 'node:path';
 import { waitFor } from '@rookery/testkit';
 import { beforeAll, expect, test } from 'vitest';
+import { runCommand } from '../../src/host/command.ts';
 import { refusal } from '../support.ts';
-import { createWorld, running, settingsOf, type TestRelease, testHost, type World } from './world.ts';
+import { createWorld, isGone, running, settingsOf, type TestRelease, testHost, type World } from './world.ts';
 
 let world: World;
 let one: TestRelease;
@@ -219,6 +220,29 @@ test('a hook that hangs is killed with all that it has started, and what it keep
   const daemon = await pidIn('daemon');
   expect(isRunning(daemon)).toBe(true);
   process.kill(daemon, 'SIGKILL');
+});
+
+test('a hook begins only once it is noted: what ends before that has started nothing, and leaves nothing', async () => {
+  const root = world.newRoot();
+  await mkdir(join(root, '.rookery'), { recursive: true });
+  let pid = 0;
+  const noting = runCommand('touch began', {
+    cwd: root,
+    env: {},
+    timeoutMs: 60_000,
+    signal: new AbortController().signal,
+    onStart: async (started) => {
+      pid = started;
+      await writeFile(join(root, '.rookery/hook.json'), '');
+      throw new Error('killed while it noted the hook');
+    },
+  });
+  await expect(noting).rejects.toThrow('killed while it noted');
+  await waitFor(() => isGone(pid), { what: 'the hook to end' });
+  expect(await readdir(root)).toEqual(['.rookery']);
+  await using host = testHost(world, settingsOf(root));
+  await host.deploy(one);
+  expect(await readdir(join(root, '.rookery'))).not.toContain('hook.json');
 });
 
 test('a cancelled switch ends its hook and leaves the old release', async () => {

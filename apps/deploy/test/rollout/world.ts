@@ -180,3 +180,9 @@ export function testHost(
     [Symbol.asyncDispose]: leave,
   };
 }
+
+/** A zombie whose parent hasn't looked yet is gone, too. */
+export async function isGone(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ') Z');
+  return status.slice(status.lastIndexOf(')')).startsWith(') Z');
+}
