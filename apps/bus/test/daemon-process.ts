@@ -1,8 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type RunningProcess, startProcess, temporaryFolder, waitFor } from '@rookery/testkit';
-import { freeUdpPort } from './transport/sockets.ts';
+import { freeUdpPort, type RunningProcess, startProcess, temporaryFolder, waitFor } from '@rookery/testkit';
 
 export interface DaemonProcess extends AsyncDisposable {
   readonly name: string;

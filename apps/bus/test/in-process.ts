@@ -1,9 +1,8 @@
-import { temporaryFolder } from '@rookery/testkit';
+import { freeUdpPort, temporaryFolder } from '@rookery/testkit';
 import { afterEach } from 'vitest';
 import { BusDaemon } from '../src/server.ts';
 import type { DaemonSettings } from '../src/settings.ts';
 import { connectSpread, type SpreadClient, type SpreadOptions } from './spread-client.ts';
-import { freeUdpPort } from './transport/sockets.ts';
 import { connectWebSocket, type WebSocketClient, type WebSocketOptions } from './websocket-client.ts';
 
 export interface InProcess {

@@ -16,7 +16,7 @@ export type { Host, HostLoss } from './hosts/host.ts';
 export { createHosts, type Hosts, type HostsOptions } from './hosts/hosts.ts';
 export { type NetworkConditions, SimulatedNetwork } from './network.ts';
 export { installPacked, type PackedApp } from './packed.ts';
-export { freePort } from './ports.ts';
+export { freePort, freeUdpPort } from './ports.ts';
 export {
   killAtRandomMoment,
   type RunningProcess,

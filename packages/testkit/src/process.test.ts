@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { freePort } from './ports.ts';
+import { freePort, freeUdpPort } from './ports.ts';
 import { killAtRandomMoment, startProcess } from './process.ts';
 import { Random } from './random.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -47,13 +47,16 @@ test('waiting says what for, and what else it knows', async () => {
   expect(await waitFor(async () => 5, { what: 'five' })).toBe(5);
 });
 
-test('a free port can be listened on', async () => {
+test('a free port can be listened on, and is none that the system gives to others', async () => {
   const port = await freePort();
+  const dialled = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t').map(Number);
+  for (const one of [port, await freeUdpPort()]) expect(one < dialled[0]! || one > dialled[1]!).toBe(true);
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', resolve);
   });
+  expect(await freePort()).not.toBe(port);
   await new Promise((resolve) => server.close(resolve));
 });
 

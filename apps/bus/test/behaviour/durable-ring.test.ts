@@ -1,8 +1,7 @@
-import { freePort, type TemporaryFolder, temporaryFolder, waitFor } from '@rookery/testkit';
+import { freePort, freeUdpPort, type TemporaryFolder, temporaryFolder, waitFor } from '@rookery/testkit';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { connect, type Subscription } from '../../src/client/index.ts';
 import { BusDaemon } from '../../src/index.ts';
-import { freeUdpPort } from '../transport/sockets.ts';
 
 const NAMES = ['h1', 'h2', 'h3'];
 

@@ -1,8 +1,7 @@
-import { waitFor } from '@rookery/testkit';
+import { freeUdpPort, waitFor } from '@rookery/testkit';
 import { afterEach, expect, it, vi } from 'vitest';
 import { connect, type KeptMessage, type Subscription } from '../../src/client/index.ts';
 import { type DaemonProcess, startDaemon } from '../daemon-process.ts';
-import { freeUdpPort } from '../transport/sockets.ts';
 
 // Processes, beside other tests on two cores.
 vi.setConfig({ testTimeout: 120_000 });

@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLogger } from '@rookery/service';
-import { waitFor } from '@rookery/testkit';
+import { freeUdpPort, waitFor } from '@rookery/testkit';
 import { expect, it } from 'vitest';
 import { createRingEngine, type RingEngine, type RingTransport } from '../../src/engine/ring-engine.ts';
 import { createTransport, type Transport } from '../../src/transport/transport.ts';
-import { freeUdpPort } from '../transport/sockets.ts';
 import { compliance, type EngineUnderTest } from './compliance.ts';
 
 const MESSAGE_BYTES = 256 * 1024;
@@ -128,4 +127,4 @@ it('stores one number at a time, however slow the disk is and however far the nu
   await waitFor(together, { what: 'one ring', withinMs: 15_000 });
   await Promise.all(engines.map((engine) => engine.stop()));
   expect(most).toBe(1);
-}, 20_000);
+});

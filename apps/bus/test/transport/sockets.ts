@@ -3,15 +3,6 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A UDP port of the loopback that nobody has; it may be taken before it is used. */
-export async function freeUdpPort(): Promise<number> {
-  const socket = await bound('127.0.0.1', 0);
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
-}
-
 /** Whether a datagram to a group over the loopback comes back. */
 export async function hasMulticast(): Promise<boolean> {
   const group = '239.77.1.2';

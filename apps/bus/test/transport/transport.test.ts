@@ -1,10 +1,10 @@
 /** Transports on the real sockets of this machine. */
 import { ServiceError } from '@rookery/service';
-import { waitFor } from '@rookery/testkit';
+import { freeUdpPort, waitFor } from '@rookery/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTransport, type TransportOptions } from '../../src/transport/transport.ts';
 import { seed, startDaemon, stopAll, untilHeard, untilKnown } from './daemons.ts';
-import { freeUdpPort, hasIpv6, hasMulticast } from './sockets.ts';
+import { hasIpv6, hasMulticast } from './sockets.ts';
 
 afterEach(stopAll);
 
