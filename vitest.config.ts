@@ -3,10 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 const conditions = ['@rookery/source'];
 
-const project = (
-  root: string,
-  test: { testTimeout?: number; hookTimeout?: number; env?: Record<string, string> } = {},
-) => ({
+const project = (root: string, env: Record<string, string> = {}) => ({
   // Workspace sources run unbuilt; see the "exports" of each package.
   resolve: { conditions },
   ssr: { resolve: { conditions: [...conditions, 'node', 'import', 'default'] } },
@@ -16,11 +13,15 @@ const project = (
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     // Two suit the two cores of CI, since most wait for real processes; projects don't take it from the root.
     maxWorkers: 2,
-    ...test,
+    // Longer than each of the waits inside, which say what did not happen: on a machine that is busy with other tests a
+    // program alone takes seconds to start. A test with more to do says so itself.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
     env: {
       // Hundreds of programs are started from source: what Node has compiled once is half of what a start costs.
       NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/node-compile'),
-      ...test.env,
+      ...env,
     },
   },
 });
@@ -35,13 +36,8 @@ export default defineConfig({
       project('apps/queue'),
       project('apps/bus'),
       project('apps/deploy', {
-        // Trees of hundreds of files, on a disk that others use too.
-        testTimeout: 60_000,
-        hookTimeout: 60_000,
-        env: {
-          // Pushes of tests are not written down among the user's own.
-          ROOKERY_DEPLOY_HISTORY: 'none',
-        },
+        // Pushes of tests are not written down among the user's own.
+        ROOKERY_DEPLOY_HISTORY: 'none',
       }),
     ],
   },

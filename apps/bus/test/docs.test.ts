@@ -76,7 +76,7 @@ test('the ring that the page shows comes up as its commands stand, on other port
       (await runBus(status!.split(' ').slice(1), { env })).stdout.includes('operational, 2 daemons'),
     { what: 'a ring of two' },
   );
-}, 60_000);
+});
 
 /** Each port of the commands another one that is free; the first daemon's, which it has by default, in flags. */
 async function onFreePorts(commands: string): Promise<string> {
@@ -112,4 +112,4 @@ test('the README’s two commands and its program do what they say', async () =>
     { cwd: fileURLToPath(new URL('..', import.meta.url)) },
   );
   expect(stdout).toBe('1 in the group\n');
-}, 60_000);
+});

@@ -45,7 +45,7 @@ test('npm start runs the queue and the bus, and what it tells to try works', asy
   expect(started.stdout).toMatch(/queue listens on 127\.0\.0\.1:\d+/);
   started.kill('SIGTERM');
   expect(await started.waitForExit()).toEqual({ code: 0, signal: null });
-}, 60_000);
+});
 
 test('when one of the two can’t start, npm start stops the other and fails', async () => {
   const occupied = createServer();
@@ -58,4 +58,4 @@ test('when one of the two can’t start, npm start stops the other and fails', a
   expect(started.stderr).toMatch(/rookery-queue: .*the port is taken/);
   expect(started.stderr).toContain('Rookery’s queue has ended; stopping the rest');
   expect(started.stderr).not.toContain('bus has ended');
-}, 60_000);
+});

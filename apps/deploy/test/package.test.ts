@@ -19,7 +19,7 @@ const inApp = (name: string): string => packed.bin(name);
 beforeAll(async () => {
   packed = await installPacked('apps/deploy', ['@types/node@24']);
   app = packed.app;
-}, 180_000);
+}, 300_000);
 
 afterAll(() => packed.folder.remove());
 

@@ -12,9 +12,7 @@ import { connectText, type Received, type TextClient } from './text-client.ts';
 // that has read the first of two; a queue that was deleted.
 const fixture = fileURLToPath(new URL('./fixtures/folder-0.1/', import.meta.url));
 
-test('a folder of the release before opens with all that waited in it, and takes what is new', {
-  timeout: 30_000,
-}, async () => {
+test('a folder of the release before opens with all that waited in it, and takes what is new', async () => {
   await using folder = await temporaryFolder();
   const segments = join(folder.path, 'log', 'segments');
   await mkdir(segments, { recursive: true });

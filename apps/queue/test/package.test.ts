@@ -18,7 +18,7 @@ let app: string;
 beforeAll(async () => {
   packed = await installPacked('apps/queue', ['@types/node@24']);
   app = packed.app;
-}, 120_000);
+}, 300_000);
 
 afterAll(() => packed.folder.remove());
 
@@ -36,7 +36,7 @@ test('the packed queue runs with npx from an empty folder, keeps a message and s
   server.kill('SIGTERM');
   expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
   expect(server.stderr).toBe('');
-}, 30_000);
+});
 
 test('npx finds the command by its name', async () => {
   const { stdout } = await run('npx', ['--no-install', 'rookery-queue', '--version'], {
@@ -44,7 +44,7 @@ test('npx finds the command by its name', async () => {
     env: { ...process.env, PATH: `${join(app, 'node_modules/.bin')}:${process.env.PATH}` },
   });
   expect(stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/);
-}, 30_000);
+});
 
 test('a program imports the packed queue, with types', async () => {
   await writeFile(
@@ -82,7 +82,7 @@ console.log('stopped', code);
   );
   const { stdout } = await run(join(app, 'node_modules/.bin/node'), ['program.ts'], { cwd: app });
   expect(stdout).toBe('started\n2\nstopped 0\n');
-}, 60_000);
+});
 
 test('the packed client brings nothing of the server along', async () => {
   const dist = join(app, 'node_modules/@rookery/queue/dist');

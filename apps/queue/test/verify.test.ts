@@ -58,7 +58,7 @@ test('verify finds one flipped bit, which costs one message, told and set aside,
   expect(metrics).toMatch(/^rookery_queue_log_damaged_records_total 1$/m);
   expect(await readdir(join(folder.path, 'log', 'quarantine'))).toHaveLength(1);
   expect(await server.stop()).toBe(0);
-}, 30_000);
+});
 
 test('verify of a folder without a log says so and exits with 2', async () => {
   await using folder = await temporaryFolder();

@@ -17,4 +17,4 @@ test("the README's example runs", async () => {
     expect(stdout).toContain(`${first ? 1 : 2} two coffees`);
     expect(stdout).toContain('is on the device');
   }
-}, 30_000);
+});

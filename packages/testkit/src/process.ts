@@ -11,7 +11,7 @@ export interface StartOptions {
   readonly cwd?: string;
   /** What the output must match before `startProcess` returns; without it, it returns at once. */
   readonly readyPattern?: RegExp;
-  /** Default 15 s. */
+  /** Default 60 s. */
   readonly readyWithinMs?: number;
 }
 
@@ -33,7 +33,7 @@ export interface RunningProcess extends AsyncDisposable {
   readonly exit: ProcessExit | undefined;
   /** Sends a signal, default SIGTERM; does nothing when it has ended. */
   kill(signal?: NodeJS.Signals): void;
-  /** Resolves when the process has ended and all its output is here. Default within 15 s. */
+  /** Resolves when the process has ended and all its output is here. Default within 60 s. */
   waitForExit(withinMs?: number): Promise<ProcessExit>;
 }
 
@@ -44,7 +44,7 @@ export interface RunningProcess extends AsyncDisposable {
  * const port = Number(server.ready?.[1]);
  */
 export async function startProcess(options: StartOptions): Promise<RunningProcess> {
-  const { command, args = [], readyPattern, readyWithinMs = 15_000 } = options;
+  const { command, args = [], readyPattern, readyWithinMs = 60_000 } = options;
   const title = [command, ...args].join(' ');
   const child = spawn(command, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -131,7 +131,7 @@ class Running implements RunningProcess {
     if (this.exit === undefined) this.#child.kill(signal);
   }
 
-  waitForExit(withinMs = 15_000): Promise<ProcessExit> {
+  waitForExit(withinMs = 60_000): Promise<ProcessExit> {
     return waitFor(() => this.exit, {
       what: `"${this.#title}" to end`,
       withinMs,

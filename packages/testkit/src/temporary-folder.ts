@@ -14,8 +14,8 @@ export interface TemporaryFolder extends AsyncDisposable {
  */
 export async function temporaryFolder(prefix = 'rookery-test-'): Promise<TemporaryFolder> {
   const path = await mkdtemp(join(tmpdir(), prefix));
-  // A killed process' files may still be coming: try again.
+  // A killed process' children may still write, as a hook of a host does: try again, for 10 s in all.
   const remove = (): Promise<void> =>
-    rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+    rm(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   return { path, remove, [Symbol.asyncDispose]: remove };
 }

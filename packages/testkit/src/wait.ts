@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface WaitOptions {
   /** What is waited for, in words: it stands in the error. */
   readonly what: string;
-  /** Default 10 s. */
+  /** Default 30 s: enough for a program that starts on a machine which is busy with other tests. */
   readonly withinMs?: number;
   /** Default 10 ms. */
   readonly everyMs?: number;
@@ -16,7 +16,7 @@ export async function waitFor<T>(
   condition: () => T | false | undefined | Promise<T | false | undefined>,
   options: WaitOptions,
 ): Promise<T> {
-  const { what, withinMs = 10_000, everyMs = 10 } = options;
+  const { what, withinMs = 30_000, everyMs = 10 } = options;
   const deadline = performance.now() + withinMs;
   for (;;) {
     const answer = await condition();

@@ -1,9 +1,6 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { startInProcess } from '../in-process.ts';
 import type { SpreadClient } from '../spread-client.ts';
-
-// Real sockets, beside other tests on two cores.
-vi.setConfig({ testTimeout: 20_000 });
 
 async function nextView(client: SpreadClient) {
   const heard = await client.inbox.next();

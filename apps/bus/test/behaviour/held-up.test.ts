@@ -44,4 +44,4 @@ it('a client that reads what it sends itself, and slowly, is held up and never e
   }
   await sending;
   await client.close();
-}, 20_000);
+});

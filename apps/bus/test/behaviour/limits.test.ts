@@ -1,10 +1,7 @@
 import { Output, writeJoin, writeMulticast } from '@rookery/protocol/spread';
 import { waitFor } from '@rookery/testkit';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { startInProcess } from '../in-process.ts';
-
-// Real sockets, beside other tests on two cores.
-vi.setConfig({ testTimeout: 20_000 });
 
 it('a session is in no more groups than it may be, and is told; a leave makes room', async () => {
   const bus = await startInProcess({ maxGroupsPerSession: 2 });

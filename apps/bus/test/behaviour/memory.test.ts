@@ -35,7 +35,7 @@ it('twenty receivers that do not read cost their outboxes and no more, while 256
   // Half of twenty outboxes is shared, the rest is on its way to each; the sockets' own buffers come beside.
   expect(most / MIB).toBeLessThan(250);
   expect((await daemon.admin<{ sessions: unknown[] }>('/sessions')).sessions).toHaveLength(22);
-}, 60_000);
+});
 
 it('who asks without end and does not read the answers costs no memory', async () => {
   const daemon = await startDaemon();
@@ -59,4 +59,4 @@ it('who asks without end and does not read the answers costs no memory', async (
   rude.cut();
   pings.cut();
   member.cut();
-}, 30_000);
+});

@@ -1,9 +1,6 @@
 import { SERVICES } from '@rookery/protocol/websocket';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { startInProcess } from '../in-process.ts';
-
-// Real sockets, beside other tests on two cores.
-vi.setConfig({ testTimeout: 20_000 });
 
 it('a Spread client and a WebSocket client in one group see the same messages in one order', async () => {
   const bus = await startInProcess();

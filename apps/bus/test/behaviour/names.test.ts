@@ -1,10 +1,7 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { startInProcess } from '../in-process.ts';
 import { beginSpread } from '../spread-client.ts';
 import { openWebSocket } from '../websocket-client.ts';
-
-// Real sockets, beside other tests on two cores.
-vi.setConfig({ testTimeout: 20_000 });
 
 it('a name that is in use is refused on both wires, and free again after its session', async () => {
   const bus = await startInProcess();

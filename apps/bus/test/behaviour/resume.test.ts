@@ -1,10 +1,7 @@
 import { waitFor } from '@rookery/testkit';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { type InProcess, startInProcess } from '../in-process.ts';
 import { openWebSocket, type WebSocketClient } from '../websocket-client.ts';
-
-// Real sockets, beside other tests on two cores.
-vi.setConfig({ testTimeout: 20_000 });
 
 /** A new connection that asks for the session of an old one. */
 async function resume(

@@ -1,11 +1,8 @@
 import { waitFor } from '@rookery/testkit';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { errorLines, startDaemon, startRing } from '../daemon-process.ts';
 import { connectSpread } from '../spread-client.ts';
 import { connectWebSocket, openWebSocket } from '../websocket-client.ts';
-
-// Real sockets, beside other tests on two cores.
-vi.setConfig({ testTimeout: 20_000 });
 
 it('groups span daemons: one order, one view, private messages across', async () => {
   const [one, two] = await startRing(2);

@@ -1,13 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { waitFor } from '@rookery/testkit';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { SlowPolicy } from '../../src/session/outbox.ts';
 import { type InProcess, startInProcess, startInProcessRing } from '../in-process.ts';
 import type { SpreadClient } from '../spread-client.ts';
 import type { WebSocketClient } from '../websocket-client.ts';
-
-// Real sockets, beside other tests on two cores.
-vi.setConfig({ testTimeout: 20_000 });
 
 const OUTBOX_BYTES = 1024 * 1024;
 const MESSAGE_BYTES = 64 * 1024;
@@ -114,7 +111,7 @@ describe.each(['spread', 'websocket'])('a receiver on %s that stops reading', (w
     expect((await numbers(neighbour, COUNT + 1)).filter((n) => n >= 0)).toEqual(all);
     expect(there.daemon.parts.groups.isPressed('g')).toBe(false);
     expect(isHere(here, slow)).toBe(true);
-  }, 20_000);
+  });
 
   it('ends under slow when it takes nothing for slow_timeout_ms, and the senders go on', async () => {
     const bus = await startInProcess(withPolicy('slow', { slowTimeoutMs: 500 }));

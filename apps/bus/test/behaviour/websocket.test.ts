@@ -3,13 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { temporaryFolder } from '@rookery/testkit';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { startInProcess } from '../in-process.ts';
 import { connectWebSocket, openWebSocket, upgradeStatus } from '../websocket-client.ts';
-
-// Real sockets, beside other tests on two cores.
-vi.setConfig({ testTimeout: 20_000 });
 
 it('a person with a tool can take part in text, with no more than the types', async () => {
   const bus = await startInProcess();

@@ -1,8 +1,5 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { startInProcess } from '../in-process.ts';
-
-// Real sockets, beside other tests on two cores.
-vi.setConfig({ testTimeout: 20_000 });
 
 it('a window holds back what was not acknowledged, and nothing else', async () => {
   const bus = await startInProcess();

@@ -10,10 +10,10 @@ const tokens = 'first-token\n';
 
 beforeAll(async () => {
   daemon = await startDaemon();
-}, 60_000);
+});
 afterAll(async () => {
   expect(await daemon.stop()).toBe(0);
-}, 60_000);
+});
 
 const pub = (...args: string[]) => runBus(['pub', '--url', daemon.webSocketUrl, ...args]);
 
@@ -27,7 +27,7 @@ test('what pub is given comes out of sub, a line each, and sub ends after --coun
   expect(await sub.waitForExit()).toEqual({ code: 0, signal: null });
   expect(sub.stdout).toBe('hello world\nbye\n');
   expect(sub.stderr).toBe('');
-}, 60_000);
+});
 
 test('with --json each event is one object a line, bytes that are no text in base64', async () => {
   await using folder = await temporaryFolder();
@@ -53,7 +53,7 @@ test('with --json each event is one object a line, bytes that are no text in bas
       ...{ service: 'agreed', message_type: 0, key: null, base64: '/wAK' },
     },
   ]);
-}, 60_000);
+});
 
 test('--members tells who comes and goes; Ctrl-C leaves, and ends with 130', async () => {
   await using first = await startSub(daemon, 'room', '--members', '--name', 'first');
@@ -70,7 +70,7 @@ test('--members tells who comes and goes; Ctrl-C leaves, and ends with 130', asy
     { cause: 'join', changed: '#second#d1', members: ['#first#d1', '#second#d1'] },
     { cause: 'leave', changed: '#second#d1', members: ['#first#d1'] },
   ]);
-}, 60_000);
+});
 
 test('--lines publishes each line as it is, in order, and all of them', async () => {
   await using folder = await temporaryFolder();
@@ -94,7 +94,7 @@ test('--lines publishes each line as it is, in order, and all of them', async ()
   expect((await readFile(output)).equals(Buffer.concat([await readFile(input), Buffer.from('\n')]))).toBe(
     true,
   );
-}, 60_000);
+});
 
 test('what is called wrongly ends with 2, what fails with 1, each with one line that says what to do', async () => {
   const wrong = [
@@ -115,7 +115,7 @@ test('what is called wrongly ends with 2, what fails with 1, each with one line 
   const nobody = await runBus(['pub', '--url', 'ws://127.0.0.1:1', '-g', 'g', 'text']);
   expect(nobody).toMatchObject({ code: 1, stdout: '' });
   expect(nobody.stderr).toMatch(/^rookery-bus: ws:\/\/127\.0\.0\.1:1: .*Is a daemon running there\?.*\n$/);
-}, 60_000);
+});
 
 test('a daemon that wants a token takes the one of the environment, its file, or --token-file', async () => {
   await using folder = await temporaryFolder();
@@ -131,4 +131,4 @@ test('a daemon that wants a token takes the one of the environment, its file, or
   for (const env of environments) {
     expect(await runBus(['pub', ...url, '-g', 'g', 'text'], { env })).toMatchObject({ code: 0 });
   }
-}, 60_000);
+});

@@ -57,7 +57,7 @@ test('a pipe that nobody reads holds sub up, not its memory: what waits is at th
     if (!text.startsWith(`${index} `)) expect.fail(`${index}: ${text.slice(0, 20)}`);
   }
   expect(await sub.end()).toBe(130);
-}, 60_000);
+});
 
 test('Ctrl-C ends a sub whose pipe is full', async () => {
   await using daemon = await startDaemon();
@@ -67,7 +67,7 @@ test('Ctrl-C ends a sub whose pipe is full', async () => {
   await publish(bus, 'feed', 0, 5000);
   expect(await sub.end()).toBe(130);
   await untilMembers(daemon, 'feed', 0);
-}, 60_000);
+});
 
 test('what was dropped for a slow reader is told in its place', async () => {
   await using daemon = await startDaemon({
@@ -99,7 +99,7 @@ test('what was dropped for a slow reader is told in its place', async () => {
   }
   expect(dropped).toBeGreaterThan(10_000);
   expect(await sub.end()).toBe(130);
-}, 60_000);
+});
 
 test('a reader that goes away ends sub quietly', async () => {
   await using daemon = await startDaemon();
@@ -119,7 +119,7 @@ test('a reader that goes away ends sub quietly', async () => {
   expect(pipeline.stdout).toBe('hello\n');
   expect(pipeline.stderr).toBe('');
   await untilMembers(daemon, 'feed', 0);
-}, 60_000);
+});
 
 test('a daemon that dies and comes back is told as a loss, and the reading goes on', async () => {
   const flags = ['--ws', `127.0.0.1:${await freePort()}`];
@@ -133,4 +133,4 @@ test('a daemon that dies and comes back is told as a loss, and the reading goes 
   await waitFor(() => sub.stdout.includes('after'), { what: 'the message' });
   expect(jsonLines(sub.stdout).map(({ event }) => event)).toEqual(['ready', 'lost', 'message']);
   expect(sub.stderr).toMatch(/^\* the connection broke.*\n\* connected again\n$/);
-}, 60_000);
+});

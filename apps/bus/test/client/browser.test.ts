@@ -49,4 +49,4 @@ it('the client needs nothing that browsers don’t have', async () => {
     { cwd: fileURLToPath(new URL('../..', import.meta.url)) },
   );
   expect(stdout).toBe('#tab#d1 ü from a browser\n');
-}, 20_000);
+});

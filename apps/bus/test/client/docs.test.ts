@@ -35,7 +35,6 @@ test.each(examples.map((example, index) => [index + 1, example]))(
     const wanted = told.flatMap((line) => (line.startsWith('connecting') ? line.split(', ') : [line]));
     expect(stdout.trim().split('\n').sort()).toEqual(wanted.sort());
   },
-  20_000,
 );
 
 // ROOKERY_TEST_UPDATE_DOCS=1 writes the table anew.

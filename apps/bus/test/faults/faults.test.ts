@@ -17,7 +17,7 @@ describe.skipIf(!hostsAvailable()).each(WIRINGS)('three hosts, by %s', (wiring) 
     cluster = await startCluster(wiring);
     all = cluster.daemons;
     [one, two, three] = all;
-  }, 60_000);
+  });
   afterAll(() => cluster[Symbol.asyncDispose]());
 
   beforeEach(async ({ task }) => {

@@ -27,7 +27,7 @@ interface Figure {
   readonly calm: boolean;
 }
 
-describe.skipIf(!hostsAvailable())('three idle daemons', { timeout: 30_000 * REPETITIONS }, () => {
+describe.skipIf(!hostsAvailable())('three idle daemons', { timeout: 60_000 * REPETITIONS }, () => {
   let cluster: Cluster;
   let traffic: Traffic;
   const measured = new Map<string, Figure[]>();
@@ -42,7 +42,7 @@ describe.skipIf(!hostsAvailable())('three idle daemons', { timeout: 30_000 * REP
       actionsPerSecond: 0,
       clientsPerDaemon: 1,
     });
-  }, 60_000);
+  });
   afterAll(async () => {
     loop.disable();
     for (const [what, figures] of measured) {
@@ -51,7 +51,7 @@ describe.skipIf(!hostsAvailable())('three idle daemons', { timeout: 30_000 * REP
     console.log(`load average ${loadavg()[0]?.toFixed(1)}`);
     await traffic.close();
     await cluster[Symbol.asyncDispose]();
-  }, 30_000);
+  });
   afterEach(() => cluster.heal());
 
   function note(what: string, value: number, limit: number): void {

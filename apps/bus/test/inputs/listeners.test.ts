@@ -74,7 +74,7 @@ test('a TCP sender waits while the spool is full, and nothing is dropped', async
   socket.end(`${lines.join('\n')}\n`);
   expect(await feed.untilHeard(600)).toEqual(lines);
   expect(feed.tally.counts.dropped).toBe(0);
-}, 20_000);
+});
 
 test('a pipe is read whatever else happens: what a full spool can’t take is dropped, and told', async () => {
   await using feed = await startFeed();

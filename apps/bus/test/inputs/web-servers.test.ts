@@ -149,7 +149,7 @@ describeServer('nginx', whyNoNginx, () => {
       facility: 'local7',
       severity: 'info',
     });
-  }, 60_000);
+  });
 
   test('and over UDP', async () => {
     await using folder = await temporaryFolder('rookery-nginx-');
@@ -165,7 +165,7 @@ describeServer('nginx', whyNoNginx, () => {
     const log = `access_log syslog:server=${syslog.ready![1]},tag=nginx,nohostname combined;`;
     await using nginx = await startNginx(folder.path, log);
     await check('nginx, UDP', nginx, heard);
-  }, 60_000);
+  });
 
   test('and through deaths of the daemon, once', { timeout: 60_000 + KILLS * 30_000 }, async () => {
     await using folder = await temporaryFolder('rookery-nginx-');
@@ -197,7 +197,7 @@ describeServer('Apache', whyNoApache, () => {
     await using heard = await listen(daemon.webSocketUrl, 'web');
     await using apache = await startApache(folder.path, await customLog(folder.path, daemon.webSocketUrl));
     await check('Apache', apache, heard);
-  }, 60_000);
+  });
 
   test('and through deaths of the daemon, once', { timeout: 60_000 + KILLS * 30_000 }, async () => {
     await using folder = await temporaryFolder('rookery-apache-');

@@ -11,10 +11,10 @@ import { type DaemonProcess, startDaemon } from '../daemon-process.ts';
 let daemon: DaemonProcess;
 beforeAll(async () => {
   daemon = await startDaemon({ flags: ['--keep', 'kept'] });
-}, 60_000);
+});
 afterAll(async () => {
   expect(await daemon.stop()).toBe(0);
-}, 60_000);
+});
 
 test('record writes what comes to its groups, each to its own file, and finishes with what it has', async () => {
   await using folder = await temporaryFolder();
@@ -43,7 +43,7 @@ test('record writes what comes to its groups, each to its own file, and finishes
   );
   expect((await all('b')).split('\n')).toHaveLength(21);
   await bus.close();
-}, 60_000);
+});
 
 test('a second recorder of a group in one folder is stopped; it may begin when the first was killed', async () => {
   await using folder = await temporaryFolder();
@@ -62,7 +62,7 @@ test('a second recorder of a group in one folder is stopped; it may begin when t
   await using third = await start('kept');
   third.kill('SIGINT');
   expect(await third.waitForExit()).toMatchObject({ code: 130 });
-}, 60_000);
+});
 
 test('monitor tells a line a second where there is no terminal, and fits the screen where there is', async () => {
   await using watching = await startProcess({
@@ -76,4 +76,4 @@ test('monitor tells a line a second where there is no terminal, and fits the scr
   const drawn = frame('one\ntwo is long\nthree\n', new Date(0), { rows: 3, columns: 5 });
   expect(drawn.split('\r\n')).toHaveLength(3);
   expect(drawn).toContain('two i\x1b[K');
-}, 60_000);
+});

@@ -13,10 +13,10 @@ import { depth, startQueue, taken } from './queue-process.ts';
 let daemon: DaemonProcess;
 beforeAll(async () => {
   daemon = await startDaemon({ flags: ['--keep', 'kept.*'] });
-}, 60_000);
+});
 afterAll(async () => {
   expect(await daemon.stop()).toBe(0);
-}, 60_000);
+});
 
 // ROOKERY_TEST_KILLS=20 is the full size.
 const KILLS = Number(process.env.ROOKERY_TEST_KILLS ?? 2);
@@ -174,7 +174,7 @@ test('a queue that drops the connection before its answer has each message once,
   });
   again.close();
   expect(await taken(port, 'q')).toEqual(['one']);
-}, 60_000);
+});
 
 test('a queue without the meta commands is put to by set; one that is full is asked again', async () => {
   const got: string[] = [];

@@ -17,10 +17,10 @@ const LIFE_MS = 400;
 let daemon: DaemonProcess;
 beforeAll(async () => {
   daemon = await startDaemon({ flags: ['--keep', 'plain', '--keep', 'gzip'] });
-}, 60_000);
+});
 afterAll(async () => {
   expect(await daemon.stop()).toBe(0);
-}, 60_000);
+});
 
 /** What is recorded, in order, whatever the recorder was doing when it was killed. */
 async function recorded(folder: string, group: string): Promise<string> {

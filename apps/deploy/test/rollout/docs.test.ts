@@ -48,7 +48,7 @@ describe('the page’s chapters on hosts', () => {
     const pack = ['--app', 'shop', '--version', '1.4.2', '--key', 'release.key'];
     await tool('pack', 'dist', ...pack, '-o', 'shop-1.4.2.release');
     return () => folder.remove();
-  }, 60_000);
+  });
 
   async function tool(...args: string[]): Promise<readonly Readonly<Record<string, unknown>>[]> {
     const { stdout } = await promisify(execFile)(process.execPath, [program, ...args, '--json'], {

@@ -29,7 +29,7 @@ describe.runIf(sshdAvailable())('ssh', () => {
       await sshd[Symbol.asyncDispose]();
       await world[Symbol.asyncDispose]();
     };
-  }, 60_000);
+  });
 
   transportCompliance('ssh', () => sshd.transport);
 

@@ -36,7 +36,7 @@ beforeAll(async () => {
   infoHash = inspectRelease(await readFile(packed.release)).infoHash;
   tracker = await startTracker();
   origin = await startOrigin(packed, tracker.url);
-}, 60_000);
+});
 
 afterAll(async () => {
   await origin[Symbol.asyncDispose]();

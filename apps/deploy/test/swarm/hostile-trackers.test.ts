@@ -27,7 +27,7 @@ beforeAll(async () => {
   packed = await packTree(work.path, { bytes: 1_000_000 });
   tracker = await startTracker();
   origin = await startOrigin(packed, tracker.url);
-}, 60_000);
+});
 
 afterAll(async () => {
   await origin[Symbol.asyncDispose]();

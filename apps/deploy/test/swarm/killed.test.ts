@@ -33,7 +33,7 @@ beforeAll(async () => {
   packed = await packExisting(work.path, tree, 'shop');
   tracker = await startTracker();
   origin = await startOrigin(packed, tracker.url);
-}, 60_000);
+});
 
 afterAll(async () => {
   await origin[Symbol.asyncDispose]();

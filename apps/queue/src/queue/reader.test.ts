@@ -16,7 +16,6 @@ const message = (sequence: number, bytes = 1): Message => ({
   end: bytes,
   lane,
   carried: undefined,
-  handle: undefined,
 });
 
 function make(maxBytes = 100) {

@@ -19,7 +19,6 @@ const message = (sequence: number): Message => {
     end: bytes,
     lane,
     carried: undefined,
-    handle: undefined,
   };
 };
 

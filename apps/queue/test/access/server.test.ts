@@ -106,7 +106,7 @@ test('a changed file of users holds at once; a wrong one changes nothing; who is
   } finally {
     expect(await running.stop()).toBe(0);
   }
-}, 30_000);
+});
 
 test('a file of users that others may write or read is refused', async () => {
   token('worker', 'all:*');
@@ -154,7 +154,7 @@ test('beyond loopback it wants users and a certificate, or to be told in so many
   expect((await refused.waitForExit(30_000)).code).not.toBe(0);
   expect(refused.stderr).toContain('insecure_listen');
   await start({ host, insecureListen: true });
-}, 30_000);
+});
 
 test('over TLS: put and get, with the authority that signed, and not without; not over plain TCP', async () => {
   const { certificate, key } = await makeCertificate(folder.path);
@@ -271,7 +271,7 @@ test('the token command prints a token once, keeps its hash, and the other comma
     code: 1,
     stderr: expect.stringContaining('unauthenticated'),
   });
-}, 60_000);
+});
 
 test('a client told to come again comes again by itself, and loops go on', async () => {
   const address = await start();
@@ -296,4 +296,4 @@ test('a client told to come again comes again by itself, and loops go on', async
     (refusal: QueueError) => refusal,
   );
   expect(error).toMatchObject({ code: 'RATE_LIMITED', retryMs: expect.any(Number) });
-}, 30_000);
+});

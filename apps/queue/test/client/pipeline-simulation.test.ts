@@ -185,7 +185,7 @@ test('a call is carried out once unless it may be repeated, ends once, and nothi
   // Else the seeds would not try what they are for.
   expect(repeated).toBeGreaterThan(0);
   expect(lost).toBeGreaterThan(0);
-}, 60_000);
+});
 
 test('calls that are given up while no server is there leave nothing behind', async () => {
   const pipeline = new Pipeline<PipelineCall>(LIMITS);

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { LogIds } from '../../src/store/log-ids.ts';
-import { LogLane, ReturnCounter } from '../../src/store/log-lane.ts';
+import { LogLane, type LogMessage, ReturnCounter } from '../../src/store/log-lane.ts';
 import { LogQueue } from '../../src/store/log-queue.ts';
 import { Simulation } from './simulation.ts';
 
@@ -46,7 +46,7 @@ const sabotages: Record<string, () => { mockRestore(): void }> = {
   'acknowledges in memory only what it moves': () =>
     vi.spyOn(LogLane.prototype, 'moveFrom').mockImplementation(function (this: LogLane, message, properties) {
       const moved = this.append(properties, message.buffer, message.start, message.end);
-      (message.lane as LogLane).stream.acknowledge(message.handle as never);
+      (message.lane as LogLane).stream.acknowledge(message as LogMessage);
       return moved;
     }),
 };

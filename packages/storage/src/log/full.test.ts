@@ -67,4 +67,4 @@ test('a real file system that fills up is survived, and its room used again', as
   } finally {
     execFileSync('umount', [folder.path]);
   }
-}, 60_000);
+});

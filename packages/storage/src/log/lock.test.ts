@@ -33,4 +33,4 @@ test('a second process is refused, and let in when the first one has gone', asyn
   expect(third.stdout.trim()).toBe('opened');
   // That one was killed with the log open: the lock died with it.
   await (await openLog({ disk: nodeDisk, directory: folder.path, sync: 'always' })).close();
-}, 30_000);
+});

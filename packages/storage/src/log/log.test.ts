@@ -49,7 +49,7 @@ async function readAll(stream: Stream): Promise<Entry[]> {
   }
 }
 
-describe('a log', { timeout: 30_000 }, () => {
+describe('a log', () => {
   test('knows which sequences it has or had, also in sealed segments and after a restart', async () => {
     await using folder = await temporaryFolder();
     let log = await open(folder.path, SMALL);
