@@ -1,4 +1,4 @@
-import type { Entry, Log, Stream } from '@rookery/storage';
+import type { Log, MakeEntry, Place, Stream } from '@rookery/storage';
 import {
   addedAtOf,
   carriedBytes,
@@ -20,6 +20,9 @@ export class LogLane implements StoredLane {
   readonly #log: Log;
   readonly #ids: LogIds;
   readonly #returns: ReturnCounter;
+  // The log makes messages itself: an entry beside each would be as much to make, to keep and to look at once more.
+  readonly #appended: MakeEntry<LogMessage>;
+  readonly #readBack: MakeEntry<LogMessage>;
 
   constructor(log: Log, ids: LogIds, name: string, stream: Stream, returns: ReturnCounter) {
     this.name = name;
@@ -28,6 +31,10 @@ export class LogLane implements StoredLane {
     this.#log = log;
     this.#ids = ids;
     this.#returns = returns;
+    this.#appended = (sequence, buffer, start, end, part) =>
+      new LogMessage(this, sequence, buffer, start, end, part, log.position);
+    this.#readBack = (sequence, buffer, start, end, part) =>
+      new LogMessage(this, sequence, buffer, start, end, part, 0);
   }
 
   get lastSequence(): number {
@@ -48,12 +55,8 @@ export class LogLane implements StoredLane {
     const identity = carried?.identified
       ? this.#ids.keep(carried.id!, addedAt, this.name, this.stream.nextSequence)
       : undefined;
-    const head = encodeHead(properties);
     try {
-      const entry = this.stream.append(head, buffer, start, end);
-      const { flags, expiresAt } = properties;
-      const { position } = this.#log;
-      return new LogMessage(this, entry, flags, addedAt, expiresAt, carried, head.length, position);
+      return this.stream.append(encodeHead(properties), buffer, start, end, undefined, this.#appended);
     } catch (error) {
       if (identity !== undefined) this.#ids.undo(identity);
       throw translated(error);
@@ -62,45 +65,26 @@ export class LogLane implements StoredLane {
 
   moveFrom(message: Message, properties: MessageProperties): Message {
     const { lane, buffer, start, end } = message;
-    if (!(lane instanceof LogLane && lane.#log === this.#log)) {
+    if (!(message instanceof LogMessage && message.lane.#log === this.#log)) {
       const moved = this.append(properties, buffer, start, end);
       lane.acknowledge(message);
       return moved;
     }
-    const head = encodeHead(properties);
-    return translate(() => {
-      const moved = { stream: lane.stream, entry: message.handle as Entry };
-      const entry = this.stream.append(head, buffer, start, end, moved);
-      const { flags, addedAt, expiresAt, carried } = properties;
-      const { position } = this.#log;
-      return new LogMessage(this, entry, flags, addedAt, expiresAt, carried, head.length, position);
-    });
-  }
-
-  async read(afterSequence: number, maxMessages: number, maxBytes: number): Promise<LogMessage[]> {
-    const entries = await translateAsync(
-      this.stream.read(afterSequence, { maxEntries: maxMessages, maxBytes }),
+    const moved = { stream: message.lane.stream, entry: message };
+    return translate(() =>
+      this.stream.append(encodeHead(properties), buffer, start, end, moved, this.#appended),
     );
-    const messages = new Array<LogMessage>(entries.length);
-    for (let at = 0; at < entries.length; at += 1) messages[at] = this.#readBack(entries[at]!);
-    return messages;
   }
 
-  // hot:
-  #readBack(entry: Entry): LogMessage {
-    const { buffer, start } = entry;
-    const flags = flagsOf(buffer, start);
-    const addedAt = addedAtOf(buffer, start);
-    const expiresAt = expiresAtOf(buffer, start);
-    const carried = carriedOf(buffer, start);
-    const headBytes = plainHeadBytes + (carried === undefined ? 0 : carriedBytes(carried));
-    return new LogMessage(this, entry, flags, addedAt, expiresAt, carried, headBytes, 0);
+  read(afterSequence: number, maxMessages: number, maxBytes: number): Promise<LogMessage[]> {
+    const limit = { maxEntries: maxMessages, maxBytes };
+    return translateAsync(this.stream.read(afterSequence, limit, this.#readBack));
   }
 
   // hot:
   acknowledge(message: Message): void {
     try {
-      this.stream.acknowledge(message.handle as Entry);
+      this.stream.acknowledge(message as LogMessage);
     } catch (error) {
       throw translated(error);
     }
@@ -177,39 +161,51 @@ export class ReturnCounter {
   }
 }
 
-export class LogMessage implements Message {
+/**
+ * A message, and the log's entry for it. Its head stays among the log's bytes, just before the body, and is decoded when
+ * it is asked for: hardly ever twice.
+ */
+export class LogMessage implements Message, Place {
   readonly sequence: number;
-  readonly flags: number;
-  readonly addedAt: number;
-  readonly expiresAt: number;
   readonly position: number;
   readonly buffer: Buffer;
   readonly start: number;
   readonly end: number;
   readonly lane: LogLane;
   readonly carried: Carried | undefined;
-  readonly handle: Entry;
+  readonly size: number;
+  readonly part: unknown;
 
   constructor(
     lane: LogLane,
-    entry: Entry,
-    flags: number,
-    addedAt: number,
-    expiresAt: number,
-    carried: Carried | undefined,
-    headBytes: number,
+    sequence: number,
+    buffer: Buffer,
+    headStart: number,
+    end: number,
+    part: unknown,
     position: number,
   ) {
-    this.sequence = entry.sequence;
-    this.flags = flags;
-    this.addedAt = addedAt;
-    this.expiresAt = expiresAt;
+    const carried = carriedOf(buffer, headStart);
+    this.sequence = sequence;
     this.position = position;
-    this.buffer = entry.buffer;
-    this.start = entry.start + headBytes;
-    this.end = entry.end;
+    this.buffer = buffer;
+    this.start = headStart + plainHeadBytes + (carried === undefined ? 0 : carriedBytes(carried));
+    this.end = end;
     this.lane = lane;
     this.carried = carried;
-    this.handle = entry;
+    this.size = end - headStart;
+    this.part = part;
+  }
+
+  get flags(): number {
+    return flagsOf(this.buffer, this.end - this.size);
+  }
+
+  get addedAt(): number {
+    return addedAtOf(this.buffer, this.end - this.size);
+  }
+
+  get expiresAt(): number {
+    return expiresAtOf(this.buffer, this.end - this.size);
   }
 }

@@ -73,7 +73,6 @@ class MemoryLane implements StoredLane {
       end: body.length,
       lane: this,
       carried: properties.carried,
-      handle: undefined,
     };
     this.#messages.set(message.sequence, message);
     this.bodyBytes += bytesOf(message);

@@ -161,8 +161,6 @@ export interface Message extends MessageProperties {
   /** Where it is kept. */
   readonly lane: StoredLane;
   readonly carried: Carried | undefined;
-  /** The store's own handle. */
-  readonly handle: unknown;
 }
 
 /** Lanes are told apart above the sequences in a handle. */

@@ -6,8 +6,8 @@ import { CARRIED, CARRIED_FIELDS, putCarried } from '../format/records.ts';
 import { addPart, discount, discountAllBut, enter } from './accounting.ts';
 import { type Core, turn } from './core.ts';
 import { loadBlock } from './indexes.ts';
-import { blockFrom, lowerBound, type Plan } from './plan.ts';
-import { fetchPlan } from './reader.ts';
+import { blockFrom, lowerBound, Plan } from './plan.ts';
+import { fetchPlan, makeEntry } from './reader.ts';
 import type { Part, Segment } from './segment.ts';
 import type { LogStream } from './stream.ts';
 import type { Entry } from './types.ts';
@@ -60,14 +60,14 @@ async function carryPart(core: Core, stream: LogStream, part: Part, pace: Pace):
     // The index was damaged: the segment has other parts now, and is begun anew with them.
     if (index === undefined) return;
     const plan = planSlice(stream, part, index, from, sliceBytes(core));
-    const entries = plan.sequences.length === 0 ? [] : await fetchPlan(core, plan);
+    const entries = plan.count === 0 ? [] : await fetchPlan(core, plan, makeEntry);
     if (core.state !== 'open' || stream.removed) return;
     for (const entry of entries ?? []) {
       if (!stream.acknowledged.has(entry.sequence)) copy(core, stream, part, entry);
     }
-    part.carriedThrough = plan.sequences.at(-1) ?? block?.last ?? part.last;
-    for (const size of plan.sizes) pace.bytes += size;
-    pace.records += plan.sizes.length;
+    part.carriedThrough = plan.count > 0 ? plan.lastSequence : (block?.last ?? part.last);
+    pace.bytes += plan.payloadBytes;
+    pace.records += plan.count;
     if (pace.bytes < sliceBytes(core) && pace.records < SLICE_RECORDS) continue;
     pace.bytes = 0;
     pace.records = 0;
@@ -78,24 +78,19 @@ async function carryPart(core: Core, stream: LogStream, part: Part, pace: Pace):
 }
 
 function planSlice(stream: LogStream, part: Part, index: RecordIndex, from: number, maxBytes: number): Plan {
-  const plan: Plan = { parts: [], sequences: [], offsets: [], sizes: [] };
-  let bytes = 0;
+  const plan = new Plan();
   for (let at = lowerBound(index, from); at < index.count; at++) {
     const sequence = index.sequences[at]!;
     if (stream.acknowledged.has(sequence)) continue;
-    if (bytes >= maxBytes || plan.sequences.length >= SLICE_RECORDS) break;
-    plan.parts.push(part);
-    plan.sequences.push(sequence);
-    plan.offsets.push(index.offsets[at]!);
-    plan.sizes.push(index.sizes[at]!);
-    bytes += index.sizes[at]!;
+    if (plan.payloadBytes >= maxBytes || plan.count >= SLICE_RECORDS) break;
+    plan.add(part, index, at);
   }
   return plan;
 }
 
 function copy(core: Core, stream: LogStream, part: Part, entry: Entry): void {
   const { segment } = part;
-  const size = entry.end - entry.start;
+  const { size } = entry;
   const at = allot(core, FRAME_HEADER + CARRIED_FIELDS + size);
   const chunk = core.chunk!;
   const body = at + FRAME_HEADER;

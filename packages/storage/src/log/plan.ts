@@ -4,12 +4,42 @@ import type { BlockCache } from './block-cache.ts';
 import type { RangeSet } from './ranges.ts';
 import type { Part } from './segment.ts';
 
+/** Messages `[from, to)` of an index. */
+export interface Run {
+  readonly part: Part;
+  readonly index: RecordIndex;
+  readonly from: number;
+  to: number;
+}
+
 /** Messages to be read, in the order of their sequences. */
-export interface Plan {
-  readonly parts: Part[];
-  readonly sequences: number[];
-  readonly offsets: number[];
-  readonly sizes: number[];
+export class Plan {
+  readonly runs: Run[] = [];
+  count = 0;
+  payloadBytes = 0;
+  #last: Run | undefined;
+
+  // hot: what stands in one index in a row takes one object.
+  add(part: Part, index: RecordIndex, at: number): void {
+    if (this.#last?.index === index && this.#last.to === at) this.#last.to = at + 1;
+    else {
+      this.#last = { part, index, from: at, to: at + 1 };
+      this.runs.push(this.#last);
+    }
+    this.count++;
+    this.payloadBytes += index.sizes[at]!;
+  }
+
+  /** Of what it holds, if anything. */
+  get firstSequence(): number {
+    const first = this.runs[0]!;
+    return first.index.sequences[first.from]!;
+  }
+
+  get lastSequence(): number {
+    const last = this.#last!;
+    return last.index.sequences[last.to - 1]!;
+  }
 }
 
 /** An index that must be read before the plan can be made. */
@@ -32,9 +62,8 @@ export function planRead(
   maxEntries: number,
   maxBytes: number,
 ): Plan | Needed {
-  const plan: Plan = { parts: [], sequences: [], offsets: [], sizes: [] };
+  const plan = new Plan();
   const lanes = openLanes(parts, acknowledged.nextAbsent(afterSequence + 1));
-  let bytes = 0;
   while (lanes.length > 0) {
     const lane = lowest(lanes);
     const bound = lowestOther(lanes, lane);
@@ -43,7 +72,7 @@ export function planRead(
     const index = part.index ?? (block === undefined ? undefined : cache.get(block));
     if (index === undefined) {
       // What is planned already is worth returning; the next read will need the block.
-      if (block === undefined || plan.sequences.length > 0) return plan;
+      if (block === undefined || plan.count > 0) return plan;
       return { part, block };
     }
     let at = lowerBound(index, lane.next);
@@ -53,15 +82,9 @@ export function planRead(
       // Where another lane may begin with the same one this lane has it: no sequence is in two.
       if (sequence > bound) break;
       if (acknowledged.has(sequence)) continue;
-      const size = index.sizes[at]!;
-      if (plan.sequences.length > 0 && (bytes + size > maxBytes || plan.sequences.length >= maxEntries)) {
-        return plan;
-      }
-      bytes += size;
-      plan.parts.push(part);
-      plan.sequences.push(sequence);
-      plan.offsets.push(index.offsets[at]!);
-      plan.sizes.push(size);
+      const full = plan.payloadBytes + index.sizes[at]! > maxBytes || plan.count >= maxEntries;
+      if (full && plan.count > 0) return plan;
+      plan.add(part, index, at);
     }
     lane.next = at < length ? index.sequences[at]! : (block?.last ?? part.last) + 1;
     if (lane.next > part.last) lanes.splice(lanes.indexOf(lane), 1);

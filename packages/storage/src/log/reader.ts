@@ -7,10 +7,10 @@ import { message } from '../format/records.ts';
 import { type Core, refusal } from './core.ts';
 import { setAside } from './damage.ts';
 import { loadBlock } from './indexes.ts';
-import { type Plan, planRead } from './plan.ts';
-import { type Part, withFile } from './segment.ts';
+import { type Plan, planRead, type Run } from './plan.ts';
+import { type Segment, withFile } from './segment.ts';
 import type { LogStream } from './stream.ts';
-import type { Entry } from './types.ts';
+import type { Entry, MakeEntry, Place } from './types.ts';
 
 /** One trip to the disk reads so much at most, unless one record is larger. */
 const SPAN_BYTES: number = 256 * 1024;
@@ -19,13 +19,23 @@ const GAP_BYTES = 16 * 1024;
 /** Trips of one read under way at a time. */
 const SPANS = 8;
 
-export async function readEntries(
+export const makeEntry: MakeEntry<Entry> = (sequence, buffer, start, end, part) => ({
+  sequence,
+  buffer,
+  start,
+  end,
+  size: end - start,
+  part,
+});
+
+export async function readEntries<E extends Place>(
   core: Core,
   stream: LogStream,
   afterSequence: number,
   maxEntries: number,
   maxBytes: number,
-): Promise<Entry[]> {
+  make: MakeEntry<E>,
+): Promise<E[]> {
   // However small the cache is: what this read has loaded it keeps until it has made its plan.
   const pinned = new Map<BlockSummary, RecordIndex>();
   const lookup = { get: (block: BlockSummary) => pinned.get(block) ?? core.cache.get(block) };
@@ -39,20 +49,17 @@ export async function readEntries(
       continue;
     }
     pinned.clear();
-    if (plan.sequences.length === 0) return [];
-    const entries = await fetchPlan(core, plan);
+    if (plan.count === 0) return [];
+    const entries = await fetchPlan(core, plan, make);
     // A segment went away while others were read: what it held was carried, and has another place now.
     if (entries === undefined) continue;
     // While the disk worked some may have been consumed, or found damaged and set aside.
-    const live = isUntouched(stream, plan)
-      ? entries
-      : entries.filter((entry) => !stream.acknowledged.has(entry.sequence));
+    const { acknowledged } = stream;
+    const live = acknowledged.overlaps(plan.firstSequence, plan.lastSequence)
+      ? entries.filter((entry) => !acknowledged.has(entry.sequence))
+      : entries;
     if (live.length > 0 || stream.removed) return live;
   }
-}
-
-function isUntouched({ acknowledged }: LogStream, { sequences }: Plan): boolean {
-  return !acknowledged.overlaps(sequences[0]!, sequences[sequences.length - 1]!);
 }
 
 /** Whether a record of the sequence is, or was, in the log: by the indexes alone, its bytes are not looked at. */
@@ -70,7 +77,7 @@ export async function hasEntry(core: Core, stream: LogStream, sequence: number):
       1,
       Number.POSITIVE_INFINITY,
     );
-    if (!('block' in plan)) return plan.sequences[0] === sequence;
+    if (!('block' in plan)) return plan.count > 0 && plan.firstSequence === sequence;
     const index = await loadBlock(core, plan.part, plan.block);
     if (index !== undefined) pinned.set(plan.block, index);
   }
@@ -80,154 +87,186 @@ export async function hasEntry(core: Core, stream: LogStream, sequence: number):
  * The entries of a plan; damaged ones are set aside and left out. `undefined` if a segment of it was removed meanwhile.
  * @throws LogError `read-failed`
  */
-export async function fetchPlan(core: Core, plan: Plan): Promise<Entry[] | undefined> {
+export async function fetchPlan<E extends Place>(
+  core: Core,
+  plan: Plan,
+  make: MakeEntry<E>,
+): Promise<E[] | undefined> {
   const spans = cutSpans(plan);
   // In the places of the plan, those that were damaged left empty.
-  const entries = new Array<Entry | undefined>(plan.sequences.length);
+  const entries = new Array<E | undefined>(plan.count);
   let damaged = 0;
   for (let from = 0; from < spans.length; from += SPANS) {
-    const group = spans.slice(from, from + SPANS).map((span) => fetchSpan(core, plan, span, entries));
+    const group = spans.slice(from, from + SPANS).map((span) => fetchSpan(core, span, entries, make));
     for (const fetched of await Promise.all(group)) {
       if (fetched === undefined) return undefined;
       damaged += fetched.damaged;
     }
   }
-  return damaged === 0 ? (entries as Entry[]) : entries.filter((entry) => entry !== undefined);
+  return damaged === 0 ? (entries as E[]) : entries.filter((entry) => entry !== undefined);
 }
 
 /** What came of a span: `undefined` if its segment was removed meanwhile. */
 type Fetched = { readonly damaged: number } | undefined;
 const WHOLE: Fetched = { damaged: 0 };
 
-/** Messages `[from, to)` of a plan, read in one go. */
+/** What of a plan is read in one go: bytes `[start, end)` of a segment. */
 interface Span {
-  readonly from: number;
-  to: number;
+  readonly segment: Segment;
+  readonly runs: Run[];
+  /** Of its first message among those of the plan. */
+  readonly place: number;
+  readonly start: number;
+  end: number;
 }
 
 function cutSpans(plan: Plan): Span[] {
   const spans: Span[] = [];
   let span: Span | undefined;
-  let start = 0;
-  let end = 0;
-  let written = false;
-  for (let at = 0; at < plan.sequences.length; at++) {
-    const part = plan.parts[at]!;
-    const offset = plan.offsets[at]!;
-    const after = offset + part.overhead + plan.sizes[at]!;
-    const joins =
-      span !== undefined &&
-      plan.parts[span.from]!.segment === part.segment &&
-      // What is in a write buffer and what is in the file don't mix.
-      written === after <= part.segment.written &&
-      offset >= end &&
-      offset - end <= GAP_BYTES &&
-      after - start <= SPAN_BYTES;
-    if (joins) span!.to = at + 1;
-    else {
-      span = { from: at, to: at + 1 };
-      spans.push(span);
-      start = offset;
-      written = after <= part.segment.written;
+  let spanWritten = false;
+  let place = 0;
+  for (const { part, index, from, to } of plan.runs) {
+    const { segment, overhead } = part;
+    let run: Run | undefined;
+    for (let at = from; at < to; at++, place++) {
+      const start = index.offsets[at]!;
+      const end = start + overhead + index.sizes[at]!;
+      const written = end <= segment.written;
+      const joins =
+        span !== undefined &&
+        span.segment === segment &&
+        // What is in a write buffer and what is in the file don't mix.
+        spanWritten === written &&
+        start >= span.end &&
+        start - span.end <= GAP_BYTES &&
+        end - span.start <= SPAN_BYTES;
+      if (joins) span!.end = end;
+      else {
+        span = { segment, runs: [], place, start, end };
+        spans.push(span);
+        spanWritten = written;
+        run = undefined;
+      }
+      if (run !== undefined) run.to = at + 1;
+      else {
+        run = { part, index, from: at, to: at + 1 };
+        span!.runs.push(run);
+      }
     }
-    end = after;
   }
   return spans;
 }
 
-function fetchSpan(
+function fetchSpan<E extends Place>(
   core: Core,
-  plan: Plan,
   span: Span,
-  entries: (Entry | undefined)[],
+  entries: (E | undefined)[],
+  make: MakeEntry<E>,
 ): Fetched | Promise<Fetched> {
-  const { segment } = plan.parts[span.from]!;
-  const start = plan.offsets[span.from]!;
-  const last = span.to - 1;
-  const end = plan.offsets[last]! + plan.parts[last]!.overhead + plan.sizes[last]!;
-  if (end > segment.written) return fetchUnwritten(core, plan, span, entries);
-  return readSpan(core, plan, span, start, end, entries);
+  // Not as it was when the spans were cut: it may have been written while others were read.
+  const unwritten = span.end > span.segment.written;
+  return unwritten ? fetchUnwritten(core, span, entries, make) : readSpan(core, span, entries, make);
 }
 
-function fetchUnwritten(core: Core, plan: Plan, span: Span, entries: (Entry | undefined)[]): Fetched {
-  for (let at = span.from; at < span.to; at++) {
-    const part = plan.parts[at]!;
-    const offset = plan.offsets[at]!;
-    const chunk = core.chunks.find(
-      (candidate) =>
-        candidate.segment === part.segment &&
-        offset >= candidate.offset - (candidate.start - candidate.begin) &&
-        offset < candidate.offset + candidate.end - candidate.start,
-    );
-    if (chunk === undefined)
-      throw new LogError('read-failed', 'A record is neither written nor waiting to be.');
-    const frame = chunk.start + offset - chunk.offset;
-    entries[at] = entryAt(plan, at, part, chunk.buffer, frame);
+function fetchUnwritten<E extends Place>(
+  core: Core,
+  span: Span,
+  entries: (E | undefined)[],
+  make: MakeEntry<E>,
+): Fetched {
+  let { place } = span;
+  for (const { part, index, from, to } of span.runs) {
+    for (let at = from; at < to; at++, place++) {
+      const offset = index.offsets[at]!;
+      const chunk = core.chunks.find(
+        (candidate) =>
+          candidate.segment === part.segment &&
+          offset >= candidate.offset - (candidate.start - candidate.begin) &&
+          offset < candidate.offset + candidate.end - candidate.start,
+      );
+      if (chunk === undefined)
+        throw new LogError('read-failed', 'A record is neither written nor waiting to be.');
+      const start = chunk.start + offset - chunk.offset + part.overhead;
+      entries[place] = make(index.sequences[at]!, chunk.buffer, start, start + index.sizes[at]!, part);
+    }
   }
   return WHOLE;
 }
 
-async function readSpan(
+async function readSpan<E extends Place>(
   core: Core,
-  plan: Plan,
   span: Span,
-  start: number,
-  end: number,
-  entries: (Entry | undefined)[],
+  entries: (E | undefined)[],
+  make: MakeEntry<E>,
 ): Promise<Fetched> {
-  const { segment } = plan.parts[span.from]!;
+  const { segment, start } = span;
   if (segment.removed) return undefined;
-  const buffer = await readBytes(core, plan.parts[span.from]!, start, end);
-  const view = viewOf(buffer);
+  const bytes = await readBytes(core, segment, start, span.end);
+  let { place } = span;
   let damaged = 0;
-  for (let at = span.from; at < span.to; at++) {
-    const part = plan.parts[at]!;
-    const frame = plan.offsets[at]! - start;
-    if (intact(buffer, view, frame, plan, at)) {
-      entries[at] = entryAt(plan, at, part, buffer, frame);
-      continue;
-    }
-    // Once more from the disk: a bit that flipped on the way is none that flipped at rest.
-    const offset = plan.offsets[at]!;
-    if (segment.removed) return undefined;
-    const again = await readBytes(core, part, offset, offset + part.overhead + plan.sizes[at]!);
-    if (intact(again, viewOf(again), 0, plan, at)) entries[at] = entryAt(plan, at, part, again, 0);
-    else {
-      damaged += 1;
-      await setAside(core, segment, offset, again, part, plan.sequences[at]!, plan.sizes[at]!);
+  for (const run of span.runs) {
+    const { part, index, from, to } = run;
+    for (let at = from; at < to; at++, place++) {
+      const intact = takeIntact(bytes, start, run, at, entries, place, make);
+      place += intact - at;
+      at = intact;
+      if (at === to) break;
+      // Once more from the disk: a bit that flipped on the way is none that flipped at rest.
+      const offset = index.offsets[at]!;
+      if (segment.removed) return undefined;
+      const again = await readBytes(core, segment, offset, offset + part.overhead + index.sizes[at]!);
+      const one: Run = { part, index, from: at, to: at + 1 };
+      if (takeIntact(again, offset, one, at, entries, place, make) === at) {
+        damaged += 1;
+        await setAside(core, segment, offset, again, part, index.sequences[at]!, index.sizes[at]!);
+      }
     }
   }
   return damaged === 0 ? WHOLE : { damaged };
 }
 
 // hot: one CRC and one object per entry.
-function intact(buffer: Buffer, view: DataView, frame: number, plan: Plan, at: number): boolean {
-  const part = plan.parts[at]!;
-  const length = part.overhead - FRAME_HEADER + plan.sizes[at]!;
-  const body = frame + FRAME_HEADER;
-  return (
-    body + length <= buffer.length &&
-    frameLength(view, frame, part.segment.salt, plan.offsets[at]!) === length &&
-    buffer[body] === part.kind &&
-    message.streamOf(buffer, body) === part.stream &&
-    message.sequenceOf(buffer, body) === plan.sequences[at] &&
-    bodyIntact(view, frame, length)
-  );
-}
-
-function entryAt(plan: Plan, at: number, part: Part, buffer: Buffer, frame: number): Entry {
-  const start = frame + part.overhead;
-  return { sequence: plan.sequences[at]!, buffer, start, end: start + plan.sizes[at]!, part };
+/** Makes entries of the run's messages `from` and on, out of bytes that stand at `start`, up to the first that isn't intact. */
+function takeIntact<E extends Place>(
+  bytes: Buffer,
+  start: number,
+  { part, index, to }: Run,
+  from: number,
+  entries: (E | undefined)[],
+  place: number,
+  make: MakeEntry<E>,
+): number {
+  const { overhead, kind, stream } = part;
+  const { salt } = part.segment;
+  const { sequences, offsets, sizes } = index;
+  const view = viewOf(bytes);
+  for (let at = from; at < to; at++) {
+    const offset = offsets[at]!;
+    const frame = offset - start;
+    const body = frame + FRAME_HEADER;
+    const end = frame + overhead + sizes[at]!;
+    const sequence = sequences[at]!;
+    const intact =
+      end <= bytes.length &&
+      frameLength(view, frame, salt, offset) === end - body &&
+      bytes[body] === kind &&
+      message.streamOf(bytes, body) === stream &&
+      message.sequenceOf(bytes, body) === sequence &&
+      bodyIntact(view, frame, end - body);
+    if (!intact) return at;
+    entries[place + at - from] = make(sequence, bytes, frame + overhead, end, part);
+  }
+  return to;
 }
 
 /** Bytes past the end of the file are missing from what is returned. */
-async function readBytes(core: Core, part: Part, start: number, end: number): Promise<Buffer> {
+async function readBytes(core: Core, segment: Segment, start: number, end: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(end - start);
   try {
-    const filled = await withFile(core, part.segment, (file) => file.read(buffer, start));
+    const filled = await withFile(core, segment, (file) => file.read(buffer, start));
     return buffer.subarray(0, filled);
   } catch (error) {
-    throw new LogError('read-failed', `Segment ${part.segment.number} could not be read.`, {
+    throw new LogError('read-failed', `Segment ${segment.number} could not be read.`, {
       cause: error,
     });
   }

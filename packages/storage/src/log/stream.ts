@@ -15,9 +15,9 @@ import {
 import { addPart, currentPart, discount, discountAllBut, discountRange, enter } from './accounting.ts';
 import { type Core, refusal } from './core.ts';
 import { RangeSet } from './ranges.ts';
-import { hasEntry, readEntries } from './reader.ts';
+import { hasEntry, makeEntry, readEntries } from './reader.ts';
 import type { Part, Segment } from './segment.ts';
-import type { Entry, Stream } from './types.ts';
+import type { Entry, MakeEntry, Place, Stream } from './types.ts';
 import { allot, finishFrame, schedule, writeRecord } from './writer.ts';
 
 const NO_RANGES: RangeSet = new RangeSet();
@@ -57,13 +57,14 @@ export class LogStream implements Stream {
   }
 
   // hot: one copy of the body, one CRC, one object; figures in docs/internals/storage.md.
-  append(
+  append<E extends Place = Entry>(
     head: Uint8Array,
     body: Uint8Array,
     bodyStart: number,
     bodyEnd: number,
-    moved?: { readonly stream: Stream; readonly entry: Entry },
-  ): Entry {
+    moved?: { readonly stream: Stream; readonly entry: Place },
+    make: MakeEntry<E> = makeEntry as MakeEntry<Place> as MakeEntry<E>,
+  ): E {
     const { core } = this;
     const size = head.length + bodyEnd - bodyStart;
     if (core.appendsRefused || this.removed || size > core.limits.maxPayloadBytes) this.#refuse(size);
@@ -91,7 +92,7 @@ export class LogStream implements Stream {
     core.counters.appendedRecords++;
     // The MOVED record itself tells of this acknowledgement: no other does.
     if (moved !== undefined) (moved.stream as LogStream).#settleMoved(moved.entry);
-    return { sequence, buffer, start, end: start + size, part };
+    return make(sequence, buffer, start, start + size, part);
   }
 
   #part(moved: boolean): Part {
@@ -109,11 +110,12 @@ export class LogStream implements Stream {
     else if (part.kind === MOVED) this.#movedPart = part;
   }
 
-  read(
+  read<E extends Place = Entry>(
     afterSequence: number,
     limit: { readonly maxEntries: number; readonly maxBytes: number },
-  ): Promise<Entry[]> {
-    return readEntries(this.core, this, afterSequence, limit.maxEntries, limit.maxBytes);
+    make: MakeEntry<E> = makeEntry as MakeEntry<Place> as MakeEntry<E>,
+  ): Promise<E[]> {
+    return readEntries(this.core, this, afterSequence, limit.maxEntries, limit.maxBytes, make);
   }
 
   has(sequence: number): Promise<boolean> {
@@ -121,7 +123,7 @@ export class LogStream implements Stream {
   }
 
   // hot: in order, this is a handful of additions.
-  acknowledge(entry: Entry): void {
+  acknowledge(entry: Place): void {
     if (this.core.changesRefused) throw refusal(this.core);
     if (!this.settle(entry)) return;
     this.untold.add(entry.sequence);
@@ -129,9 +131,9 @@ export class LogStream implements Stream {
   }
 
   /** Counts an entry as consumed; false if it was before. */
-  settle(entry: Entry): boolean {
+  settle(entry: Place): boolean {
     if (this.removed || !this.acknowledged.add(entry.sequence)) return false;
-    discount(this.core, this, currentPart(entry.part as Part, entry.sequence), entry.end - entry.start);
+    discount(this.core, this, currentPart(entry.part as Part, entry.sequence), entry.size);
     return true;
   }
 
@@ -143,7 +145,7 @@ export class LogStream implements Stream {
     this.#mark();
   }
 
-  #settleMoved(entry: Entry): void {
+  #settleMoved(entry: Place): void {
     if (!this.settle(entry)) return;
     const { active } = this.core;
     // A snapshot must not tell of it: it could survive a power loss that takes the record which holds the message.

@@ -51,18 +51,36 @@ export type LogEvent =
   /** A write or a sync failed: nothing more is committed; the owner ends the process. */
   | { readonly type: 'failed'; readonly error: Error };
 
-/**
- * One record where it lies in memory: the payload is `buffer[start, end)`. The bytes are shared with the log:
- * read them, never write them. Keep the entry to acknowledge it.
- */
-export interface Entry {
+/** One record, as the log knows it: keep it to acknowledge it. */
+export interface Place {
   readonly sequence: number;
-  readonly buffer: Buffer;
-  readonly start: number;
-  readonly end: number;
+  /** Bytes of the payload. */
+  readonly size: number;
   /** Opaque to all but the log: which part of which segment holds it. */
   readonly part: unknown;
 }
+
+/**
+ * One record where it lies in memory: the payload is `buffer[start, end)`. The bytes are shared with the log:
+ * read them, never write them.
+ */
+export interface Entry extends Place {
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Makes what stands for a record whose payload is `buffer[start, end)`: an owner that has objects of its own for its
+ * messages gives one that makes those, and they take the place of entries. Its `size` is `end - start`.
+ */
+export type MakeEntry<E extends Place> = (
+  sequence: number,
+  buffer: Buffer,
+  start: number,
+  end: number,
+  part: unknown,
+) => E;
 
 export interface Stream {
   readonly id: number;
@@ -80,23 +98,25 @@ export interface Stream {
    * With `moved`, the same record acknowledges an entry of another stream: both happen or neither.
    * @throws LogError `log-full`, `log-busy`, `log-failed`, `log-closed`, `payload-too-large`, `stream-removed`
    */
-  append(
+  append<E extends Place = Entry>(
     head: Uint8Array,
     body: Uint8Array,
     bodyStart: number,
     bodyEnd: number,
-    moved?: { readonly stream: Stream; readonly entry: Entry },
-  ): Entry;
+    moved?: { readonly stream: Stream; readonly entry: Place },
+    make?: MakeEntry<E>,
+  ): E;
 
   /**
    * Entries with a sequence above `afterSequence` that are not acknowledged, in order; at least one if there is one
    * (also when it is larger than `maxBytes`), otherwise an empty list. A damaged record is set aside, told and skipped.
    * @throws LogError `read-failed`
    */
-  read(
+  read<E extends Place = Entry>(
     afterSequence: number,
     limit: { readonly maxEntries: number; readonly maxBytes: number },
-  ): Promise<Entry[]>;
+    make?: MakeEntry<E>,
+  ): Promise<E[]>;
 
   /**
    * Whether an entry of this sequence was ever appended and not lost again: it is there or was acknowledged.
@@ -105,7 +125,7 @@ export interface Stream {
   has(sequence: number): Promise<boolean>;
 
   /** Marks an entry of this stream as consumed; recorded with the next batch. A second time is nothing. @throws LogError `log-full`, `log-failed`, `log-closed` */
-  acknowledge(entry: Entry): void;
+  acknowledge(entry: Place): void;
   /** Marks all up to the sequence, of whatever was appended so far, as consumed. */
   acknowledgeThrough(sequence: number): void;
   /** Marks `first` to `last`, of whatever was appended so far, as consumed. */
