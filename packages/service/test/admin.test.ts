@@ -426,14 +426,18 @@ describe('metrics', () => {
 
 describe('a stop', () => {
   it('lets a request finish and keeps no idle connection', async () => {
+    const asked = Promise.withResolvers<void>();
     const release = Promise.withResolvers<void>();
     const { admin, ask } = await serve({}, (admin) => {
-      admin.route('GET', '/slow', () => release.promise.then(() => 'done'));
+      admin.route('GET', '/slow', () => {
+        asked.resolve();
+        return release.promise.then(() => 'done');
+      });
     });
     const idle = connect(admin.address!.port, '127.0.0.1');
     idle.write('GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n');
     const slow = ask('/slow');
-    await sleep(50);
+    await asked.promise;
     const stopped = admin.stop();
     release.resolve();
     expect(await slow).toMatchObject({ json: 'done', headers: { connection: 'close' } });
@@ -442,11 +446,15 @@ describe('a stop', () => {
   });
 
   it('cuts a request that outlives the deadline', async () => {
+    const asked = Promise.withResolvers<void>();
     const { admin, ask } = await serve({}, (admin) => {
-      admin.route('GET', '/slow', () => new Promise(() => undefined));
+      admin.route('GET', '/slow', () => {
+        asked.resolve();
+        return new Promise(() => undefined);
+      });
     });
     const slow = ask('/slow').catch((error: Error) => error);
-    await sleep(50);
+    await asked.promise;
     await admin.stop({ remainingMs: () => 100, signal: new AbortController().signal });
     expect(await slow).toBeInstanceOf(Error);
   });

@@ -109,12 +109,13 @@ describe('a stop', () => {
   ] as const)(
     'by %s that hangs ends at the deadline with %i, and still stops the other parts',
     async (reason, code) => {
-      const { lifecycle, events, add } = server(200);
+      // A part of it is kept for the log, which needs more than its 20 ms on a busy machine.
+      const { lifecycle, events, add } = server(1000);
       add('log', { stop: () => sleep(20) });
       add('listener', { stop: hang });
       const result = await stopped(lifecycle, reason);
       expect(result.code).toBe(code);
-      expect(result.seconds).toBeLessThan(1);
+      expect(result.seconds).toBeLessThan(5);
       expect(events).toContain('log stopped');
     },
   );

@@ -91,7 +91,7 @@ describe('a reader of the log', () => {
     const flushed = new Promise<void>((resolve) => writer.flush(resolve));
     expect(got()).toBe('');
     read(11);
-    await vi.waitFor(() => expect(got()).toBe('line 0\nline'));
+    await vi.waitFor(() => expect(got()).toBe('line 0\nline'), { timeout: 10_000 });
     read(1000);
     await flushed;
     expect(got().split('\n')).toHaveLength(11);
@@ -101,7 +101,7 @@ describe('a reader of the log', () => {
     const { writer, read, got } = pipe(14);
     for (let n = 0; n < 10; n++) writer.write(`line ${n}\n`);
     read(1000);
-    await vi.waitFor(() => expect(got()).toContain('line 1\n{'));
+    await vi.waitFor(() => expect(got()).toContain('line 1\n{'), { timeout: 10_000 });
     expect(JSON.parse(got().split('\n')[2]!)).toMatchObject({
       level: 'warn',
       dropped: 8,

@@ -64,7 +64,7 @@ function run(argv: readonly string[] = [], environment: Record<string, string> =
 
 describe('a server process', () => {
   it('drains at SIGTERM, saying not ready meanwhile, and exits 0 with its last line written', async () => {
-    const { child, lines, ready, said, exit } = run(['--drain-ms', '400ms']);
+    const { child, lines, ready, said, exit } = run(['--drain-ms', '2s']);
     const url = await ready();
     child.kill('SIGTERM');
     await said('stopping');
@@ -89,10 +89,11 @@ describe('a server process', () => {
   });
 
   it('ends at once at a second signal, but not at one Ctrl-C that comes twice', async () => {
-    const { child, ready, lines, exit } = run(['--drain-ms', '1m']);
+    const { child, ready, said, lines, exit } = run(['--drain-ms', '1m']);
     await ready();
     child.kill('SIGINT');
-    await sleep(50);
+    // Both at once would be one.
+    await said('stopping');
     child.kill('SIGINT');
     await sleep(600);
     expect(child.exitCode).toBeNull();
@@ -109,7 +110,7 @@ describe('a server process', () => {
   });
 
   it('answers probes while it recovers, and a signal then stops it', async () => {
-    const { child, said, exit } = run(['--recovery-ms', '300ms']);
+    const { child, said, exit } = run(['--recovery-ms', '2s']);
     const { url } = await said('admin listening');
     const answer = await fetch(`${String(url)}/readyz`);
     expect([answer.status, (await answer.json()) as unknown]).toMatchObject([503, { reason: 'recovering' }]);
