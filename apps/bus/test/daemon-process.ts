@@ -117,10 +117,15 @@ export function startDaemonAgain(webSocketPort: number, data: string, keep: stri
   });
 }
 
-/** Daemons of one ring, each of which sees all. */
+/** A test machine that is busy is no dead daemon: one that gets no processor for 280 ms would be. */
+export const PATIENT: readonly string[] = ['--token-loss-ms', '2000', '--consensus-ms', '500'];
+/** So long it takes these until one that was killed is out of their view. */
+export const PATIENT_MS = 2500;
+
+/** Daemons of one ring, each of which sees all; patient ones, unless they are given flags. */
 export async function startRing(
   count: number,
-  options: Omit<DaemonProcessOptions, 'ring' | 'name'> = {},
+  { flags = PATIENT, ...options }: Omit<DaemonProcessOptions, 'ring' | 'name'> = {},
 ): Promise<DaemonProcess[]> {
   const ports: number[] = [];
   while (ports.length < count) {
@@ -129,7 +134,7 @@ export async function startRing(
   }
   const daemons = await Promise.all(
     ports.map((port, index) =>
-      startDaemon({ ...options, name: `d${index + 1}`, ring: { port, peers: ports } }),
+      startDaemon({ ...options, flags, name: `d${index + 1}`, ring: { port, peers: ports } }),
     ),
   );
   await Promise.all(daemons.map((daemon) => untilRingOf(daemon, count)));

@@ -1,13 +1,11 @@
 import { freeUdpPort, waitFor } from '@rookery/testkit';
 import { afterEach, expect, it, vi } from 'vitest';
 import { connect, type KeptMessage, type Subscription } from '../../src/client/index.ts';
-import { type DaemonProcess, startDaemon } from '../daemon-process.ts';
+import { type DaemonProcess, PATIENT, startDaemon } from '../daemon-process.ts';
 
 // Processes, beside other tests on two cores.
 vi.setConfig({ testTimeout: 120_000 });
 
-// A test machine that is busy is no dead daemon.
-const PATIENT = ['--token-loss-ms', '1500'];
 const KEEPER = [...PATIENT, '--keep', 'log'];
 const VIEWS = '[durable.view]\nlast_value = true\n';
 const daemons: DaemonProcess[] = [];

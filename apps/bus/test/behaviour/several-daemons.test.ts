@@ -1,6 +1,6 @@
 import { waitFor } from '@rookery/testkit';
 import { expect, it } from 'vitest';
-import { errorLines, startDaemon, startRing } from '../daemon-process.ts';
+import { errorLines, PATIENT_MS, startDaemon, startRing } from '../daemon-process.ts';
 import { connectSpread } from '../spread-client.ts';
 import { connectWebSocket, openWebSocket } from '../websocket-client.ts';
 
@@ -42,7 +42,7 @@ it('a daemon that is killed is a transition and a view by the network, with the 
   await three!.kill();
   expect(await spread.inbox.next()).toMatchObject({ kind: 'transition', group: 'g' });
   const view = await spread.inbox.next();
-  expect(performance.now() - began).toBeLessThan(2000);
+  expect(performance.now() - began).toBeLessThan(PATIENT_MS + 2000);
   if (view.kind !== 'membership') throw new Error(`no view: ${view.kind}`);
   expect(view).toMatchObject({ cause: 'network', group: 'g', sets: [view.members], mine: 0 });
   expect([...view.members].sort()).toEqual(['#sp#d1', '#web#d2']);
@@ -68,7 +68,7 @@ it('two halves that meet are one view by the network, with a set for each half',
   await a.inbox.next();
   // Stopped for longer than the ring waits, and then on again.
   two!.process.kill('SIGSTOP');
-  await a.inbox.until((heard) => heard.kind === 'membership' && heard.members.length === 1, 5000);
+  await a.inbox.until((heard) => heard.kind === 'membership' && heard.members.length === 1);
   two!.process.kill('SIGCONT');
   const [merged] = (
     await a.inbox.until((heard) => heard.kind === 'membership' && heard.members.length === 2)
@@ -111,7 +111,8 @@ it('SIGTERM tells the clients, lets the others know, and ends with 0', async () 
     views.filter(({ kind }) => kind !== 'confirmed').map((said) => said.kind === 'view' && said.cause),
   ).toEqual(['disconnect', 'disconnect']);
   expect(await stopped).toBe(0);
-  expect(performance.now() - began).toBeLessThan(4000);
+  // Long before the stop would be forced.
+  expect(performance.now() - began).toBeLessThan(15_000);
   expect(errorLines(two!)).toEqual([]);
   watcher.cut();
 });
@@ -124,7 +125,8 @@ it('a parked session ends with its daemon', async () => {
   web.cut();
   const began = performance.now();
   expect(await daemon.stop()).toBe(0);
-  expect(performance.now() - began).toBeLessThan(4000);
+  // Long before the stop would be forced.
+  expect(performance.now() - began).toBeLessThan(15_000);
 });
 
 it('clients come over the unix socket too', async () => {

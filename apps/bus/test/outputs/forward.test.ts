@@ -7,7 +7,7 @@ import { connect } from '../../src/client/index.ts';
 import { type ForwardedMessage, forward } from '../../src/forward/forward.ts';
 import { openQueueLink } from '../../src/forward/queue-link.ts';
 import { busCommand, untilMembers } from '../cli/bus-command.ts';
-import { type DaemonProcess, startDaemon, startRing } from '../daemon-process.ts';
+import { type DaemonProcess, PATIENT, startDaemon, startRing } from '../daemon-process.ts';
 import { depth, startQueue, taken } from './queue-process.ts';
 
 let daemon: DaemonProcess;
@@ -97,7 +97,7 @@ test('what one keeper’s forwarder has put into the queue, another keeper’s d
   await using folder = await temporaryFolder();
   await using queue = await startQueue(folder.path);
   const port = Number(queue.ready![1]);
-  const [first, second] = (await startRing(2, { flags: ['--keep', 'kept'] })) as [
+  const [first, second] = (await startRing(2, { flags: [...PATIENT, '--keep', 'kept'] })) as [
     DaemonProcess,
     DaemonProcess,
   ];
