@@ -5,7 +5,7 @@ import { connect } from '../../src/client/index.ts';
 import { startInProcess } from '../in-process.ts';
 
 const MIB = 1024 * 1024;
-const withSlow = { groups: { g: { slowPolicy: 'slow' } }, slowTimeoutMs: 1500 } as const;
+const withSlow = { groups: { g: { slowPolicy: 'slow' } }, slowTimeoutMs: 5000 } as const;
 
 it('who is held up by itself gets its acknowledgements past a small request and a large one', async () => {
   const bus = await startInProcess({ ...withSlow, outboxBytes: 16 * MIB });

@@ -114,7 +114,8 @@ describe.each(['spread', 'websocket'])('a receiver on %s that stops reading', (w
   });
 
   it('ends under slow when it takes nothing for slow_timeout_ms, and the senders go on', async () => {
-    const bus = await startInProcess(withPolicy('slow', { slowTimeoutMs: 500 }));
+    // Longer than a busy machine stops this process, in which who reads is not to be ended.
+    const bus = await startInProcess(withPolicy('slow', { slowTimeoutMs: 2000 }));
     const slow = await sluggish(bus, wire, 'slow');
     const neighbour = await bus.webSocket('neighbour');
     await neighbour.enter('g');
@@ -185,7 +186,7 @@ it('a WebSocket receiver is told how many were dropped, before what follows', as
 });
 
 it('who sends and does not read, held up by itself, ends by slow_timeout_ms and holds up nobody longer', async () => {
-  const bus = await startInProcess(withPolicy('slow', { slowTimeoutMs: 500 }));
+  const bus = await startInProcess(withPolicy('slow', { slowTimeoutMs: 2000 }));
   const neighbour = await bus.webSocket('neighbour');
   await neighbour.enter('g');
   for (const wire of ['spread', 'websocket']) {
@@ -199,11 +200,11 @@ it('who sends and does not read, held up by itself, ends by slow_timeout_ms and 
 });
 
 it('who had nothing to take for long is not ended as soon as senders are held up for it', async () => {
-  const bus = await startInProcess(withPolicy('slow', { slowTimeoutMs: 1000 }));
+  const bus = await startInProcess(withPolicy('slow', { slowTimeoutMs: 3000 }));
   const idle = await bus.webSocket({ name: 'idle', membership: false, acknowledges: false });
   await idle.enter('g');
   const sender = await bus.spread('sender');
-  await delay(1100);
+  await delay(3100);
   sendAll(sender, 12);
   await waitFor(() => bus.daemon.parts.groups.isPressed('g'), { what: 'pressure' });
   // Beyond the next look at slow receivers.

@@ -15,6 +15,7 @@ it('who connects while the daemon stops holds nothing up', async () => {
   late.join('g');
   late.send('g', 'hello');
   expect(await stopped).toBe(0);
-  expect(performance.now() - began).toBeLessThan(4000);
+  // Long before the stop would be forced.
+  expect(performance.now() - began).toBeLessThan(10_000);
   await waitFor(() => late.inbox.ended !== undefined, { what: 'the end' });
 });

@@ -131,7 +131,7 @@ it('answers pings of both kinds', async () => {
 });
 
 it('a connection without a sign of life is cut and its session parked; one that answers pings stays', async () => {
-  const bus = await startInProcess({ pingIntervalMs: 100 });
+  const bus = await startInProcess({ pingIntervalMs: 1000 });
   const alive = await bus.webSocket('alive');
   const dead = await bus.webSocket({ name: 'dead', ws: { autoPong: false } });
   expect(await dead.closed).toBe(1006);

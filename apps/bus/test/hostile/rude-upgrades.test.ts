@@ -6,7 +6,7 @@ import { connectWebSocket } from '../websocket-client.ts';
 
 let daemon: DaemonProcess;
 beforeAll(async () => {
-  daemon = await startDaemon({ flags: ['--handshake-timeout-ms', '1000'] });
+  daemon = await startDaemon({ flags: ['--handshake-timeout-ms', '3000'] });
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
 
@@ -55,12 +55,13 @@ it('who says nothing, or half a request, is closed after the time for handshakes
   const silent = await Promise.all(Array.from({ length: 50 }, () => dial()));
   const half = await Promise.all(Array.from({ length: 50 }, () => dial()));
   for (const socket of half) socket.write('GET / HTTP/1.1\r\nHost: x\r\n');
-  const began = performance.now();
+  await waitFor(async () => (await daemon.openDescriptors()) > before + 90, { what: 'all to have come' });
+  // Node's own limit for headers would be a minute.
   await waitFor(async () => (await daemon.openDescriptors()) <= before + 5, {
     what: 'descriptors to be released',
     everyMs: 50,
+    withinMs: 20_000,
   });
-  expect(performance.now() - began).toBeLessThan(4000);
   for (const socket of [...silent, ...half]) socket.destroy();
   await isWell();
 });
@@ -76,5 +77,6 @@ it('half a request does not hold up the end of the daemon', async () => {
   }
   const began = performance.now();
   expect(await stopping.stop()).toBe(0);
-  expect(performance.now() - began).toBeLessThan(4000);
+  // Long before the stop would be forced.
+  expect(performance.now() - began).toBeLessThan(15_000);
 });
