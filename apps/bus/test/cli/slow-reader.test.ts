@@ -34,6 +34,19 @@ async function rssBytes(pid: number): Promise<number> {
   return Number((await readFile(`/proc/${pid}/statm`, 'utf8')).split(' ')[1]) * 4096;
 }
 
+/** It has taken what it takes: then it sleeps at each look. One that waits for a processor only doesn't. */
+async function untilAsleep(pid: number): Promise<void> {
+  let looks = 0;
+  await waitFor(
+    async () => {
+      const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+      looks = stat.slice(stat.lastIndexOf(')')).startsWith(') S') ? looks + 1 : 0;
+      return looks === 10;
+    },
+    { what: 'sub to be held up', everyMs: 20 },
+  );
+}
+
 async function outboxBytes(daemon: DaemonProcess): Promise<number> {
   const { sessions } = await daemon.admin<{ sessions: { outbox_bytes: number }[] }>('/sessions');
   return sessions.reduce((sum, session) => sum + session.outbox_bytes, 0);
@@ -45,8 +58,10 @@ test('a pipe that nobody reads holds sub up, not its memory: what waits is at th
   await untilMembers(daemon, 'feed', 1);
   await using bus = await connect(daemon.webSocketUrl);
   await publish(bus, 'feed', 0, 10_000);
+  await untilAsleep(sub.pid);
   const first = await rssBytes(sub.pid);
   await publish(bus, 'feed', 10_000, 60_000);
+  await untilAsleep(sub.pid);
   // 50 MB more, of which it may take nothing.
   expect((await rssBytes(sub.pid)) - first).toBeLessThan(10e6);
   expect(await outboxBytes(daemon)).toBeGreaterThan(50e6);
