@@ -140,7 +140,7 @@ export function inMemory(options: InMemoryOptions = {}) {
         return reply;
       },
       async receive(length) {
-        const deadline = Date.now() + 5000;
+        const deadline = Date.now() + 30_000;
         while (received.length < length) {
           if (Date.now() > deadline)
             throw new Error(`waited for ${length} bytes, got ${JSON.stringify(received)}`);

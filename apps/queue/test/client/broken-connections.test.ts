@@ -156,7 +156,7 @@ test('a server that is silent while it owes an answer is given up, and asked ane
     connections++;
     if (connections > 1) socket.on('data', () => socket.write('END\r\n'));
   });
-  await using client = await connect(address, { settings: { answerMs: 100, retryMs: 1 } });
+  await using client = await connect(address, { settings: { answerMs: 1500, retryMs: 1 } });
   expect(await client.queue('q').stats()).toBeUndefined();
   expect(connections).toBe(2);
 });

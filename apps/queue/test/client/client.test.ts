@@ -21,7 +21,7 @@ const server = new QueueServer({
     socket,
     sync: 'never',
     maxBodyBytes: 1024 * 1024,
-    queues: { small: { maxItems: 1 }, brief: { openReadTimeoutMs: 500 } },
+    queues: { small: { maxItems: 1 }, brief: { openReadTimeoutMs: 2000 } },
   },
 });
 let client: QueueClient;
@@ -202,7 +202,7 @@ describe('open messages', () => {
     await queue.put('a');
     const message = (await queue.open())!;
     for (let touched = 0; touched < 4; touched++) {
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await new Promise((resolve) => setTimeout(resolve, 600));
       await message.touch();
     }
     expect((await queue.stats())!.openReads).toBe(1);
