@@ -57,7 +57,7 @@ describe('npm’s memjs, by SASL', () => {
       username: 'worker',
       password,
       retries: 0,
-      timeout: 5,
+      timeout: 10,
       logger: { log: () => undefined },
     } as memjs.ClientOptions);
     try {
@@ -99,7 +99,7 @@ describeClient('dalli, by SASL', whyUnusable('ruby-dalli', 'ruby', ['-e', 'requi
 require "dalli"
 Dalli.logger.level = Logger::FATAL
 begin
-  client = Dalli::Client.new("HOST:PORT", username: "worker", password: "TOKEN")
+  client = Dalli::Client.new("HOST:PORT", username: "worker", password: "TOKEN", socket_timeout: 10)
   client.set("dalli", "hello")
   puts client.get("dalli")
 rescue Dalli::DalliError
