@@ -2,6 +2,7 @@ import {
   type Browser,
   browserAvailable,
   complaintsOf,
+  freePort,
   launchBrowser,
   type Page,
   type TemporaryFolder,
@@ -208,10 +209,10 @@ describe.skipIf(!browserAvailable())('the page', { timeout: 60_000 }, () => {
   });
 
   test('comes back by itself when the server does', async () => {
-    await open();
+    const adminPort = await freePort();
+    await open({ adminPort });
     await put({ work: ['1'] });
     await row('work').waitFor();
-    const adminPort = Number(new URL(server.adminUrl!).port);
     await server.stop();
     await page.getByText(/trying again/).waitFor();
     server = new QueueServer({ settings: { port: 0, adminPort, data: folder.path, sync: 'never' } });
