@@ -39,7 +39,7 @@ const GROUPS = ['a', 'b', 'c'];
 const ACT_EVERY_MS = 5;
 /** Generous, for a machine that is busy with others: the timing test holds daemons to what they promise. */
 const TOGETHER_WITHIN_MS = 30_000;
-const ARRIVED_WITHIN_MS = 10_000;
+const ARRIVED_WITHIN_MS = 30_000;
 /** So many show that a ring works. */
 const NEW_MESSAGES = 20;
 
