@@ -217,7 +217,11 @@ describe('the commands', { timeout: SLOW }, () => {
   test('a push is listed while it runs, as unfinished when it was killed, and with its outcome when it went on', async () => {
     const history = newFolder();
     expect(await asked('history', '--history', history)).toBe('No deployments yet.\n');
-    const hosts = await inventory('published = "sleep 2"');
+    const go = newFolder();
+    // The second wave lasts until it is let go, whatever the commands that look at it take.
+    const hosts = await inventory(
+      `published = "[ $ROOKERY_HOST = web1 ] || while [ ! -e ${go} ]; do sleep 0.05; done"`,
+    );
     {
       await using cut = await push(hosts, history);
       await waitFor(() => cut.stdout.includes('Wave 2 of 2: started'), {
@@ -239,6 +243,7 @@ describe('the commands', { timeout: SLOW }, () => {
     );
     expect(shown).toMatch(/\n {2}web1 {2}healthy {2,}wave 1 /);
     expect((await stat(history)).mode & 0o777).toBe(0o700);
+    await writeFile(go, '');
 
     const again = await waitFor(
       async () => {

@@ -71,7 +71,9 @@ interface Event {
 }
 
 function eventsOf({ stdout }: RunningProcess): Event[] {
-  return stdout.split('\n').flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as Event] : []));
+  // The last line may not have come whole.
+  const lines = stdout.split('\n').slice(0, -1);
+  return lines.flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as Event] : []));
 }
 
 function rookery(...args: string[]): Promise<RunningProcess> {
@@ -233,7 +235,8 @@ test.concurrent('of two pushes at once one wins, and the other has changed nothi
 test.concurrent('Ctrl-C begins nothing new and says where each host stands; the next push goes on', {
   timeout: SLOW,
 }, async () => {
-  const fleet = await fleetOf(2, '[defaults.hooks]\npublished = "sleep 1"');
+  const go = world.at(`go-${randomUUID()}`);
+  const fleet = await fleetOf(2, `[defaults.hooks]\npublished = "while [ ! -e ${go} ]; do sleep 0.05; done"`);
   await using cut = await startPush(fleet, one, '--wave', '1');
   await waitFor(() => eventsOf(cut).some(({ event, hook }) => event === 'hook' && hook === 'published'), {
     what: 'the canary’s switch',
@@ -241,6 +244,11 @@ test.concurrent('Ctrl-C begins nothing new and says where each host stands; the 
     detail: () => cut.output,
   });
   cut.kill('SIGINT');
+  await waitFor(() => eventsOf(cut).some(({ event }) => event === 'stopping'), {
+    what: 'the push to have heard it',
+    detail: () => cut.output,
+  });
+  await writeFile(go, '');
   expect(await cut.waitForExit(SLOW)).toMatchObject({ code: 130 });
   expect(eventsOf(cut).at(-1)).toMatchObject({
     event: 'done',
