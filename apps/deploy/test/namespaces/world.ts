@@ -81,10 +81,14 @@ export interface Load {
   more(hosts?: readonly string[]): Promise<void>;
 }
 
-export function eventsOf({ stdout }: RunningProcess): PushEventLine[] {
-  return stdout
-    .split('\n')
-    .flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as PushEventLine] : []));
+export function eventsOf(process: RunningProcess): PushEventLine[] {
+  return linesOf(process);
+}
+
+/** What it has said in JSON; the last line may not have come whole. */
+function linesOf<T>({ stdout }: RunningProcess): T[] {
+  const lines = stdout.split('\n').slice(0, -1);
+  return lines.flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as T] : []));
 }
 
 /** How a push ended; one that ended otherwise is told from its begin. */
@@ -216,8 +220,7 @@ async function startLoad(office: Host, all: readonly DeployedHost[]): Promise<Lo
     readonly error?: string;
     readonly answered?: Readonly<Record<string, number>>;
   };
-  const said = (): Said[] =>
-    running.stdout.split('\n').flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as Said] : []));
+  const said = (): Said[] => linesOf(running);
   let looked = 0;
   let lookedForFailures = 0;
   const more: Load['more'] = async (hosts = all.map(({ name }) => name)) => {

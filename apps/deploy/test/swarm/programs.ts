@@ -114,8 +114,10 @@ export interface Event {
 }
 
 function eventsOf(process: RunningProcess): Event[] {
+  // The last line may not have come whole.
   return process.stdout
     .split('\n')
+    .slice(0, -1)
     .filter((line) => line.startsWith('{') && line.endsWith('}'))
     .map((line) => JSON.parse(line) as Event);
 }
