@@ -209,10 +209,10 @@ test('a hook that hangs is killed with all that it has started, and what it keep
     started: 'sleep 300 >/dev/null 2>&1 & echo $! >$ROOKERY_ROOT/daemon',
     updated: 'trap "" TERM; sleep 301 & echo $! >$ROOKERY_ROOT/child; wait; sleep 302',
   };
-  await using host = testHost(world, settingsOf(root, { hooks }, 300));
+  await using host = testHost(world, settingsOf(root, { hooks }, 2000));
   await host.fetch(one);
   expect(await refusal(host.run({ step: 'switch', release: one.ref }))).toMatch(
-    /^hook-timeout: The hook updated ran longer than 300 ms/,
+    /^hook-timeout: The hook updated ran longer than 2000 ms/,
   );
   const pidIn = async (file: string): Promise<number> => Number(await readFile(join(root, file), 'utf8'));
   const child = await pidIn('child');
