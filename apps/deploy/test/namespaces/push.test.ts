@@ -85,7 +85,8 @@ describe.skipIf(!hostsAvailable())(`a push to ${COUNT} hosts under load`, () => 
   test('in waves switches without a failed request', { timeout: SLOW }, async () => {
     const before = now;
     const release = await next();
-    await using push = await world.startPush(release);
+    // Time between the waves, in which the test looks at the hosts.
+    await using push = await world.startPush(release, '--settle', '2');
     const waves = ['1', String(Math.ceil(COUNT / 4)), String(COUNT)];
     // Who is not in a wave yet runs the old release.
     await seen(push, ({ event, state, wave }) => event === 'wave' && state === 'started' && wave === 2);
