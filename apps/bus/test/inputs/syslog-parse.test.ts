@@ -128,8 +128,12 @@ test('whatever comes is an event, in linear time', () => {
     `<13>Nov 22 04:05:51 ${'a'.repeat(60_000)}`,
     `<13>1 - - - - - ${'[a]'.repeat(20_000)}`,
   ]) {
-    const begun = performance.now();
-    parse(text);
-    expect(performance.now() - begun).toBeLessThan(200);
+    // The best of some: the machine may stop in one.
+    const tookMs = Array.from({ length: 5 }, () => {
+      const begun = performance.now();
+      parse(text);
+      return performance.now() - begun;
+    });
+    expect(Math.min(...tookMs)).toBeLessThan(200);
   }
 });
