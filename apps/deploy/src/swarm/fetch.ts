@@ -100,13 +100,13 @@ export async function fetch(options: FetchOptions): Promise<Fetched> {
   const work = { release, layout, landing, began };
   // Whoever had it before may have been done with it.
   if (await isOccupied(landing.target)) return seedWhatIsThere(options, work);
-  await checkRoom(landing, layout);
+  await checkRoom(landing, layout, claim.isNew);
   const staging = await openStaging(landing.staging, layout, { resume: true }).catch((error: unknown) => {
     throw clearer(error);
   });
   const store = createTreeStore(layout, landing.staging, staging);
   try {
-    return await fetchInto(options, { ...work, store, staging, signal });
+    return await fetchInto(options, { ...work, store, staging, isNew: claim.isNew, signal });
   } catch (error) {
     await staging[Symbol.asyncDispose]();
     await store[Symbol.asyncDispose]();
@@ -124,9 +124,9 @@ interface Work {
 
 async function fetchInto(
   options: FetchOptions,
-  work: Work & { readonly staging: Staging; readonly signal: AbortSignal },
+  work: Work & { readonly staging: Staging; readonly isNew: boolean; readonly signal: AbortSignal },
 ): Promise<Fetched> {
-  const { layout, landing, store, staging, signal } = work;
+  const { layout, landing, store, staging, isNew, signal } = work;
   const here = new Uint8Array(layout.pieceCount);
   let hereBytes = 0;
   const keep = (piece: number): void => {
@@ -138,7 +138,7 @@ async function fetchInto(
     options.onProgress?.({ phase, doneBytes, totalBytes, peers });
 
   // An earlier try's pieces first: they need not be written again.
-  for (let piece = 0; piece < layout.pieceCount; piece++) {
+  for (let piece = 0; !isNew && piece < layout.pieceCount; piece++) {
     signal.throwIfAborted();
     if ((await store.read(piece)) !== undefined) keep(piece);
   }

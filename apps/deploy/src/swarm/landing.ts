@@ -38,13 +38,17 @@ export async function isOccupied(target: string): Promise<boolean> {
 
 /**
  * Says before anything is made that the tree has no room.
+ * @param isNew nothing of an earlier try is in the staging folder
  * @throws ReleaseError `disk-full`, `write-failed`
  */
-export async function checkRoom({ target, staging }: Landing, layout: Layout): Promise<void> {
+export async function checkRoom(
+  { target, staging }: Landing,
+  layout: Layout,
+  isNew: boolean,
+): Promise<void> {
   const folder = dirname(target);
   try {
     await mkdir(folder, { recursive: true });
-    const resumed = (await lstat(staging).catch(() => undefined)) !== undefined;
     const { bavail, bsize, frsize = bsize, files, ffree } = await statfs(folder);
     const free = bavail * frsize;
     // Some say the size of their largest blocks; a small file takes less.
@@ -54,7 +58,7 @@ export async function checkRoom({ target, staging }: Landing, layout: Layout): P
     let names = 0;
     for (let at = 0; at < entries.length; at += LOOKS_AT_ONCE) {
       const some = entries.slice(at, at + LOOKS_AT_ONCE);
-      const taken = resumed ? await Promise.all(some.map(({ path }) => takenBytes(staging, path))) : [];
+      const taken = isNew ? [] : await Promise.all(some.map(({ path }) => takenBytes(staging, path)));
       for (const [i, { size }] of some.entries()) {
         needed += Math.max(0, Math.ceil(size / block) * block - (taken[i] ?? 0));
         if (size > 0 && taken[i] === undefined) names++;

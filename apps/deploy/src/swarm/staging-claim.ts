@@ -8,6 +8,8 @@ import type { Landing } from './landing.ts';
 /** A staging folder that is one fetch's alone; disposal leaves it to whoever comes next, unless it is empty. */
 export interface StagingClaim extends AsyncDisposable {
   readonly folder: string;
+  /** There was none of an earlier try: it is empty. */
+  readonly isNew: boolean;
 }
 
 /** Those that came at the same moment all step back, and come again. */
@@ -34,13 +36,14 @@ export async function claimStaging(landing: Landing): Promise<StagingClaim> {
       .catch(() => rename(folder, free))
       .catch(() => undefined);
   };
+  let isNew: boolean;
   try {
     for (let tries = 0; ; tries++) {
       const others = await stagingFolders(landing, self);
       refuseLiving(landing, others);
       await mkdir(dirname(folder), { recursive: true });
       for (const { path } of others) await rename(path, folder).catch(() => undefined);
-      await mkdir(folder, { recursive: true });
+      isNew = (await mkdir(folder, { recursive: true })) !== undefined;
       try {
         refuseLiving(landing, await stagingFolders(landing, self));
         break;
@@ -57,6 +60,7 @@ export async function claimStaging(landing: Landing): Promise<StagingClaim> {
   }
   return {
     folder,
+    isNew,
     async [Symbol.asyncDispose]() {
       await leave();
       claimed.delete(folder);

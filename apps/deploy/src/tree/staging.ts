@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
-import { constants, fchmodSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, mkdirSync, openSync } from 'node:fs';
 import { mkdir, open, readdir, rm, symlink } from 'node:fs/promises';
 import { ReleaseError } from '../errors.ts';
 import type { Layout } from '../release/layout.ts';
 import type { Entry, FileEntry } from '../release/manifest.ts';
 import { type BytePath, parentPath, pathToBytes } from '../release/path.ts';
+import { createBreath } from './breath.ts';
 import type { Difference } from './compare.ts';
 import { diskError, onDisk } from './disk.ts';
 import { openFiles } from './open-files.ts';
@@ -144,9 +145,15 @@ async function makeRoot(folder: string, resume: boolean): Promise<void> {
 }
 
 async function makeFrame(folder: string, entries: readonly Entry[]): Promise<void> {
-  for (const path of foldersOf(entries)) await makeFolder(folder, path);
+  const breathe = createBreath();
+  for (const path of foldersOf(entries)) {
+    makeFolder(folder, path);
+    await breathe();
+  }
   for (const entry of entries) {
-    if (entry.kind === 'file' && entry.size === 0) await makeEmptyFile(folder, entry);
+    if (entry.kind !== 'file' || entry.size > 0) continue;
+    setMode(folder, entry.path, WRITE_FLAGS, fileMode(entry));
+    await breathe();
   }
 }
 
@@ -168,19 +175,24 @@ function foldersOf(entries: readonly Entry[]): BytePath[] {
 }
 
 /** An earlier try may have been killed before the mode was set. */
-async function makeFolder(root: string, path: BytePath): Promise<void> {
-  await unlessThere(path, () => mkdir(onDisk(root, path)));
-  await setMode(root, path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW, FOLDER_MODE);
-}
-
-async function makeEmptyFile(root: string, file: FileEntry): Promise<void> {
-  await setMode(root, file.path, WRITE_FLAGS, fileMode(file));
-}
-
-async function setMode(root: string, path: BytePath, flags: number, mode: number): Promise<void> {
+function makeFolder(root: string, path: BytePath): void {
   try {
-    await using handle = await open(onDisk(root, path), flags);
-    await handle.chmod(mode);
+    mkdirSync(onDisk(root, path));
+  } catch (error) {
+    if (!isThere(error)) throw diskError('write-failed', path, error);
+  }
+  setMode(root, path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW, FOLDER_MODE);
+}
+
+/** Not by the mode that it is made with, which the umask changes. */
+function setMode(root: string, path: BytePath, flags: number, mode: number): void {
+  try {
+    const descriptor = openSync(onDisk(root, path), flags);
+    try {
+      fchmodSync(descriptor, mode);
+    } finally {
+      closeSync(descriptor);
+    }
   } catch (error) {
     throw diskError('write-failed', path, error);
   }
@@ -217,17 +229,17 @@ function piecesOf(layout: Layout, files: Iterable<FileEntry>): number[] {
   return [...pieces];
 }
 
+/** What is there stays: of an earlier try it is right, and if not, the comparison says so. */
 async function makeLink(root: string, path: BytePath, target: BytePath): Promise<void> {
-  await unlessThere(path, () => symlink(pathToBytes(target), onDisk(root, path)));
+  try {
+    await symlink(pathToBytes(target), onDisk(root, path));
+  } catch (error) {
+    if (!isThere(error)) throw diskError('write-failed', path, error);
+  }
 }
 
-/** What is there stays: of an earlier try it is right, and if not, the comparison says so. */
-async function unlessThere(path: BytePath, make: () => Promise<void>): Promise<void> {
-  try {
-    await make();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw diskError('write-failed', path, error);
-  }
+function isThere(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EEXIST';
 }
 
 function sha1(bytes: Uint8Array): Buffer {
