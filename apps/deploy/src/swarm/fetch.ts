@@ -8,7 +8,9 @@ import { assemble } from '../tree/assemble.ts';
 import { compareTree, type Difference } from '../tree/compare.ts';
 import { scanFolder } from '../tree/scan.ts';
 import { openStaging, type Staging } from '../tree/staging.ts';
-import { checkRoom, isOccupied, type Landing, land, planLanding, syncAbove, syncTree } from './landing.ts';
+import { syncTree } from '../tree/sync.ts';
+import { type VerifiedFiles, verifyFiles } from '../tree/verified-files.ts';
+import { checkRoom, isOccupied, type Landing, land, planLanding, syncAbove } from './landing.ts';
 import { claimStaging } from './staging-claim.ts';
 import { becomeMember, type Membership } from './swarm.ts';
 import { createTreeStore, type TreeStore } from './tree-store.ts';
@@ -160,13 +162,20 @@ async function fetchInto(
   failed.catch(() => undefined);
   const onAbort = (): void => fail(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
+  await using files = verifyFiles({
+    layout,
+    folder: landing.staging,
+    has: (piece) => here[piece] === 1,
+    onFailure: fail,
+  });
   const wholeListeners = new Set<() => void>();
   const member =
     layout.payloadBytes === 0
       ? undefined
       : await join(options, work, (piece) => here[piece] === 1, {
           onFailure: fail,
-          onWhole: () => {
+          onWhole: (piece) => {
+            files.wrote(piece);
             for (const listener of wholeListeners) listener();
           },
         });
@@ -208,9 +217,11 @@ async function fetchInto(
       }
     };
     await allHere();
+    await files.stop();
     await staging.finish();
     for (let mends = 0; ; mends++) {
-      const differences = await verifyTree(layout, landing.staging, (done, total) =>
+      signal.throwIfAborted();
+      const differences = await verifyTree(layout, landing.staging, files, (done, total) =>
         progress('verifying', done, total, exchange?.connections ?? 0),
       );
       signal.throwIfAborted();
@@ -225,7 +236,7 @@ async function fetchInto(
       await allHere();
       await staging.finish();
     }
-    await syncTree(landing.staging, layout);
+    await syncTree(landing.staging, layout, files.isSynced);
     signal.throwIfAborted();
     await land(landing);
     await store.moved(landing.target);
@@ -336,6 +347,7 @@ function isNeeded(member: Membership): boolean {
 async function verifyTree(
   layout: Layout,
   folder: string,
+  files: VerifiedFiles,
   onProgress: (done: number, total: number) => void,
 ): Promise<Difference[]> {
   let total = 0;
@@ -344,6 +356,7 @@ async function verifyTree(
   return compareTree(layout.manifest, folder, {
     exactModes: true,
     justWritten: true,
+    isVerified: files.isVerified,
     onBytes: (count) => {
       done += count;
       onProgress(done, total);

@@ -1,13 +1,12 @@
-import { execFile } from 'node:child_process';
-import { closeSync, constants, type Dirent, fsync, openSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { lstat, mkdir, readdir, rename, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { ReleaseError } from '../errors.ts';
 import type { Release } from '../release/container.ts';
 import type { Layout } from '../release/layout.ts';
 import type { BytePath } from '../release/path.ts';
 import { onDisk } from '../tree/disk.ts';
+import { syncPath } from '../tree/sync.ts';
 
 /** Where a tree is built before it becomes the folder that was asked for, whole or not at all. */
 export interface Landing {
@@ -41,11 +40,7 @@ export async function isOccupied(target: string): Promise<boolean> {
  * @param isNew nothing of an earlier try is in the staging folder
  * @throws ReleaseError `disk-full`, `write-failed`
  */
-export async function checkRoom(
-  { target, staging }: Landing,
-  layout: Layout,
-  isNew: boolean,
-): Promise<void> {
+export async function checkRoom({ target, staging }: Landing, layout: Layout, isNew: boolean): Promise<void> {
   const folder = dirname(target);
   try {
     await mkdir(folder, { recursive: true });
@@ -89,44 +84,6 @@ async function takenBytes(staging: string, path: BytePath): Promise<number | und
   }
 }
 
-/** Above that one `sync` of the whole file system is quicker than one for each file. */
-const FILES_SYNCED_ONE_BY_ONE = 2_000;
-const SYNCS_AT_ONCE = 16;
-const sync = promisify(fsync);
-
-/**
- * Makes the tree survive a power cut, before anything says that it is there.
- * @throws ReleaseError `write-failed`
- */
-export async function syncTree(folder: string, layout: Layout): Promise<void> {
-  try {
-    await syncAll(folder, layout);
-  } catch (cause) {
-    const { message } = cause as Error;
-    throw new ReleaseError('write-failed', `${folder}: ${message}; is another fetch at work there?`, {
-      cause,
-    });
-  }
-}
-
-async function syncAll(folder: string, layout: Layout): Promise<void> {
-  const files = layout.manifest.entries.filter(({ kind }) => kind === 'file');
-  if (files.length > FILES_SYNCED_ONE_BY_ONE) {
-    try {
-      await promisify(execFile)('sync', ['-f', folder]);
-      return;
-    } catch {
-      // Not everywhere is there a sync that takes a folder.
-    }
-  }
-  const paths = files.map(({ path }) => onDisk(folder, path)).values();
-  const work = async (): Promise<void> => {
-    for (const path of paths) await syncPath(path);
-  };
-  await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, work));
-  await syncFolders(Buffer.from(folder));
-}
-
 /** @throws ReleaseError `target-exists`, `write-failed` */
 export async function land({ target, staging }: Landing): Promise<void> {
   try {
@@ -148,27 +105,4 @@ export async function land({ target, staging }: Landing): Promise<void> {
 export function syncAbove({ target }: Pick<Landing, 'target'>): Promise<void> {
   // The folder above may be reached through a link.
   return syncPath(Buffer.from(dirname(target)), constants.O_RDONLY);
-}
-
-async function syncFolders(folder: Buffer): Promise<void> {
-  for (const entry of (await readdir(folder, {
-    withFileTypes: true,
-    encoding: 'buffer',
-  })) as unknown as Dirent<Buffer>[]) {
-    if (entry.isDirectory()) await syncFolders(Buffer.concat([folder, Buffer.from('/'), entry.name]));
-  }
-  await syncPath(folder);
-}
-
-/** Only syncing waits for the disk; a thread for opening and closing, too, would take longer than they do. */
-async function syncPath(
-  path: Buffer,
-  flags: number = constants.O_RDONLY | constants.O_NOFOLLOW,
-): Promise<void> {
-  const descriptor = openSync(path, flags);
-  try {
-    await sync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

@@ -15,6 +15,7 @@ import { type BytePath, displayPath } from '../release/path.ts';
 import { createBreath } from './breath.ts';
 import { type Buffers, createBuffers } from './buffers.ts';
 import { diskError, onDisk, READ_FLAGS } from './disk.ts';
+import { isSameStamp } from './stamp.ts';
 
 const openFile = promisify(openCallback);
 const readBytes = promisify(readCallback);
@@ -34,6 +35,20 @@ const BLOCK_BYTES = 1024 * 1024;
 const SLOW_MS = 20;
 const SLOW_FOR_MS = 2_000;
 
+export interface ReadBuffers {
+  readonly wholes: Buffers;
+  readonly blocks: Buffers;
+}
+
+/** For who reads files several times. They take memory when they are first needed. */
+export function createReadBuffers(): ReadBuffers {
+  return {
+    wholes: createBuffers(SMALL_FILE_BYTES + 1, FILES_AHEAD * (SMALL_FILE_BYTES + 1)),
+    // Two blocks: the disk fills one while the other is hashed.
+    blocks: createBuffers(BLOCK_BYTES, 2 * BLOCK_BYTES),
+  };
+}
+
 /**
  * Gives the files' bytes to the sink, in the order given. At most FILES_AHEAD files are open, and about 8 MiB in memory.
  * @param onFailure what to do about a file that can't be read or has changed; without it, throw. The sink has then
@@ -49,25 +64,26 @@ export async function readFiles(
     readonly onFailure?: (file: FileToRead, error: ReleaseError) => void;
     /** They were written a moment ago, and so are in memory: small ones are read at once, without threads. */
     readonly justWritten?: boolean;
+    /** Of other files that were read before. */
+    readonly buffers?: ReadBuffers;
   } = {},
 ): Promise<void> {
   const breathe = createBreath();
+  const { wholes, blocks } = options.buffers ?? createReadBuffers();
   let slowUntil = 0;
+  const isAtOnce = (): boolean => options.justWritten === true && performance.now() >= slowUntil;
   const read = async (file: FileToRead): Promise<Buffer | ReleaseError> => {
+    if (!isAtOnce()) return readWhole(root, file, wholes);
     const began = performance.now();
-    if (options.justWritten !== true || began < slowUntil) return readWhole(root, file, wholes);
     const bytes = await told(file, () => readAtOnce(root, file, wholes));
     const ended = performance.now();
     if (ended - began > SLOW_MS) slowUntil = ended + SLOW_FOR_MS;
     return bytes;
   };
-  const wholes = createBuffers(SMALL_FILE_BYTES + 1, FILES_AHEAD * (SMALL_FILE_BYTES + 1));
-  // Two blocks: the disk fills one while the other is hashed.
-  const blocks = createBuffers(BLOCK_BYTES, 2 * BLOCK_BYTES);
   const ahead: (Promise<Buffer | ReleaseError> | undefined)[] = [];
   let next = 0;
   for (const [number, file] of files.entries()) {
-    for (; next < files.length && next < number + FILES_AHEAD; next++) {
+    for (; next < files.length && next < number + (isAtOnce() ? 1 : FILES_AHEAD); next++) {
       const small = files[next]!.stats.size <= SMALL_FILE_BYTES;
       ahead.push(small ? read(files[next]!) : undefined);
     }
@@ -129,7 +145,7 @@ function readAtOnce(root: string, file: FileToRead, wholes: Buffers): Buffer | R
 }
 
 function ifWhole(file: FileToRead, descriptor: number, bytes: Buffer): Buffer | ReleaseError {
-  const whole = bytes.length === file.stats.size && isUnchanged(file, fstatSync(descriptor));
+  const whole = bytes.length === file.stats.size && isSameStamp(file.stats, fstatSync(descriptor));
   return whole ? bytes : changed(file.path);
 }
 
@@ -148,7 +164,8 @@ async function readInBlocks(
     let reading = fill(handle, blocks[0]!, 0);
     for (let turn = 0; ; turn++) {
       const length = await reading;
-      if (length === 0) return isUnchanged(file, await handle.stat()) ? undefined : changed(file.path);
+      // Asked after reading, so that one look covers both: another file than the one found, and one written to since.
+      if (length === 0) return isSameStamp(file.stats, await handle.stat()) ? undefined : changed(file.path);
       offset += length;
       if (offset > file.stats.size) throw changed(file.path);
       reading = fill(handle, blocks[(turn + 1) % 2]!, offset);
@@ -174,17 +191,6 @@ async function told<T>(file: FileToRead, read: () => T | Promise<T>): Promise<T 
     const gone = code === 'ENOENT' || code === 'ELOOP';
     return diskError(gone ? 'tree-changed' : 'tree-unreadable', file.path, error);
   }
-}
-
-/** Asked after reading, so that one look covers both: another file than the one found, and one written to since. */
-function isUnchanged({ stats }: FileToRead, now: Stats): boolean {
-  return (
-    now.ino === stats.ino &&
-    now.dev === stats.dev &&
-    now.size === stats.size &&
-    now.mtimeMs === stats.mtimeMs &&
-    now.ctimeMs === stats.ctimeMs
-  );
 }
 
 async function fill(handle: FileHandle, into: Buffer, offset: number): Promise<number> {

@@ -64,8 +64,10 @@ const STEPS: readonly Step[] = [
   { step: 'between two links', call: '/^symlink', when: 2, fetched: [0, 0] },
   // Its folders are listed then. Of the thread that does that only two lists came before, and Node makes fewer itself.
   { step: 'while the tree is verified', call: 'getdents64', when: 13, fetched: [0, 0] },
-  { step: 'when it is verified', call: 'fsync', fetched: [0, 0] },
-  { step: 'while it is synced', call: 'fsync', when: FILES / 2, fetched: [0, 0] },
+  // Files are synced while others are still fetched, each once; the empty one is one more.
+  { step: 'before the first file is synced', call: 'fsync', fetched: [0, 1] },
+  { step: 'when its files are synced', call: 'fsync', when: FILES + 2, fetched: [0, 0] },
+  { step: 'while its folders are synced', call: 'fsync', when: FILES + 10, fetched: [0, 0] },
   { step: 'before the rename', call: '/^rename', fetched: [0, 0] },
   { step: 'after the rename', call: 'fsync', above: true, fetched: [0, 0], there: true },
 ];

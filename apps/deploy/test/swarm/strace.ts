@@ -30,3 +30,11 @@ export function killedAt(
     ...(path === undefined ? [] : ['-P', path]),
   ];
 }
+
+/** Runs a program in which all of these system calls fail. */
+export function failing(call: string, error: string): string[] {
+  return [
+    ...['strace', '-f', '-qq', '-o', '/dev/null', '-e', `trace=${call}`],
+    ...['-e', `inject=${call}:error=${error}`],
+  ];
+}

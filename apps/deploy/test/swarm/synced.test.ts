@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { temporaryFolder } from '@rookery/testkit';
 import { describe, expect, test } from 'vitest';
 import { plant, plantMany } from '../support.ts';
-import { eventOf, packExisting, startFetch, startOrigin, startTracker } from './programs.ts';
-import { straceAvailable } from './strace.ts';
+import { eventOf, packExisting, packTree, startFetch, startOrigin, startTracker } from './programs.ts';
+import { failing, straceAvailable } from './strace.ts';
 
 // What survives a power cut is decided by the order of system calls, and strace writes them down.
 
@@ -33,6 +33,21 @@ describe.skipIf(!straceAvailable())('a tree that is told as done', { timeout: 12
     expect(above).toBeGreaterThan(renamed);
     expect(order.indexOf('done')).toBeGreaterThan(above);
   });
+});
+
+test.skipIf(!straceAvailable())('a fetch whose files can not be synced ends, and says so', async () => {
+  await using work = await temporaryFolder();
+  await using target = await temporaryFolder();
+  const packed = await packTree(work.path, { bytes: 1_000_000 });
+  const tracker = await startTracker();
+  await using _tracker = tracker.process;
+  await using _origin = await startOrigin(packed, tracker.url);
+  await using host = await startFetch(packed, join(target.path, 'tree'), tracker.url, {
+    under: failing('fsync', 'EIO'),
+  });
+  expect(await host.waitForExit(60_000)).toMatchObject({ code: 1 });
+  expect(host.stdout).toMatch(/"failed","code":"write-failed","message":"[^"]*EIO: i\/o error, fsync/);
+  expect(await readdir(target.path)).toEqual([expect.stringMatching(/^\.tree\..*\.fetching$/)]);
 });
 
 async function watched(count: number): Promise<{
