@@ -78,7 +78,12 @@ describe.skipIf(!browserAvailable())('the page, in chromium', { timeout: SLOW },
   }
 
   test('a push to twelve hosts fills the grid, wave by wave; a bad release is seen to go back', async () => {
-    const slow = await inventory(12, 'published = "sleep 2"');
+    const go = world.at('go');
+    // Nothing is fetched before the page is there to see it.
+    const slow = await inventory(
+      12,
+      `published = "sleep 2"\nstarting = "while [ ! -e ${go} ]; do sleep 0.05; done"`,
+    );
     const port = await freePort();
     const ui = ['--ui', `127.0.0.1:${port}`, '--wave', '1,4,12'];
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
@@ -86,6 +91,8 @@ describe.skipIf(!browserAvailable())('the page, in chromium', { timeout: SLOW },
     {
       await using pushing = await startPush(one, slow, ...ui);
       await page.goto(pushing.ready![1]!);
+      await page.locator('.cell').first().waitFor();
+      await writeFile(go, '');
       await page.locator('.cell[data-state=fetching]').first().waitFor({ timeout: 60_000 });
       await picture(page, 'fetching');
       await page.locator('.cell[data-state=healthy]').first().waitFor({ timeout: 60_000 });
