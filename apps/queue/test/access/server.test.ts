@@ -1,4 +1,4 @@
-import { chmod, copyFile, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { startProcess, type TemporaryFolder, temporaryFolder, waitFor } from '@rookery/testkit';
@@ -92,11 +92,16 @@ test('a changed file of users holds at once; a wrong one changes nothing; who is
     waiting.catch(() => undefined);
     await one.queue('q').stats();
     const before = await readFile(inFolder('users'), 'utf8');
-    await writeFile(inFolder('users'), 'nonsense');
+    // As a whole: the server looks at it by itself, too, and one that is empty for a moment lets nobody in.
+    const replace = async (text: string): Promise<void> => {
+      await writeFile(inFolder('users.new'), text, { mode: 0o600 });
+      await rename(inFolder('users.new'), inFolder('users'));
+    };
+    await replace('nonsense');
     running.process.kill('SIGHUP');
     await waitFor(() => running.process.output.includes('stay as they were'), { what: 'the refusal' });
     expect(await one.queue('q').stats()).toBeDefined();
-    await writeFile(inFolder('users'), before.replace(/^first .*\n/m, ''));
+    await replace(before.replace(/^first .*\n/m, ''));
     running.process.kill('SIGHUP');
     expect(await codeOf(waiting)).not.toBe('no error');
     expect(await codeOf(one.queue('q').peek())).toMatch(/UNAUTHORIZED|COULD_NOT_CONNECT|CLOSED/);
