@@ -106,8 +106,10 @@ describe('a log', () => {
     await log.sync();
     // The first snapshot of a new log takes a few turns.
     await expect.poll(() => log.stats.segments === 1 && log.position === log.committedPosition).toBe(true);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    await log.sync();
+    for (let before = -1; before !== log.position; await log.sync()) {
+      before = log.position;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
     const { writes, syncs } = log.stats;
     const times = committed.length;
     for (const stream of streams) append(stream, 'one each');
