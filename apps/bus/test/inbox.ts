@@ -24,7 +24,7 @@ export class Inbox<T> {
   }
 
   /** The oldest. Rejects when there is none in time, or when none can come any more. */
-  async next(withinMs = 10_000): Promise<T> {
+  async next(withinMs = 30_000): Promise<T> {
     const deadline = performance.now() + withinMs;
     while (this.#items.length === 0) {
       if (this.#ended !== undefined) throw new Error(`nothing more comes: ${this.#ended}`);
@@ -36,7 +36,7 @@ export class Inbox<T> {
   }
 
   /** All up to the first that fits, that one included. */
-  async until(fits: (item: T) => boolean, withinMs = 10_000): Promise<T[]> {
+  async until(fits: (item: T) => boolean, withinMs = 30_000): Promise<T[]> {
     const items: T[] = [];
     const deadline = performance.now() + withinMs;
     for (;;) {

@@ -15,7 +15,7 @@ describe.skipIf(!browserAvailable())('the page', { timeout: 60_000 }, () => {
 
   beforeEach(async () => {
     page = await browser.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(30_000);
     problems = complaintsOf(page, /401 \(Unauthorized\)/);
   });
   afterEach(async () => {

@@ -58,7 +58,7 @@ describe.skipIf(!browserAvailable())('the page', { timeout: 60_000 }, () => {
   beforeEach(async () => {
     folder = await temporaryFolder();
     page = await browser.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(30_000);
     problems = complaintsOf(page, /401 \(Unauthorized\)/);
   });
   afterEach(async () => {
