@@ -219,8 +219,13 @@ describe.concurrent('the coordinator is killed', () => {
 test.concurrent('of two pushes at once one wins, and the other has changed nothing', {
   timeout: SLOW,
 }, async () => {
-  const fleet = await fleetOf(3, '[defaults.hooks]\nstarted = "sleep 3"');
-  const results = await Promise.all([push(fleet, one), push(fleet, two)]);
+  const go = world.at(`go-${randomUUID()}`);
+  const fleet = await fleetOf(3, `[defaults.hooks]\nstarted = "while [ ! -e ${go} ]; do sleep 0.05; done"`);
+  const pushes = [push(fleet, one), push(fleet, two)];
+  // The winner waits in its hook, however late the other begins.
+  await Promise.race(pushes);
+  await writeFile(go, '');
+  const results = await Promise.all(pushes);
   const winner = results.findIndex(({ code }) => code === 0);
   expect(results.map(({ code }) => code).sort()).toEqual([0, 1]);
   expect(await fleet.running()).toEqual(all(fleet.names, winner === 0 ? '1.0' : '2.0'));
