@@ -29,8 +29,8 @@ async function picture(page: Page, name: string): Promise<void> {
   if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
 }
 
-/** A push that has ended serves its page no more. */
-const GONE = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE/;
+/** A push that has ended serves its page no more; a connection may have been made and not yet been answered then. */
+const GONE = /ERR_CONNECTION_(REFUSED|RESET|CLOSED)|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE/;
 
 describe.skipIf(!browserAvailable())('the page, in chromium', { timeout: SLOW }, () => {
   let browser: Browser;
