@@ -57,10 +57,12 @@ export class Connection implements Backlogged, Holder {
   readonly #direct: DirectOutput | undefined;
   #decoder: RequestDecoder;
   readonly #parcels: Parcel[] = [];
-  /** Bytes of replies that are not in the socket yet. */
+  /** Of the parcels. */
   #parcelBytes = 0;
-  /** What the replies now in `out` wait for. */
+  /** What the replies now in `out` wait for: the newest, behind the parcels. */
   #needs = 0;
+  /** Bytes of them that have been counted as work. */
+  #countedBytes = 0;
   #awaitsCommit = false;
   #blocked = false;
   /** The rest of a request that stopped because its replies pile up. */
@@ -177,7 +179,7 @@ export class Connection implements Backlogged, Holder {
 
   /** Nothing of the client is in work: what it asked for is answered, and it waits for nothing. */
   get idle(): boolean {
-    return !this.#blocked && this.#parcelBytes === 0 && this.#decoder.bufferedBytes === 0;
+    return !this.#blocked && !this.#hasReplies && this.#decoder.bufferedBytes === 0;
   }
 
   /** Sends what is answered, then ends the connection; requests not carried out yet are dropped. */
@@ -300,7 +302,7 @@ export class Connection implements Backlogged, Holder {
     }
     this.#pumping = false;
     if (this.#closed) return;
-    if (this.#closing && !this.#blocked && this.#parcels.length === 0) this.#finish();
+    if (this.#closing && !this.#blocked && !this.#hasReplies) this.#finish();
     else if (this.#throttle !== undefined) this.#socket.pause();
     else if (this.#blocked || this.#standsBack ? this.#hasEnoughInput : !this.#mayGoOn())
       this.#socket.pause();
@@ -312,6 +314,8 @@ export class Connection implements Backlogged, Holder {
   /** Carries out requests and sends the replies; true if there may be more to do, but replies or writes pile up. */
   #carryOut(): boolean {
     let stopped = false;
+    // What has been answered may be committed before what comes now.
+    if (this.#rest !== undefined || this.#decoder.bufferedBytes > 0) this.#seal();
     if (this.#rest !== undefined) {
       stopped = !this.#mayGoOn();
       if (!stopped) this.#goOn(this.#rest);
@@ -335,7 +339,9 @@ export class Connection implements Backlogged, Holder {
       this.#unitsLeft -= 1;
       this.#handle(request);
     }
-    this.#seal();
+    this.#countReplies();
+    // So may this, before the reply to the request at hand.
+    if (this.#blocked) this.#seal();
     this.#send();
     return (stopped || this.#rest !== undefined) && !this.#standsBack && this.#throttle === undefined;
   }
@@ -447,55 +453,66 @@ export class Connection implements Backlogged, Holder {
     return !this.repliesPileUp;
   }
 
+  /** Written and not sent. */
+  get #hasReplies(): boolean {
+    return this.out.bytes > 0 || this.#parcelBytes > 0;
+  }
+
+  #countReplies(): void {
+    const bytes = this.out.bytes - this.#countedBytes;
+    if (bytes < unitBytes) return;
+    this.#unitsLeft -= bytes / unitBytes;
+    this.#countedBytes += bytes;
+  }
+
   #seal(): void {
     const { bytes } = this.out;
     if (bytes === 0) return;
-    if (bytes >= unitBytes) this.#unitsLeft -= bytes / unitBytes;
     this.#parcels.push({ chunks: this.out.take(), bytes, position: this.#needs });
     this.#parcelBytes += bytes;
     this.#needs = 0;
+    this.#countedBytes = 0;
   }
 
   // hot:
   /** The one place that writes to the socket. */
   #send(): void {
-    const parcels = this.#parcels;
-    if (parcels.length === 0) return;
+    if (!this.#hasReplies) return;
     const { committedPosition } = this.broker.store;
-    let ready = 0;
-    while (ready < parcels.length && parcels[ready]!.position <= committedPosition) ready += 1;
-    if (ready > 0) {
-      if (ready > 1 || !this.#sendDirectly(parcels[0]!)) this.#sendCorked(ready);
-      // Mostly there is one; `pop` leaves the list its room.
-      if (parcels.length === 1) parcels.pop();
-      else parcels.splice(0, ready);
+    if (this.#needs <= committedPosition) {
+      if (this.#parcels.length === 0 && this.#sendDirectly()) return;
+      this.#seal();
     }
-    if (parcels.length > 0) this.#awaitCommit();
+    if (this.#parcels.length > 0) this.#sendParcels(committedPosition);
+    if (this.#hasReplies) this.#awaitCommit();
   }
 
   // hot: mostly it is one buffer, and the kernel takes it at once.
-  #sendDirectly({ chunks, bytes }: Parcel): boolean {
-    if (chunks.length > 1 || this.#direct?.write(chunks[0]!) !== true) return false;
-    this.#sent(bytes);
+  #sendDirectly(): boolean {
+    if (this.#direct?.isOpen !== true) return false;
+    const bytes = this.out.takeWhole();
+    if (bytes === undefined) return false;
+    this.#direct.write(bytes);
+    this.host.counters.bytesWritten += bytes.length;
+    this.#needs = 0;
+    this.#countedBytes = 0;
     // The kernel has all that was ever taken: nobody holds a buffer of `out`.
-    if (this.#parcelBytes === 0 && this.#direct.waitingBytes === 0) this.out.reuse();
+    if (this.#direct.waitingBytes === 0) this.out.reuse();
     return true;
   }
 
-  #sendCorked(count: number): void {
-    const corked = count > 1 || this.#parcels[0]!.chunks.length > 1;
-    if (corked) this.#socket.cork();
-    for (let at = 0; at < count; at += 1) {
-      const { bytes, chunks } = this.#parcels[at]!;
-      this.#sent(bytes);
+  #sendParcels(committedPosition: number): void {
+    const parcels = this.#parcels;
+    let ready = 0;
+    while (ready < parcels.length && parcels[ready]!.position <= committedPosition) ready += 1;
+    if (ready === 0) return;
+    this.#socket.cork();
+    for (const { bytes, chunks } of parcels.splice(0, ready)) {
+      this.#parcelBytes -= bytes;
+      this.host.counters.bytesWritten += bytes;
       for (const chunk of chunks) this.#socket.write(chunk);
     }
-    if (corked) this.#socket.uncork();
-  }
-
-  #sent(bytes: number): void {
-    this.#parcelBytes -= bytes;
-    this.host.counters.bytesWritten += bytes;
+    this.#socket.uncork();
   }
 
   /** All is answered: what the client held goes back, and it has a while to read its last replies and hang up. */

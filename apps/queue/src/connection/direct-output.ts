@@ -4,11 +4,10 @@ import type { Socket } from 'node:net';
 export interface DirectOutput {
   /** What the kernel has not taken yet of what was written here. */
   readonly waitingBytes: number;
-  /**
-   * Writes all of it, behind whatever was written before. False: it can't be done just now and nothing was written; the
-   * socket's own `write` does it. An error destroys the socket.
-   */
-  write(bytes: Buffer): boolean;
+  /** False: it can't be done just now, and the socket's own `write` does it. */
+  readonly isOpen: boolean;
+  /** Writes all of it, behind whatever was written before. An error destroys the socket. */
+  write(bytes: Buffer): void;
 }
 
 /** A write that the kernel didn't take at once. */
@@ -64,14 +63,16 @@ class HandleOutput implements DirectOutput {
     this.#drained = drained;
   }
 
-  // hot:
-  write(bytes: Buffer): boolean {
+  get isOpen(): boolean {
     const socket = this.#socket;
     // What Node keeps goes first; what it has given to the handle, the handle keeps in order.
-    if (isKnown !== true || socket.writableLength > 0 || socket.destroyed) return false;
+    return isKnown === true && socket.writableLength === 0 && !socket.destroyed;
+  }
+
+  // hot:
+  write(bytes: Buffer): void {
     const outcome = this.#handle.writeBuffer(null, bytes);
     if (outcome !== 0) this.#notDone(outcome, bytes);
-    return true;
   }
 
   #notDone(outcome: number | WriteRequest, bytes: Buffer): void {

@@ -51,6 +51,14 @@ export class Output {
     return chunks;
   }
 
+  /** The same as one buffer; undefined, and nothing is taken, if it isn't one. */
+  takeWhole(): Buffer | undefined {
+    if (this.#chunks.length > 0 || this.#at === this.#from) return undefined;
+    const whole = this.#written();
+    this.#from = this.#at;
+    return whole;
+  }
+
   /** All that was taken has been sent and nobody holds it any more: its room is used again. */
   reuse(): void {
     if (this.bytes > 0) return;
@@ -60,12 +68,13 @@ export class Output {
 
   #seal(): void {
     if (this.#at === this.#from) return;
-    this.#chunks.push(this.#from === 0 ? this.#takeHead() : this.#slab.subarray(this.#from, this.#at));
+    this.#chunks.push(this.#written());
     this.#chunkBytes += this.#at - this.#from;
     this.#from = this.#at;
   }
 
-  #takeHead(): Buffer {
+  #written(): Buffer {
+    if (this.#from > 0) return this.#slab.subarray(this.#from, this.#at);
     const head = this.#head;
     if (head?.length === this.#at) return head;
     this.#head = this.#slab.subarray(0, this.#at);
