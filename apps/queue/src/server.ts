@@ -26,6 +26,7 @@ import { QUEUES_PAGE } from './admin/page/page.ts';
 import { addRoutes } from './admin/routes.ts';
 import { Broker } from './broker/broker.ts';
 import type { QueueConfiguration } from './broker/registry.ts';
+import { type Arrivals, createArrivals } from './connection/arrivals.ts';
 import type { Host, ServerCounters } from './connection/host.ts';
 import { createInputs } from './connection/inputs.ts';
 import { createTurns } from './connection/turns.ts';
@@ -174,7 +175,8 @@ export class QueueServer {
     const { settings } = this;
     this.#openAccess();
     const maxPayloadBytes = settings.maxBodyBytes + 1024;
-    const clock = createTurnClock();
+    const arrivals = createArrivals(createTurnClock());
+    const { clock } = arrivals;
     const store = await openLogStore({
       disk: nodeDisk,
       clock,
@@ -201,7 +203,7 @@ export class QueueServer {
     };
     this.#store = store;
     this.#broker = broker;
-    this.#host = this.#makeHost(broker);
+    this.#host = this.#makeHost(broker, arrivals);
     addMetrics(this.#metrics, this.#host, store.log);
     addRoutes(this.#admin, this.#host);
   }
@@ -212,7 +214,7 @@ export class QueueServer {
     await this.#store?.close();
   }
 
-  #makeHost(broker: Broker): Host {
+  #makeHost(broker: Broker, arrivals: Arrivals): Host {
     const { settings } = this;
     return {
       broker,
@@ -223,6 +225,7 @@ export class QueueServer {
       counters: this.#counters,
       clients: createClients(settings),
       turns: createTurns({ defer: (call) => systemClock.defer(call), now: () => performance.now() }),
+      arrivals,
       inputs: createInputs(Math.max(settings.maxInputBytes, 2 * settings.maxBodyBytes)),
       awaitCommit: (connection) => this.#listeners.awaitCommit(connection),
       ended: (connection) => this.#listeners.ended(connection),

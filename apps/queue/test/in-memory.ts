@@ -4,6 +4,7 @@ import { SimulatedClock } from '@rookery/testkit';
 import type { Access } from '../src/access/access.ts';
 import { Broker } from '../src/broker/broker.ts';
 import type { QueueConfiguration } from '../src/broker/registry.ts';
+import { createArrivals } from '../src/connection/arrivals.ts';
 import { Connection } from '../src/connection/connection.ts';
 import type { Host } from '../src/connection/host.ts';
 import { createInputs } from '../src/connection/inputs.ts';
@@ -103,6 +104,7 @@ export function inMemory(options: InMemoryOptions = {}) {
     },
     clients,
     turns: options.turns ?? createTurns({ defer: (call) => clock.defer(call), now: () => performance.now() }),
+    arrivals: createArrivals(clock),
     inputs: createInputs(options.inputBytesMax ?? 64 * 1024 * 1024),
     awaitCommit: (connection) => awaiting.add(connection),
     ended: (connection) => awaiting.delete(connection),

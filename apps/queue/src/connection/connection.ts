@@ -14,6 +14,7 @@ import type { User } from '../access/users.ts';
 import type { Broker } from '../broker/broker.ts';
 import { Session } from '../broker/session.ts';
 import type { Client } from '../throttle/clients.ts';
+import type { Arrived } from './arrivals.ts';
 import { handleBinary } from './binary.ts';
 import type { DirectOutput } from './direct-output.ts';
 import type { Host } from './host.ts';
@@ -36,7 +37,7 @@ interface Parcel {
  *
  * A request that can't be answered at once blocks the connection: no further request is decoded until `unblock`.
  */
-export class Connection implements Backlogged, Holder {
+export class Connection implements Arrived, Backlogged, Holder {
   readonly session: Session = new Session();
   /** Whose it is, for the rates. */
   #client: Client;
@@ -226,10 +227,23 @@ export class Connection implements Backlogged, Holder {
 
   /** The first `length` bytes of a buffer that is written over after the call have come. */
   receiveLent(buffer: Buffer, length: number): void {
-    if (this.#begins(length)) {
-      this.#decoder.lend(buffer, length);
+    if (!this.#begins(length)) return;
+    const { arrivals } = this.host;
+    const at = arrivals.keep(this, buffer, length);
+    if (at >= 0) this.#decoder.lend(arrivals.bytes, at, at + length);
+    else {
+      this.#decoder.lend(buffer, 0, length);
       this.#received();
       this.#decoder.keep(buffer);
+    }
+  }
+
+  carryOut(): void {
+    try {
+      this.#received();
+      this.#decoder.keep(this.host.arrivals.bytes);
+    } catch (error) {
+      this.#defect(error);
     }
   }
 

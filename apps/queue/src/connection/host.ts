@@ -2,6 +2,7 @@ import type { Limits } from '@rookery/protocol/memcache';
 import type { Access } from '../access/access.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { Clients } from '../throttle/clients.ts';
+import type { Arrivals } from './arrivals.ts';
 import type { Connection } from './connection.ts';
 import type { Inputs } from './inputs.ts';
 import type { Turns } from './turns.ts';
@@ -18,6 +19,7 @@ export interface Host {
   readonly counters: ServerCounters;
   readonly clients: Clients;
   readonly turns: Turns;
+  readonly arrivals: Arrivals;
   readonly inputs: Inputs;
   /** Calls `committed` of the connection at the next commit, once. */
   awaitCommit(connection: Connection): void;

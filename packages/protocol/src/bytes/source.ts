@@ -60,15 +60,15 @@ export class ByteSource {
     this.end = buffer.length;
   }
 
-  /** The same for the first `length` bytes of a chunk that is written over after the next `keep`. */
-  lend(chunk: Buffer, length: number): void {
+  /** The same for the bytes `[start, end)` of a chunk that is written over after the next `keep`. */
+  lend(chunk: Buffer, start: number, end: number): void {
     if (this.at < this.end || this.#waiting.length > 0) {
-      this.push(Buffer.from(chunk.subarray(0, length)));
+      this.push(Buffer.from(chunk.subarray(start, end)));
       return;
     }
     this.chunk = chunk;
-    this.at = 0;
-    this.end = length;
+    this.at = start;
+    this.end = end;
   }
 
   /** Copies what was lent and not read yet. */

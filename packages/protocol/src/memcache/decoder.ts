@@ -52,11 +52,11 @@ export class RequestDecoder {
   }
 
   /**
-   * As `push`, of the first `length` bytes of a buffer that the caller goes on using. Requests point into it; before
-   * it is written over the caller calls `keep`.
+   * As `push`, of the bytes `[start, end)` of a buffer that the caller goes on using. Requests point into it; before
+   * they are written over the caller calls `keep`.
    */
-  lend(buffer: Buffer, length: number): void {
-    this.#source.lend(buffer, length);
+  lend(buffer: Buffer, start: number, end: number): void {
+    this.#source.lend(buffer, start, end);
   }
 
   /** Copies what of the lent buffer is still to be decoded. */

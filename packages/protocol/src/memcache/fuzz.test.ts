@@ -188,7 +188,7 @@ function runLent(bytes: Buffer, next: () => number): string[] {
   for (let at = 0; at < bytes.length; ) {
     const length = bytes.copy(lent, 0, at, at + 1 + Math.floor(next() * lent.length));
     at += length;
-    decoder.lend(lent, length);
+    decoder.lend(lent, 0, length);
     take(next() < 0.5 ? Math.floor(next() * 3) : Number.POSITIVE_INFINITY);
     decoder.keep(lent);
     lent.fill(0x21);
