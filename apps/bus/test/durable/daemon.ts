@@ -149,11 +149,12 @@ export class Daemon {
         const watch = (stream: ReturnType<typeof create>): typeof stream => {
           if (!stream.name.startsWith('k:')) return stream;
           const append = stream.append.bind(stream);
-          stream.append = (head, body, start, end, moved) => {
-            const entry = append(head, body, start, end, moved);
+          const watched = (...given: Parameters<typeof append>) => {
+            const entry = append(...given);
             this.appended.set(entry.sequence, { ring: this.#current });
             return entry;
           };
+          stream.append = watched as typeof append;
           return stream;
         };
         for (const stream of log.streams.values()) watch(stream);
