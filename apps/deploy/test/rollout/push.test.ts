@@ -165,7 +165,7 @@ test.concurrent('hosts that fail are named with the reason, and the others go on
     fleet.file,
     `${await readFile(fleet.file, 'utf8')}\n[hosts.host2.hooks]\nupdating = "sleep 300"\n[hosts.host3.hooks]\npublished = "exit 7"\n`,
   );
-  const { code, done, events } = await push(fleet, one, '--max-failures', '2', '--timeout', '20');
+  const { code, done, events } = await push(fleet, one, '--max-failures', '2', '--timeout', '45');
   expect(code).toBe(3);
   expect(done.hosts.map(({ host, state, code: why }) => [host, state, why])).toEqual([
     ['host1', 'done', null],
