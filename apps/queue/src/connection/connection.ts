@@ -280,9 +280,14 @@ export class Connection implements Arrived, Backlogged, Holder {
 
   #receiveEnd(): void {
     this.#inputEnded = true;
-    // Who has hung up while waiting for a message to come can't be given it any more.
-    if (this.session.waitsForMessage) this.destroy();
-    else this.#pump();
+    if (!this.#endVainWait()) this.#pump();
+  }
+
+  /** Who has hung up and waits for a message to come can't be given it any more. */
+  #endVainWait(): boolean {
+    const isVain = this.#inputEnded && this.session.waitsForMessage;
+    if (isVain) this.destroy();
+    return isVain;
   }
 
   /** Carries out what has been received, as far as it may, and sends what may be sent. */
@@ -315,7 +320,7 @@ export class Connection implements Arrived, Backlogged, Holder {
       // All is in the condition.
     }
     this.#pumping = false;
-    if (this.#closed) return;
+    if (this.#closed || this.#endVainWait()) return;
     if (this.#closing && !this.#blocked && !this.#hasReplies) this.#finish();
     else if (this.#throttle !== undefined) this.#socket.pause();
     else if (this.#blocked || this.#standsBack ? this.#hasEnoughInput : !this.#mayGoOn())

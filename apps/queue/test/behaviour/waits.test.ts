@@ -81,6 +81,18 @@ test('that is heard also behind requests that were sent ahead', async () => {
   expect(broker.waits).toBe(0);
 });
 
+test('a wait that is begun when its client has hung up already, as it stood back for others, takes no message', async () => {
+  const { connect, broker } = server();
+  const [client, reader] = [connect(), connect()];
+  client.send(`${'version\r\n'.repeat(2_000)}get q/t=10000\r\n`);
+  client.end();
+  await client.receive(2_000 * 'VERSION 1.2.3\r\n'.length);
+  await client.ask('');
+  expect(broker.waits).toBe(0);
+  await fill(reader, 'q', 'a');
+  expect(await reader.ask('get q\r\n')).toBe(hit('q', 'a'));
+});
+
 test('requests behind a wait are answered after it, in order', async () => {
   const { connect, advance } = server();
   const client = connect();
