@@ -191,7 +191,7 @@ describe.skipIf(!hostsAvailable())(`a push to ${COUNT} hosts under load`, () => 
     const release = await next();
     const gone = world.all.at(-1)!;
     // Of 5 hosts 10 % is one: the others go on.
-    await using push = await world.startPush(release, '--timeout', '15');
+    await using push = await world.startPush(release, '--timeout', '30');
     await seen(
       push,
       ({ event, host, state }) => event === 'host' && host === gone.name && state === 'switching',
