@@ -10,6 +10,7 @@ import {
 } from '@rookery/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inspectRelease } from '../../src/release/container.ts';
+import { SWARM_LIMITS } from '../../src/swarm/limits.ts';
 import { peakMemoryBytes } from './memory.ts';
 import {
   eventOf,
@@ -244,6 +245,11 @@ test('peers that take all connections of the only origin do not stop a fetch: th
   const sockets = await Promise.all(
     Array.from({ length: 100 }, () => dial(Number(origin.ready![1]), '127.0.0.8')),
   );
+  // Without a handshake they would leave it free to dial the host, which it hears of when it announces itself.
+  for (const socket of sockets) socket.write(handshake(infoHash));
+  await waitFor(() => new RegExp(`"peers":${SWARM_LIMITS.connections}[^\\n]*\\n$`).test(origin.stdout), {
+    what: 'all connections to be taken',
+  });
   await using folder = await temporaryFolder();
   const to = join(folder.path, 'tree');
   await using host = await startFetch(packed, to, tracker.url, { more: ['--seed-for', '0'] });
