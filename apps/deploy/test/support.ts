@@ -1,6 +1,6 @@
 import { chmod, lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Random } from '@rookery/testkit';
+import { Random, type RunningProcess } from '@rookery/testkit';
 import { type Packed, type PackOptions, pack } from '../src/pack.ts';
 import { createLayout, type Layout } from '../src/release/layout.ts';
 
@@ -78,4 +78,10 @@ export async function refusal(work: Promise<unknown> | (() => unknown)): Promise
     return `${code}: ${message}`;
   }
   return 'not refused';
+}
+
+/** What a program has said in JSON; the last line may not have come whole. */
+export function linesOf<T>({ stdout }: RunningProcess): T[] {
+  const lines = stdout.split('\n').slice(0, -1);
+  return lines.flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as T] : []));
 }

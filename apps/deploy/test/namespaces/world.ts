@@ -13,7 +13,7 @@ import {
 } from '@rookery/testkit';
 import { expect } from 'vitest';
 import { generateKeys, parsePublicKey, parseSigningKey } from '../../src/release/keys.ts';
-import { packFolder, plant } from '../support.ts';
+import { linesOf, packFolder, plant } from '../support.ts';
 
 const PROGRAM = fileURLToPath(new URL('../swarm/program.ts', import.meta.url));
 const SUPERVISOR = fileURLToPath(new URL('./supervisor.ts', import.meta.url));
@@ -83,12 +83,6 @@ export interface Load {
 
 export function eventsOf(process: RunningProcess): PushEventLine[] {
   return linesOf(process);
-}
-
-/** What it has said in JSON; the last line may not have come whole. */
-function linesOf<T>({ stdout }: RunningProcess): T[] {
-  const lines = stdout.split('\n').slice(0, -1);
-  return lines.flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as T] : []));
 }
 
 /** How a push ended; one that ended otherwise is told from its begin. */

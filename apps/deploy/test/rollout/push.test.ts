@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type RunningProcess, startProcess, waitFor } from '@rookery/testkit';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { linesOf } from '../support.ts';
 import { createWorld, type TestRelease, type World } from './world.ts';
 
 const PROGRAM = fileURLToPath(new URL('../swarm/program.ts', import.meta.url));
@@ -70,11 +71,7 @@ interface Event {
   readonly [field: string]: unknown;
 }
 
-function eventsOf({ stdout }: RunningProcess): Event[] {
-  // The last line may not have come whole.
-  const lines = stdout.split('\n').slice(0, -1);
-  return lines.flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as Event] : []));
-}
+const eventsOf = (process: RunningProcess): Event[] => linesOf(process);
 
 function rookery(...args: string[]): Promise<RunningProcess> {
   return startProcess({

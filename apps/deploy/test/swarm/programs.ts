@@ -7,7 +7,7 @@ import { readPublicKeys, readReleaseFile } from '../../src/cli/files.ts';
 import { generateKeys, parseSigningKey } from '../../src/release/keys.ts';
 import { payloadBytes, torrentFile } from '../../src/release/torrent.ts';
 import { verify } from '../../src/verify.ts';
-import { packFolder, plantMany } from '../support.ts';
+import { linesOf, packFolder, plantMany } from '../support.ts';
 
 const PROGRAM = fileURLToPath(new URL('./program.ts', import.meta.url));
 
@@ -113,20 +113,11 @@ export interface Event {
   readonly [field: string]: unknown;
 }
 
-function eventsOf(process: RunningProcess): Event[] {
-  // The last line may not have come whole.
-  return process.stdout
-    .split('\n')
-    .slice(0, -1)
-    .filter((line) => line.startsWith('{') && line.endsWith('}'))
-    .map((line) => JSON.parse(line) as Event);
-}
-
 /** The event, once it is there; fails at once when the program ended without it. */
 export function eventOf(process: RunningProcess, name: string, withinMs = 60_000): Promise<Event> {
   return waitFor(
     () => {
-      const found = eventsOf(process).findLast(({ event }) => event === name);
+      const found = linesOf<Event>(process).findLast(({ event }) => event === name);
       if (found === undefined && process.exit !== undefined)
         throw new Error(`no ${name}:\n${process.output}`);
       return found;
@@ -158,7 +149,7 @@ export async function stagingIn(parent: string): Promise<string> {
 export function fetchedPart(process: RunningProcess, part: number): Promise<Event> {
   return waitFor(
     () =>
-      eventsOf(process).find(
+      linesOf<Event>(process).find(
         ({ event, phase, done_bytes, total_bytes }) =>
           event === 'progress' && phase === 'fetching' && Number(done_bytes) >= part * Number(total_bytes),
       ),

@@ -83,7 +83,7 @@ function encodeCarried(head: Buffer, carried: Carried): void {
   }
 }
 
-// hot: these four for each message that is read back.
+// hot: what is asked of each message that is delivered.
 export function flagsOf(buffer: Buffer, start: number): number {
   const at = start + 1;
   return (buffer[at]! | (buffer[at + 1]! << 8) | (buffer[at + 2]! << 16) | (buffer[at + 3]! << 24)) >>> 0;
