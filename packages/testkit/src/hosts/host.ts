@@ -49,6 +49,7 @@ export const device = 'eth0';
 export function hostOn(cabling: Cabling, isGone: () => boolean): Host {
   const { name, address, address6, mtu, bridge, port } = cabling;
   const losses = new Map<Host | undefined, HostLoss>();
+  let limits = 0;
 
   // At the device and not at the socket: a fragment can be lost.
   const applyLosses = (): Promise<string> =>
@@ -97,7 +98,10 @@ export function hostOn(cabling: Cabling, isGone: () => boolean): Host {
         [name, device],
         [bridge, port],
       ] as const;
-      for (const [namespace, end] of ends) await shape(namespace, end, bitsPerSecond, mtu);
+      limits++;
+      for (const [namespace, end] of ends) {
+        await shape(namespace, end, { handle: `${limits}:`, bitsPerSecond, mtu });
+      }
     },
   };
 }
@@ -123,14 +127,24 @@ function rules({ percent, from, protocol }: HostLoss): string[] {
   ];
 }
 
-/** A queue of 50 ms before packets are dropped, as in a small switch. */
-async function shape(namespace: string, end: string, bitsPerSecond: number, mtu: number): Promise<void> {
+/**
+ * A queue of 50 ms before packets are dropped, as in a small switch. Each has a handle of its own, so that it takes the
+ * place of the one before, whose packets are lost: `tbf` that is only changed waits for ever when a packet is under way
+ * that the smaller bucket can't hold.
+ */
+async function shape(
+  namespace: string,
+  end: string,
+  limit: { readonly handle: string; readonly bitsPerSecond: number; readonly mtu: number },
+): Promise<void> {
+  const { handle, bitsPerSecond, mtu } = limit;
+  const replace = ['-n', namespace, 'qdisc', 'replace', 'dev', end, 'root'];
   if (bitsPerSecond === Infinity) {
-    await command('tc', ['-n', namespace, 'qdisc', 'replace', 'dev', end, 'root', 'noqueue']);
+    await command('tc', [...replace, 'noqueue']);
     return;
   }
   // The bucket holds 10 ms, the longest tick of Linux' clock, and some packets at least.
   const burst = Math.max(Math.ceil(bitsPerSecond / 8 / 100), 4 * (mtu + 14));
   const bucket = ['rate', `${Math.round(bitsPerSecond)}bit`, 'burst', `${burst}`, 'latency', '50ms'];
-  await command('tc', ['-n', namespace, 'qdisc', 'replace', 'dev', end, 'root', 'tbf', ...bucket]);
+  await command('tc', [...replace, 'handle', handle, 'tbf', ...bucket]);
 }

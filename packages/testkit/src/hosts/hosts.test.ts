@@ -179,6 +179,31 @@ describe.skipIf(!hostsAvailable())('hosts', () => {
     await best(one, two, megabits * 2);
   });
 
+  test('go on when their limit is lowered while they send', async () => {
+    const bytes = 400_000;
+    await one.limitRate({ bitsPerSecond: 100e6 });
+    await using server = await runNode(
+      two,
+      `let received = 0;
+       require('net').createServer((socket) => socket.on('data', (chunk) => console.log('got', received += chunk.length)))
+         .listen(${port}, () => console.log('ready'))`,
+      /ready/,
+    );
+    const received = (): number => Number(server.stdout.match(/got (\d+)\n$/)?.[1] ?? 0);
+    await using _ = await runNode(
+      one,
+      `const socket = require('net').connect(${port}, '${two.address}', () => console.log('began'));
+       const more = () => { while (socket.write(Buffer.alloc(65536))); };
+       socket.on('connect', more).on('drain', more)`,
+      /began/,
+    );
+    await waitFor(() => received() > bytes, { what: 'the first bytes' });
+    // Its queue holds packets of up to 64 KiB now, as the kernel cuts them late.
+    await one.limitRate({ bitsPerSecond: 2e6 });
+    const before = received();
+    await waitFor(() => received() > before + bytes, { what: 'bytes at the lower limit' });
+  });
+
   test('run programs that signals reach: stopped they are silent, continued they go on', async () => {
     const ticking = await runNode(one, `setInterval(() => console.log('tick'), 5)`, /tick/);
     ticking.kill('SIGSTOP');
