@@ -89,9 +89,13 @@ test('a name can’t steer the terminal of who lists it', async () => {
 });
 
 test('top gives rates between its looks, and ends after so many', async () => {
-  const putting = setInterval(() => void client.queue('busy').put('x'), 5);
-  const { code, stdout } = await server.run(['top', '--json', '--count', '3', '--interval', '300ms']);
+  const busy = client.queue('busy');
+  const puts = [busy.put('x')];
+  await puts[0];
+  const putting = setInterval(() => puts.push(busy.put('x')), 5);
+  const { code, stdout } = await server.run(['top', '--json', '--count', '3', '--interval', '1s']);
   clearInterval(putting);
+  await Promise.all(puts);
   const looks = jsonLines(stdout) as { queues: { name: string; put_per_second: number }[] }[];
   expect([code, looks.length]).toEqual([0, 3]);
   const rates = looks.map(({ queues }) => queues.find(({ name }) => name === 'busy')!.put_per_second);
