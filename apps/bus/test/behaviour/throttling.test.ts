@@ -35,7 +35,7 @@ for (const [what, settings] of [
     }
     // A second's worth at once, the other half takes half a second.
     expect(performance.now() - began).toBeGreaterThan(400);
-    expect(performance.now() - began).toBeLessThan(3000);
+    expect(performance.now() - began).toBeLessThan(10_000);
     expect([...got]).toEqual(
       expect.arrayContaining([
         ['#sp#d1', texts],
