@@ -75,6 +75,7 @@ export class Sessions implements SessionHost {
   readonly #awaitingName = new Map<string, Set<SessionConnection>>();
   #flushing: NodeJS.Immediate | undefined;
   #sweeper: NodeJS.Timeout | undefined;
+  #sweptAt: number;
   #outboxesBytes = 0;
   /** Groups that sessions here are in, each counted as often. */
   #rows = 0;
@@ -115,6 +116,7 @@ export class Sessions implements SessionHost {
       // What left the ring's queue may have been for nobody here: then no connection says that there is room.
       if (this.#waiting.size > 0) this.#schedule();
     };
+    this.#sweptAt = this.now;
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
 
@@ -402,7 +404,12 @@ export class Sessions implements SessionHost {
   #sweep(): void {
     const { slowTimeoutMs } = this.#options;
     const { now } = this;
+    // What clients did while this process stood still is not read yet: that time isn't theirs.
+    const stalledMs = Math.max(0, now - this.#sweptAt - SWEEP_MS);
+    this.#sweptAt = now;
     for (const session of [...this.#sessions.values()]) {
+      session.parkedUntil += stalledMs;
+      session.progressAt += stalledMs;
       if (now > session.parkedUntil) this.end(session, 'not_resumed');
       else if (session.pressing.size > 0 && now - session.progressAt > slowTimeoutMs) {
         this.end(session, 'too_slow');

@@ -36,6 +36,8 @@ const HEADER_BYTES_MAX = 16 * 1024;
 const TOKEN_FILE_BYTES_MAX = 1024 * 1024;
 /** Of one message; each costs far more memory than its few bytes on the wire. Proxies cut messages into some KiB. */
 const FRAGMENTS_MAX = 16 * 1024;
+/** A look that is this late comes after a stall of this process: answers may be unread, or not yet sent again by TCP. */
+const LATE_MS = 1000;
 /** When the daemon stops: connections have been told, and have so long to close. */
 const STOP_MS = 2000;
 
@@ -127,8 +129,17 @@ export function createWebSocketListener(options: WebSocketListenerOptions): WebS
       });
       await listenTcp(server, 'the WebSocket listener', listen.host, listen.port);
       server.on('error', (error) => log.error({ err: error }, 'a client could not be accepted'));
+      let lookedAt = performance.now();
       pinging = setInterval(() => {
-        for (const connection of [...connections]) if (!connection.ping()) connection.destroy();
+        const now = performance.now();
+        const lateMs = now - lookedAt - options.pingIntervalMs;
+        lookedAt = now;
+        // Timers come before what waits in the sockets: that is read first.
+        setImmediate(() => {
+          for (const connection of [...connections]) {
+            if (!connection.ping() && lateMs < LATE_MS) connection.destroy();
+          }
+        });
       }, options.pingIntervalMs).unref();
     },
     async stop() {
