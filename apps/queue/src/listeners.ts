@@ -98,6 +98,8 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
       }
     });
     secure.on('secureConnection', (socket: TLSSocket) => {
+      // Only now: who hangs up while hands are shaken would be waited for till the end of its time.
+      socket.allowHalfOpen = true;
       accept(socket, true);
     });
     secure.on('tlsClientError', (error, socket) => {

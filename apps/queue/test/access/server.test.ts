@@ -175,6 +175,22 @@ test('over TLS: put and get, with the authority that signed, and not without; no
   await plain.close();
 });
 
+test('over TLS as without, who closes its half gets its answers', async () => {
+  const { certificate, key } = await makeCertificate(folder.path);
+  const address = await start({ tlsCertificate: certificate, tlsKey: key, sync: 'always' });
+  const socket = connectTls({
+    port: Number(address.split(':')[1]),
+    host: '127.0.0.1',
+    ca: await readFile(certificate),
+  });
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const ended = new Promise((resolve, reject) => socket.on('end', resolve).on('error', reject));
+  socket.end('set q 0 0 1\r\na\r\nget q\r\nset q 0 0 1\r\nb\r\n');
+  await ended;
+  expect(Buffer.concat(chunks).toString()).toBe('STORED\r\nVALUE q 0 1\r\na\r\nEND\r\nSTORED\r\n');
+});
+
 test('TLS 1.1 is refused', async () => {
   const { certificate, key } = await makeCertificate(folder.path);
   const address = await start({ tlsCertificate: certificate, tlsKey: key });
