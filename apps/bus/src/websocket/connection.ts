@@ -84,8 +84,8 @@ export class WebSocketConnection implements SessionConnection, Receiving {
   #wholeAt: number;
   #timer: NodeJS.Timeout | undefined;
   #closing = false;
-  /** Something came since the last ping. */
-  #alive = true;
+  /** What the socket had read at the last ping: a byte since is a sign of life, for within a message is no place for a pong. */
+  #readAtPing = -1;
   readonly #onSent = (): void => this.#onRoom();
 
   constructor(ws: WebSocket, socket: Socket, host: WebSocketHost) {
@@ -95,11 +95,7 @@ export class WebSocketConnection implements SessionConnection, Receiving {
     this.#wholeAt = socket.bytesRead;
     this.#timer = setTimeout(() => this.#end('TIMEOUT'), host.handshakeTimeoutMs);
     ws.on('message', (data, isBinary) => this.#onMessage(data as Buffer, isBinary));
-    ws.on('pong', () => {
-      this.#alive = true;
-    });
     ws.on('ping', (data) => {
-      this.#alive = true;
       if (!this.#closing && ws.bufferedAmount < ANSWERS_BYTES) ws.pong(data);
     });
     socket.on('data', () => host.halfMessages.note(this, this.#wholeAt, socket.bytesRead));
@@ -121,7 +117,6 @@ export class WebSocketConnection implements SessionConnection, Receiving {
 
   #onMessage(data: Buffer, isBinary: boolean): void {
     if (this.#closing) return;
-    this.#alive = true;
     this.#wholeAt = this.#socket.bytesRead;
     let inputs: readonly Input[];
     if (isBinary) {
@@ -400,10 +395,10 @@ export class WebSocketConnection implements SessionConnection, Receiving {
 
   /** Called at each ping interval: false if the client gave no sign of life since the last. */
   ping(): boolean {
+    const { bytesRead } = this.#socket;
     // Who isn't read can't give one.
-    if (this.#ws.isPaused) this.#alive = true;
-    if (!this.#alive) return false;
-    this.#alive = false;
+    if (bytesRead === this.#readAtPing && !this.#ws.isPaused) return false;
+    this.#readAtPing = bytesRead;
     this.#ws.ping();
     return true;
   }

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { temporaryFolder } from '@rookery/testkit';
@@ -140,6 +141,28 @@ it('a connection without a sign of life is cut and its session parked; one that 
   const again = await openWebSocket(bus.url);
   again.say({ type: 'resume', session: dead.session, key: dead.welcome.key, received: 0 });
   expect(await again.next()).toMatchObject({ kind: 'resumed' });
+});
+
+it('who is sending one large message has no place for an answer in it, and is not taken for dead', async () => {
+  const bus = await startInProcess({ pingIntervalMs: 300 });
+  const web = await bus.webSocket({ name: 'web', membership: false, ws: { autoPong: false } });
+  const socket = (web.ws as unknown as { readonly _socket: Socket })._socket;
+  const write = socket.write.bind(socket);
+  const frame: Buffer[] = [];
+  socket.write = ((chunk: Buffer) => frame.push(chunk) > 0) as typeof socket.write;
+  web.send('nobody', Buffer.alloc(1000));
+  socket.write = write;
+  const bytes = Buffer.concat(frame);
+  // A slow line: a little of the frame between two pings.
+  for (let at = 0; at < 5; at++) {
+    write(bytes.subarray(at, at + 1));
+    await new Promise((resolve, reject) => {
+      web.ws.once('ping', resolve);
+      web.ws.once('close', () => reject(new Error('it was cut off')));
+    });
+  }
+  write(bytes.subarray(5));
+  await web.inbox.until((said) => said.kind === 'confirmed' && said.n === 1);
 });
 
 it('who says no hello in time is told so', async () => {
