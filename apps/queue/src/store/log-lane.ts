@@ -23,6 +23,8 @@ export class LogLane implements StoredLane {
   // The log makes messages itself: an entry beside each would be as much to make, to keep and to look at once more.
   readonly #appended: MakeEntry<LogMessage>;
   readonly #readBack: MakeEntry<LogMessage>;
+  /** Of the newest put: what is read back may be of a put that is not committed yet, and is none of a later one. */
+  #newestPosition = 0;
 
   constructor(log: Log, ids: LogIds, name: string, stream: Stream, returns: ReturnCounter) {
     this.name = name;
@@ -31,10 +33,12 @@ export class LogLane implements StoredLane {
     this.#log = log;
     this.#ids = ids;
     this.#returns = returns;
-    this.#appended = (sequence, buffer, start, end, part) =>
-      new LogMessage(this, sequence, buffer, start, end, part, log.position);
+    this.#appended = (sequence, buffer, start, end, part) => {
+      this.#newestPosition = log.position;
+      return new LogMessage(this, sequence, buffer, start, end, part, log.position);
+    };
     this.#readBack = (sequence, buffer, start, end, part) =>
-      new LogMessage(this, sequence, buffer, start, end, part, 0);
+      new LogMessage(this, sequence, buffer, start, end, part, this.#newestPosition);
   }
 
   get lastSequence(): number {

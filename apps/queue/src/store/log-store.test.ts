@@ -6,7 +6,7 @@ import {
   type TemporaryFolder,
   temporaryFolder,
 } from '@rookery/testkit';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { storeCompliance } from './compliance.ts';
 import { openLogStore } from './log-store.ts';
 
@@ -69,3 +69,19 @@ for (const sync of modes) {
     };
   });
 }
+
+test('a message that is read back before its put is committed waits for that, as one just put does', async () => {
+  const store = await openLogStore({
+    disk: nodeDisk,
+    directory: `${folder.path}/waits`,
+    sync: 'always',
+    ...sizes,
+  });
+  const { main } = store.createQueue('q', '');
+  const put = main.append({ flags: 0, addedAt: 1, expiresAt: 0 }, Buffer.from('a'), 0, 1);
+  // It stands in the buffer for the next write, so no turn of the event loop passes.
+  const [read] = await main.read(0, 1, 1000);
+  expect(store.committedPosition).toBeLessThan(put.position);
+  expect(read!.position).toBe(put.position);
+  await store.close();
+});

@@ -153,7 +153,7 @@ export const nothingCarried: Carried = {
 /** One message in memory: its body is `buffer[start, end)`, shared with the store: read it, never write it. */
 export interface Message extends MessageProperties {
   readonly sequence: number;
-  /** What a reply that delivers this message must wait for; 0 if it was read back from the store. */
+  /** What a reply that delivers this message must wait for: its put, or a later one. 0: nothing. */
   readonly position: number;
   readonly buffer: Buffer;
   readonly start: number;
