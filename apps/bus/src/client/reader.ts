@@ -12,22 +12,25 @@ interface Waiter {
 export class Reader {
   readonly #deliveries: Deliveries;
   readonly #onTaken: () => void;
+  readonly #take: ((event: ArrivedEvent) => boolean) | undefined;
   readonly #entries = new Fifo<Entry>();
   readonly #waiters = new Fifo<Waiter>();
   #end: { readonly error: BusError | undefined } | undefined;
 
-  constructor(deliveries: Deliveries, onTaken: () => void) {
+  /** `take` is called with each event at the moment it is given to the application; false passes over it. */
+  constructor(deliveries: Deliveries, onTaken: () => void, take?: (event: ArrivedEvent) => boolean) {
     this.#deliveries = deliveries;
     this.#onTaken = onTaken;
+    this.#take = take;
   }
 
   /** Counts itself in `entry.waiting` while it keeps it. */
   // hot: once per message and reader.
   push(entry: Entry): void {
     if (this.#end !== undefined) return;
-    const waiter = this.#waiters.shift();
-    if (waiter !== undefined) {
-      waiter.resolve({ done: false, value: entry.event! });
+    if (this.#waiters.length > 0) {
+      const event = entry.event!;
+      if (this.#take?.(event) !== false) this.#waiters.shift()!.resolve({ done: false, value: event });
       return;
     }
     entry.waiting++;
@@ -35,12 +38,12 @@ export class Reader {
   }
 
   next(): Promise<IteratorResult<ArrivedEvent, undefined>> {
-    const entry = this.#entries.shift();
-    if (entry !== undefined) {
+    for (let entry = this.#entries.shift(); entry !== undefined; entry = this.#entries.shift()) {
+      const event = entry.event!;
       entry.waiting--;
       this.#deliveries.settle();
       this.#onTaken();
-      return Promise.resolve({ done: false, value: entry.event! });
+      if (this.#take?.(event) !== false) return Promise.resolve({ done: false, value: event });
     }
     const end = this.#end;
     if (end?.error !== undefined) return Promise.reject(end.error);

@@ -58,7 +58,9 @@ export class Readers {
 
   /** Read by itself, also when the session is read as one. */
   subscribe(make: (reader: Reader) => SubscriptionState): SubscriptionState {
-    const state = make(this.#make(false));
+    // Taken at once and not when a promise is: the session may be lost in between, and ask again behind what was taken.
+    const reader = this.#make(false, (event) => state.take(event));
+    const state: SubscriptionState = make(reader);
     if (this.#end !== undefined) state.reader.end(this.#end.error);
     this.#subscriptions.set(state.group, state);
     return state;
@@ -137,8 +139,8 @@ export class Readers {
     for (const { reader } of this.#subscriptions.values()) reader.end(error);
   }
 
-  #make(apart: boolean): Reader {
-    const reader = new Reader(this.deliveries, this.#onTaken);
+  #make(apart: boolean, take?: (event: ArrivedEvent) => boolean): Reader {
+    const reader = new Reader(this.deliveries, this.#onTaken, take);
     if (apart && this.#all !== undefined) reader.end(readAsOne());
     else if (apart && this.#end !== undefined) reader.end(this.#end.error);
     return reader;

@@ -97,13 +97,7 @@ export class SubscriptionState {
 }
 
 export function createSubscription(state: SubscriptionState, close: () => Promise<void>): Subscription {
-  const next = async (): ReturnType<Subscription['next']> => {
-    for (;;) {
-      const result = await state.reader.next();
-      if (result.done) return result;
-      if (state.take(result.value)) return result as IteratorResult<SubscriptionEvent, undefined>;
-    }
-  };
+  const next: Subscription['next'] = () => state.reader.next() as ReturnType<Subscription['next']>;
   return {
     group: state.group,
     next,
