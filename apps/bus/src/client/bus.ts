@@ -141,6 +141,11 @@ export class Bus implements AsyncIterable<SessionEvent>, AsyncDisposable {
     return this.#state;
   }
 
+  /** @internal Until `close` is called, or the bus ends. */
+  get takesRequests(): boolean {
+    return this.#error === undefined && this.#closing === undefined;
+  }
+
   /** Bytes of requests that are not confirmed. */
   get unconfirmedBytes(): number {
     return this.#requests.unconfirmedBytes;

@@ -162,6 +162,23 @@ describe('what goes wrong', () => {
     await expect(connect(server.url, { signal: stop.signal })).rejects.toMatchObject({ code: 'CLOSED' });
   });
 
+  it('a room that is read while the bus closes ends as any loop does', async () => {
+    let confirms = true;
+    await using server = await startFakeServer({ confirmsAtOnce: () => confirms });
+    const bus = await connect(server.url);
+    const room = await joinFlush(bus, 'room');
+    confirms = false;
+    bus.send('g', 'x');
+    const closed = bus.close();
+    // Its first view is read now, and to say that it has been is too late.
+    const next = room.next();
+    room.flush();
+    await waitFor(() => server.daemon.sessions[0]!.taken === 2, { what: 'the message' });
+    server.daemon.confirm();
+    await closed;
+    expect(await next).toEqual({ done: true, value: undefined });
+  });
+
   it('close waits until what was sent is confirmed', async () => {
     await using server = await startFakeServer({ confirmsAtOnce: () => false });
     const bus = await connect(server.url);

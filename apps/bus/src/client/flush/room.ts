@@ -42,7 +42,7 @@ export async function joinFlush(bus: Bus, name: string): Promise<Room> {
 
   /** Gives the event, and sends what is to be sent. */
   const take = ({ event, send }: FlushStep): RoomEvent | undefined => {
-    if (send !== undefined && bus.state !== 'closed') group.send(send);
+    if (send !== undefined && bus.takesRequests) group.send(send);
     return event;
   };
   const next = async (): Promise<IteratorResult<RoomEvent, undefined>> => {
