@@ -184,20 +184,30 @@ class SpooledPublisher implements Publisher {
     position?: Position,
   ): Promise<void> {
     const payload = encodeStored(groups, data, options, position);
-    if (this.#turn !== undefined || this.#store.congested) await this.#inTurn();
     const settle = Promise.withResolvers<void>();
-    this.#unwritten.push({ sequence: this.#append(payload, position), settle });
+    const keep = (): void => {
+      this.#unwritten.push({ sequence: this.#append(payload, position), settle });
+    };
+    if (this.#turn !== undefined || this.#store.congested) await this.#inTurn(keep);
+    else keep();
     return settle.promise;
   }
 
-  /** In the order of the calls: who waits is passed by nobody. */
-  async #inTurn(): Promise<void> {
-    const turn = (this.#turn ?? Promise.resolve()).then(async () => {
-      while (this.#store.congested && this.#failure === undefined) await this.#watch();
-    });
+  /** In the order of the calls: who waits is passed by nobody, and the next one looks when this one has appended. */
+  async #inTurn(keep: () => void): Promise<void> {
+    const before = this.#turn ?? Promise.resolve();
+    const turn = before
+      .catch(() => undefined)
+      .then(async () => {
+        while (this.#store.congested && this.#failure === undefined) await this.#watch();
+        keep();
+      });
     this.#turn = turn;
-    await turn;
-    if (this.#turn === turn) this.#turn = undefined;
+    try {
+      await turn;
+    } finally {
+      if (this.#turn === turn) this.#turn = undefined;
+    }
   }
 
   // hot: once per line of a log.
