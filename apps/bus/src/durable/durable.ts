@@ -5,6 +5,7 @@
 import { type DurableEvent, encodeEvent, type Keeping, type ReadingEvent } from '@rookery/protocol/bus';
 import { decodeCursor } from '@rookery/protocol/websocket';
 import { type Log, type LogEvent, type LogOptions, openLog } from '@rookery/storage';
+import { Fifo } from '../client/fifo.ts';
 import type { Ordered } from '../groups/types.ts';
 import type { Configuration } from '../ring/types.ts';
 import { type GroupHost, KeptGroup } from './group.ts';
@@ -71,6 +72,11 @@ export class Durable {
   #waiting: (() => void)[] = [];
   /** What waits until the log has committed up to a position, in order. */
   readonly #uncommitted: { readonly position: number; readonly done: () => void }[] = [];
+  /**
+   * What the ring delivered and the log has no room for, in order: senders are asked to wait, but what they have sent
+   * before they hear it comes from all daemons, and the ring waits for nobody.
+   */
+  readonly #late = new Fifo<() => void>();
   /** Groups with messages that aren't committed. */
   readonly #dirty = new Set<KeptGroup>();
   /** Groups whose senders wait for the log. */
@@ -108,6 +114,7 @@ export class Durable {
       onEvent: (event) => {
         onLogEvent(event);
         if (event.type === 'failed') this.#fail(event.error);
+        if (event.type === 'full') this.#takeLate();
       },
     });
     for (const stream of [...this.#log.streams.keys()]) {
@@ -120,6 +127,10 @@ export class Durable {
   }
 
   async close(): Promise<void> {
+    while (this.#late.length > 0 && !this.#failed) {
+      await this.#log?.sync().catch((error) => this.#fail(error));
+      this.#takeLate();
+    }
     for (const group of this.#groups.values()) {
       if (!this.#failed) await group.checkpoint(CHECKPOINT_MESSAGES).catch((error) => this.#fail(error));
     }
@@ -188,13 +199,22 @@ export class Durable {
   // ---- Committing
 
   get isCommitted(): boolean {
+    return this.#late.length === 0 && this.#isWritten;
+  }
+
+  get #isWritten(): boolean {
     const log = this.#log;
     return log === undefined || (log.committedPosition >= log.position && this.#uncommitted.length === 0);
   }
 
   /** Calls back when all that came until now is as safe as the log's mode says; at once if it is. */
   whenCommitted(done: () => void): void {
-    if (this.isCommitted) done();
+    if (this.#late.length > 0) this.#late.push(() => this.#whenWritten(done));
+    else this.#whenWritten(done);
+  }
+
+  #whenWritten(done: () => void): void {
+    if (this.#isWritten) done();
     else this.#uncommitted.push({ position: this.#log!.position, done });
   }
 
@@ -203,6 +223,7 @@ export class Durable {
     let count = 0;
     while (count < this.#uncommitted.length && this.#uncommitted[count]!.position <= position) count++;
     for (const { done } of this.#uncommitted.splice(0, count)) done();
+    this.#takeLate();
     if (this.#pressing.size === 0 || this.#log?.congested !== false) return;
     for (const group of this.#pressing) this.#options.press(group, false);
     this.#pressing.clear();
@@ -218,6 +239,10 @@ export class Durable {
   // ---- What the ring delivers, in its order
 
   onConfiguration(configuration: Configuration): void {
+    this.#inOrder(() => this.#onConfiguration(configuration));
+  }
+
+  #onConfiguration(configuration: Configuration): void {
     if (configuration.kind === 'transitional') {
       this.#elsewhere.onTogether(configuration.members);
       this.#served.onTogether(configuration.members);
@@ -231,15 +256,24 @@ export class Durable {
 
   // hot: once per message to a kept group.
   onMessage(name: string, ordered: Ordered): void {
+    if (this.#late.length === 0 && this.#hasRoom) this.#keep(name, ordered);
+    else this.#late.push(() => this.#keep(name, ordered));
+    this.#press(name);
+  }
+
+  #keep(name: string, ordered: Ordered): void {
     this.#guard(() => {
       const group = this.group(name);
       if (group === undefined) this.counters.notKept++;
       else group.onMessage(ordered);
-      this.#press(name);
     });
   }
 
   onEvent(sender: number, event: DurableEvent | ReadingEvent): void {
+    this.#inOrder(() => this.#onEvent(sender, event));
+  }
+
+  #onEvent(sender: number, event: DurableEvent | ReadingEvent): void {
     const { id } = this.#options;
     switch (event.kind) {
       case 'keeping':
@@ -261,6 +295,21 @@ export class Durable {
       default:
         if (event.to === id) this.#guard(() => this.#served.onEvent(sender, event));
     }
+  }
+
+  /** For one more. A full disk has none, and is told so. */
+  get #hasRoom(): boolean {
+    return this.#log?.congested !== true || this.#log.full;
+  }
+
+  /** Behind what came before it. */
+  #inOrder(act: () => void): void {
+    if (this.#late.length === 0 && this.#hasRoom) act();
+    else this.#late.push(act);
+  }
+
+  #takeLate(): void {
+    while (this.#late.length > 0 && this.#hasRoom) this.#late.shift()!();
   }
 
   /** The ring's queue may have room. */

@@ -167,14 +167,17 @@ export class Merge {
       const some = await readSome(next.stream, next.copiedThrough);
       if (life !== this.#life) return;
       for (const { sequence, record } of some) {
+        // Before each, and nothing in between: other groups are merged at the same time.
+        while (host.log.congested) {
+          await host.log.sync();
+          if (life !== this.#life) return;
+        }
         const kept = keptOf(record);
         place(record, kept, !others && kept.sequence === HELD_LIVE);
         next.copiedThrough = sequence;
       }
       // The rest was let go of, after a crash.
       if (some.length === 0) next.copiedThrough = last;
-      if (host.log.congested) await host.log.sync();
-      if (life !== this.#life) return;
     }
     // In the same turn: what comes from here on goes behind what was held.
     this.#whole = true;
@@ -189,7 +192,12 @@ export class Merge {
     const after = index.placeOfRing([...values.values()].map(({ stamp }) => stamp));
     const last = await lastAmong(values, () => records(main, after));
     if (life !== this.#life) return;
-    for (const record of last) restate(record);
-    if (host.log.congested) await host.log.sync();
+    for (const record of last) {
+      while (host.log.congested) {
+        await host.log.sync();
+        if (life !== this.#life) return;
+      }
+      restate(record);
+    }
   }
 }

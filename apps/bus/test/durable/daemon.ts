@@ -118,8 +118,8 @@ export class Daemon {
         segmentBytes: 16 * 1024,
         maxPayloadBytes: 4096,
         backlogBytes: 2 * 1024,
-        // What is under way when senders are asked to wait.
-        reserveBytes: 1024 * 1024,
+        // A fill and little more: less than what is under way when senders are asked to wait.
+        reserveBytes: 128 * 1024,
         randomBytes: (size) => this.#world.random.bytes(size),
       },
       maxGroups: 10,
