@@ -283,10 +283,10 @@ export class Connection implements Arrived, Backlogged, Holder {
     if (!this.#endVainWait()) this.#pump();
   }
 
-  /** Who has hung up and waits for a message to come can't be given it any more. */
+  /** Who has hung up and waits for a message to come can't be given it any more; only what was answered before. */
   #endVainWait(): boolean {
     const isVain = this.#inputEnded && this.session.waitsForMessage;
-    if (isVain) this.destroy();
+    if (isVain) this.shut();
     return isVain;
   }
 

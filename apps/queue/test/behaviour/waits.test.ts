@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { SlowStore } from '../slow-store.ts';
 import { fill, hit, miss, says, server, set, stored, value } from './support.ts';
 
 test('a wait ends with END when its time is over, not before', async () => {
@@ -91,6 +92,19 @@ test('a wait that is begun when its client has hung up already, as it stood back
   expect(broker.waits).toBe(0);
   await fill(reader, 'q', 'a');
   expect(await reader.ask('get q\r\n')).toBe(hit('q', 'a'));
+});
+
+test('who has hung up and waits still gets the answers to what it asked before', async () => {
+  const store = new SlowStore({ commits: 'when told' });
+  const { connect, broker } = server({ store });
+  const client = connect();
+  client.send(`${set('q', 'a')}get none/t=60000\r\nversion\r\n`);
+  client.end();
+  expect(await client.ask('')).toBe('');
+  expect(broker.waits).toBe(0);
+  store.commit();
+  expect(await client.ask('')).toBe(stored);
+  expect(client.ended).toBe(true);
 });
 
 test('requests behind a wait are answered after it, in order', async () => {
