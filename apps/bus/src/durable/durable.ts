@@ -13,6 +13,7 @@ import { planTurns } from './plan.ts';
 import { Elsewhere } from './reading/elsewhere.ts';
 import { Outgoing } from './reading/outgoing.ts';
 import { type Reader, type Reading, type ReadRequest, readGroup } from './reading/reading.ts';
+import { Searches } from './reading/searches.ts';
 import { Served } from './reading/served.ts';
 import { type DurableSettings, patternOf, settingsOf } from './settings.ts';
 import { Vector } from './vector.ts';
@@ -54,6 +55,8 @@ export type Unreadable = 'NOT_KEPT' | 'TOO_MANY_KEPT' | 'TOO_MANY_GROUPS' | 'BAD
 /** Fills wait while more than this waits for the token: what sessions send goes first. */
 const FILL_ROOM_BYTES = 256 * 1024;
 
+/** What readings elsewhere have to say may wait for the ring; no further one begins beyond this. */
+const SAID_BYTES = 256 * 1024;
 /** Some milliseconds of reading when the daemon starts. */
 const CHECKPOINT_MESSAGES = 16_384;
 /** A log must not be filled by names that clients choose. */
@@ -83,6 +86,7 @@ export class Durable {
   readonly #pressing = new Set<string>();
   #failed = false;
   #checkpointing = false;
+  readonly #searches = new Searches();
   readonly #outgoing: Outgoing;
   /** Readings at other daemons, for clients here. */
   readonly #elsewhere: Elsewhere;
@@ -101,7 +105,7 @@ export class Durable {
     );
     const say = (event: ReadingEvent): void => this.#outgoing.say(event);
     this.#elsewhere = new Elsewhere({ now: options.now, findingMs: options.findingMs, say });
-    this.#served = new Served({ group: (name) => this.group(name), say });
+    this.#served = new Served({ group: (name) => this.group(name), searches: this.#searches, say });
   }
 
   /** Reads what was kept. @throws LogError */
@@ -183,9 +187,10 @@ export class Durable {
       return 'BAD_CURSOR';
     const group = this.group(name);
     if (group !== undefined && (!lastValue || group.hasView)) {
-      return readGroup(group, request, reader) ?? 'BAD_CURSOR';
+      return readGroup(group, request, reader, this.#searches) ?? 'BAD_CURSOR';
     }
     if (group === undefined && this.keeps(name)) return 'TOO_MANY_KEPT';
+    if (this.#outgoing.waitingBytes > SAID_BYTES) return 'finding';
     const reading = this.#elsewhere.open(request, reader);
     if (reading === 'nobody') return 'NOT_KEPT';
     return reading === 'full' ? 'TOO_MANY_GROUPS' : reading;

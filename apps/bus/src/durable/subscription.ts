@@ -51,7 +51,7 @@ export class Subscription {
   #begun = false;
   #live = false;
   #caughtUp = false;
-  #reading = false;
+  #reading: Promise<void> | undefined;
   #closed = false;
 
   constructor({ source, listener, matches, position, given, view }: SubscriptionOptions) {
@@ -66,6 +66,11 @@ export class Subscription {
 
   get position(): number {
     return this.#position;
+  }
+
+  /** A trip to the log that is under way, also after `close`. Never rejects. */
+  get reading(): Promise<void> | undefined {
+    return this.#reading;
   }
 
   get isLive(): boolean {
@@ -87,7 +92,7 @@ export class Subscription {
 
   /** There is room, or something to read. */
   wake(): void {
-    if (this.#closed || this.#live || this.#reading) return;
+    if (this.#closed || this.#live || this.#reading !== undefined) return;
     while (this.#viewAt < this.#view.length) {
       if (!this.#listener.room) return;
       this.#give(this.#view[this.#viewAt++]!, 1);
@@ -111,16 +116,15 @@ export class Subscription {
   }
 
   #read(tail: number): void {
-    this.#reading = true;
     const { trimmedThrough } = this.#source;
     if (this.#begun && trimmedThrough > this.#position) {
       this.#listener.missed(trimmedThrough - this.#position);
       this.#position = trimmedThrough;
     }
     this.#begun = true;
-    this.#source.read(this.#position).then(
+    this.#reading = this.#source.read(this.#position).then(
       (entries) => {
-        this.#reading = false;
+        this.#reading = undefined;
         if (this.#closed) return;
         for (let index = 0; index < entries.length; index++) {
           const { record, note } = entries[index]!;
@@ -130,7 +134,7 @@ export class Subscription {
         this.wake();
       },
       (error) => {
-        this.#reading = false;
+        this.#reading = undefined;
         if (!this.#closed) this.#source.onReadFailed(error);
       },
     );

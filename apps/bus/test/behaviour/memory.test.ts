@@ -60,3 +60,25 @@ it('who asks without end and does not read the answers costs no memory', async (
   pings.cut();
   member.cut();
 });
+
+it('who subscribes and takes it back, again and again, costs no memory: nobody searches for those who have gone', async () => {
+  const daemon = await startDaemon({ flags: ['--keep', 'g'] });
+  await using _daemon = daemon;
+  const web = await connectWebSocket(daemon.webSocketUrl, { name: 'web' });
+  for (let n = 0; n < 1000; n++) web.send('g', Buffer.alloc(1000));
+  await web.inbox.until((said) => said.kind === 'confirmed' && said.n === web.asked);
+  const idle = await daemon.rssBytes();
+  let most = 0;
+  for (let turn = 0; turn < 30; turn++) {
+    for (let n = 0; n < 100; n++) {
+      web.ask({ type: 'subscribe', group: 'g', from: { sequence: 900 } });
+      web.ask({ type: 'unsubscribe', group: 'g' });
+    }
+    most = Math.max(most, (await daemon.rssBytes()) - idle);
+  }
+  await web.inbox.until((said) => said.kind === 'confirmed' && said.n === web.asked);
+  most = Math.max(most, (await daemon.rssBytes()) - idle);
+  // Each search reads up to 256 KiB.
+  expect(most / MIB).toBeLessThan(250);
+  web.cut();
+});

@@ -1,9 +1,10 @@
 /** A reading of a kept group: what is asked for, who is given it, and how it begins at a keeper. */
 import { decodeCursor, encodeCursor, type Filter, type From } from '@rookery/protocol/websocket';
 import { compileFilter } from '../filter.ts';
-import type { Begin, KeptGroup } from '../group.ts';
+import type { Begin, KeptGroup, Place } from '../group.ts';
 import type { Listener, Subscription } from '../subscription.ts';
 import { Vector } from '../vector.ts';
+import type { Searches } from './searches.ts';
 
 export interface ReadRequest {
   readonly group: string;
@@ -36,32 +37,41 @@ export interface Reading {
 }
 
 /** `undefined` for a cursor that is none. */
-export function readGroup(group: KeptGroup, request: ReadRequest, reader: Reader): Reading | undefined {
+export function readGroup(
+  group: KeptGroup,
+  request: ReadRequest,
+  reader: Reader,
+  searches: Searches,
+): Reading | undefined {
   const begin = beginOf(request.from);
   if (begin === undefined) return undefined;
   const again = begin.kind === 'cursor';
   const how = request.lastValue ? (again ? 'view_again' : 'view') : again ? 'cursor' : 'place';
   let subscription: Subscription | undefined;
   let closed = false;
-  void group.locate(begin).then(
-    (place) => {
-      if (closed) return;
-      subscription = group.subscribe(place, reader, compileFilter(request.filter), how);
-      const { given } = place;
-      reader.located({
-        sequence: subscription.position,
-        last: group.tail,
-        whole: group.whole,
-        cursor: encodeCursor({ floor: given.floor, strands: given }),
-      });
-      subscription.wake();
-    },
-    (error) => group.onReadFailed(error),
-  );
+  const start = (place: Place): Promise<void> | undefined => {
+    if (closed) return undefined;
+    subscription = group.subscribe(place, reader, compileFilter(request.filter), how);
+    const { given } = place;
+    reader.located({
+      sequence: subscription.position,
+      last: group.tail,
+      whole: group.whole,
+      cursor: encodeCursor({ floor: given.floor, strands: given }),
+    });
+    subscription.wake();
+    return subscription.reading;
+  };
+  const search = (): Promise<void> => group.locate(begin).then(start, (error) => group.onReadFailed(error));
+  let takeBack = (): void => undefined;
+  // What is behind all that stands there now needs no search, and no time may pass until it is known.
+  if (begin.kind === 'now') void search();
+  else takeBack = searches.add(search);
   return {
     wake: () => subscription?.wake(),
     close: () => {
       closed = true;
+      takeBack();
       subscription?.close();
     },
   };

@@ -6,10 +6,12 @@ import type { Read, ReadingEvent, Taken, Unread } from '@rookery/protocol/bus';
 import { decodeClientControl, encodeDaemonControl } from '@rookery/protocol/websocket';
 import type { KeptGroup } from '../group.ts';
 import { type Located, type Reader, type Reading, readGroup } from './reading.ts';
+import type { Searches } from './searches.ts';
 
 export interface ServedOptions {
   /** Of a group that is kept here. */
   readonly group: (name: string) => KeptGroup | undefined;
+  readonly searches: Searches;
   /** To the other daemons, in order, when the ring takes it. */
   readonly say: (event: ReadingEvent) => void;
 }
@@ -53,7 +55,7 @@ export class Served {
     const reader = new RemoteReader(asked.group, (event) =>
       this.#options.say({ ...event, to, reading: number }),
     );
-    const reading = readGroup(group, asked, reader);
+    const reading = readGroup(group, asked, reader, this.#options.searches);
     if (reading !== undefined) this.#readings.set(name, { to, reader, reading });
   }
 
