@@ -57,6 +57,24 @@ async function client(socket: Socket, connected: string): Promise<Client> {
   return { send: (bytes) => void socket.write(bytes), received: () => received, ended: () => ended };
 }
 
+/** Resolves when `stats` tells so, to a client whose answers wait for nothing. */
+async function seen(watcher: Client, line: string): Promise<void> {
+  let from = watcher.received().length;
+  watcher.send('stats\r\n');
+  await waitFor(
+    () => {
+      const told = watcher.received().slice(from);
+      if (told.includes(`STAT ${line}\r\n`)) return true;
+      if (told.endsWith('\r\nEND\r\n')) {
+        from += told.length;
+        watcher.send('stats\r\n');
+      }
+      return false;
+    },
+    { what: line },
+  );
+}
+
 const path = (): string => join(folder.path, 'socket');
 const port = (): number => server.address!.port;
 
@@ -92,29 +110,13 @@ describe.each([
   /** Clients whose answers all stand on what the device has not done, and one that waits for nothing. */
   async function pipelines(): Promise<{ putter: Client; reader: Client; waiter: Client; watcher: Client }> {
     const [putter, reader, waiter, watcher] = [await open(), await open(), await open(), await open()];
-    async function seen(line: string): Promise<void> {
-      let from = watcher.received().length;
-      watcher.send('stats\r\n');
-      await waitFor(
-        () => {
-          const told = watcher.received().slice(from);
-          if (told.includes(`STAT ${line}\r\n`)) return true;
-          if (told.endsWith('\r\nEND\r\n')) {
-            from += told.length;
-            watcher.send('stats\r\n');
-          }
-          return false;
-        },
-        { what: line },
-      );
-    }
     waiter.send('get awaited/t=60000\r\nversion\r\n');
-    await seen('queue_awaited_waiters 1');
+    await seen(watcher, 'queue_awaited_waiters 1');
     device = Promise.withResolvers();
     putter.send(`${put('q', 'a')}${put('awaited', 'b')}get none\r\n${put('q', 'c'.repeat(20_000))}quit\r\n`);
-    await seen('cmd_set 3');
+    await seen(watcher, 'cmd_set 3');
     reader.send('get q/open\r\nget q/close\r\nget q\r\n');
-    await seen('get_hits 3');
+    await seen(watcher, 'get_hits 3');
     return { putter, reader, waiter, watcher };
   }
 
@@ -135,6 +137,19 @@ describe.each([
     );
     expect([putter, reader, waiter].map((each) => each.received())).toEqual(answers);
     await waitFor(() => putter.ended(), { what: 'the end of who quit' });
+  });
+
+  test('at a stop what was asked is answered, a put that waits for the device by itself as well', async () => {
+    const [putter, watcher] = [await open(), await open()];
+    device = Promise.withResolvers();
+    putter.send(`${put('q', 'a')}${put('q/sync', 'b')}`);
+    await seen(watcher, 'cmd_set 2');
+    const stopped = server.stop();
+    device.resolve();
+    device = undefined;
+    expect(await stopped).toBe(0);
+    await waitFor(() => putter.ended(), { what: 'the end' });
+    expect(putter.received()).toBe('STORED\r\nSTORED\r\n');
   });
 
   test('when the device fails, nothing that stood on it is answered, and the server ends', async () => {

@@ -188,13 +188,14 @@ export class Connection implements Arrived, Backlogged, Holder {
     this.#closing = true;
   }
 
-  /** The same, from outside: a wait ends without an answer. */
+  /** The same, from outside: a wait ends without an answer, as does what waits to be read; what is in work is answered. */
   shut(): void {
     this.#closing = true;
-    this.#blocked = false;
+    const { cancelWait } = this.session;
+    if (cancelWait !== undefined || this.#rest !== undefined) this.#blocked = false;
     this.#rest = undefined;
     this.#endThrottle();
-    this.session.cancelWait?.();
+    cancelWait?.();
     this.#pump();
   }
 
