@@ -430,7 +430,10 @@ export class Connection implements Arrived, Backlogged, Holder {
     this.#heldBytes = 0;
     // Mostly it is a body: the rest of it is passed over, and the connection lives.
     if (this.#decoder.dropBody('out_of_memory')) return;
-    if (this.#decoder.wire === 'text') writeTextLine(this.out, 'SERVER_ERROR out of memory reading request');
+    // Behind a request in work it would be taken for the answer to that.
+    if (this.#decoder.wire === 'text' && !this.#blocked) {
+      writeTextLine(this.out, 'SERVER_ERROR out of memory reading request');
+    }
     this.#decoder = createRequestDecoder();
     this.shut();
   }

@@ -182,3 +182,18 @@ test('a half-sent line has no end that could be found without keeping it: the co
   expect(line.ended).toBe(true);
   expect(await body.ask(`${'x'.repeat(10_000)}\r\n`)).toBe(stored);
 });
+
+test('the request in work before it is still answered, and by its own answer', async () => {
+  const made = server({ inputBytesMax: 20_000, maxBodyBytes: 1024 * 1024 });
+  const client = made.connect();
+  let synced = (): void => undefined;
+  made.store.sync = () =>
+    new Promise((resolve) => {
+      synced = resolve;
+    });
+  expect(await client.ask(`${set('q/sync', 'a')}set q 0 0 90000\r\n${'x'.repeat(30_000)}`)).toBe('');
+  expect(made.host.inputs.evicted).toBe(1);
+  synced();
+  expect(await client.ask('')).toBe(stored);
+  expect(client.ended).toBe(true);
+});
