@@ -12,6 +12,10 @@ export interface Listener {
   missed(count: number): void;
   /** Whether more may be given now. When there is again, `wake` is called. */
   readonly room: boolean;
+  /** To read from the log: false if it must wait, until `wake`. Listeners that share their room take turns. */
+  begin(): boolean;
+  /** What was read has been given. */
+  end(): void;
 }
 
 /** The log that it reads. */
@@ -106,7 +110,7 @@ export class Subscription {
       this.#live = true;
       if (!this.#caughtUp) this.#listener.caughtUp(tail);
       this.#caughtUp = true;
-    } else if (this.#listener.room) this.#read(tail);
+    } else if (this.#listener.room && this.#listener.begin()) this.#read(tail);
   }
 
   close(): void {
@@ -125,16 +129,21 @@ export class Subscription {
     this.#reading = this.#source.read(this.#position).then(
       (entries) => {
         this.#reading = undefined;
-        if (this.#closed) return;
+        if (this.#closed) {
+          this.#listener.end();
+          return;
+        }
         for (let index = 0; index < entries.length; index++) {
           const { record, note } = entries[index]!;
           if (this.#isFor(note)) this.#give(record, 1);
         }
         this.#position = Math.max(this.#position, entries.at(-1)?.sequence ?? tail);
+        this.#listener.end();
         this.wake();
       },
       (error) => {
         this.#reading = undefined;
+        this.#listener.end();
         if (!this.#closed) this.#source.onReadFailed(error);
       },
     );

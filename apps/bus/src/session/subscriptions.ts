@@ -16,7 +16,10 @@ const ROOM_BYTES = 1024 * 1024;
 export class Subscriptions {
   readonly #session: Session;
   readonly #roomBytes: number;
+  /** The one that read last is last. */
   readonly #byGroup = new Map<string, Reading>();
+  /** Together, what all of them read at a time would be more than the outbox holds. */
+  #reading = false;
 
   constructor(session: Session, outboxBytes: number) {
     this.#session = session;
@@ -55,6 +58,19 @@ export class Subscriptions {
     for (const reading of this.#byGroup.values()) reading.wake();
   }
 
+  #begin(group: string): boolean {
+    if (this.#reading) return false;
+    this.#reading = true;
+    const reading = this.#byGroup.get(group);
+    if (reading !== undefined && this.#byGroup.delete(group)) this.#byGroup.set(group, reading);
+    return true;
+  }
+
+  #end(): void {
+    this.#reading = false;
+    this.wake();
+  }
+
   #reader(group: string, number: number): Reader {
     const session = this.#session;
     const roomBytes = this.#roomBytes;
@@ -62,6 +78,8 @@ export class Subscriptions {
       get room() {
         return session.outboxBytes < roomBytes;
       },
+      begin: () => this.#begin(group),
+      end: () => this.#end(),
       located: (place) => session.tell({ kind: 'subscribed', number, group, ...place }),
       give: (record, receivers) => session.giveKept(record, receivers),
       caughtUp: (sequence) => session.tell({ kind: 'caught_up', group, sequence }),

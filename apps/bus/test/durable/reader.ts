@@ -42,6 +42,8 @@ export class Seat {
         if (!daemon.keeps) seat.elsewhere++;
         give(record, daemon);
       },
+      begin: () => true,
+      end: () => undefined,
       caughtUp: () => undefined,
       missed: () => {
         throw new Violation('readers', 'one missed something, though nothing is let go of');

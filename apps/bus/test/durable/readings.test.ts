@@ -8,6 +8,8 @@ import { Searches } from '../../src/durable/reading/searches.ts';
 const ring = { representative: 1, sequence: 5 };
 const NOBODY: Reader = {
   room: true,
+  begin: () => true,
+  end: () => undefined,
   located: () => undefined,
   give: () => undefined,
   caughtUp: () => undefined,

@@ -89,6 +89,15 @@ class RemoteReader implements Reader {
     return this.#givenBytes - this.#takenBytes < WINDOW_BYTES;
   }
 
+  /** Its room is its own. */
+  begin(): boolean {
+    return true;
+  }
+
+  end(): void {
+    // Nobody waits for it.
+  }
+
   /** Whether there is room. */
   take(bytes: number): boolean {
     this.#takenBytes = bytes;
