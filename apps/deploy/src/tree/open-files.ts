@@ -65,11 +65,13 @@ export function openFiles(options: {
 
   return {
     async use(path, work) {
-      const file = await acquire(path, path.toString('latin1'));
+      let file: OpenFile | undefined;
       try {
+        file = await acquire(path, path.toString('latin1'));
         return await work(file.descriptor);
       } finally {
-        file.users--;
+        // Also who could not open what it has waited for has made a place free.
+        if (file !== undefined) file.users--;
         waiting.shift()?.();
       }
     },
