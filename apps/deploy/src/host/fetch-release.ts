@@ -1,5 +1,5 @@
 import { open, readFile, rename, stat } from 'node:fs/promises';
-import { openRelease } from '../release/container.ts';
+import { openRelease, type Release } from '../release/container.ts';
 import { pathFromBytes } from '../release/path.ts';
 import type { Fetched } from '../swarm/fetch.ts';
 import { compareTree, type Difference } from '../tree/compare.ts';
@@ -29,14 +29,35 @@ export async function receive({ layout }: StepContext, request: StepRequest<'rec
   if (request.last) await handle.sync();
 }
 
-export async function hasReleaseFile({ layout }: StepContext, release: ReleaseRef): Promise<boolean> {
-  if (
-    (await readRecord(layout, release.name))?.id === release.id &&
-    (await isSize(layout.releaseFile(release.name), release.bytes))
-  ) {
-    return true;
+/** Whether one need not be sent: one that is damaged, or whose signer isn't trusted, says nothing for the next. */
+export async function hasReleaseFile(context: StepContext, release: ReleaseRef): Promise<boolean> {
+  return openReleaseFile(context, release).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * The release file: as it came last, or else as it is kept with its release.
+ * @throws HostError, ReleaseError: why it is none
+ */
+async function openReleaseFile(
+  { layout, trust }: StepContext,
+  release: ReleaseRef,
+): Promise<{ readonly path: string; readonly bytes: Buffer; readonly opened: Release }> {
+  let failure: unknown;
+  for (const path of [layout.incomingFile(release.id), layout.releaseFile(release.name)]) {
+    if (!(await isSize(path, release.bytes))) continue;
+    try {
+      const bytes = await readFile(path);
+      const opened = openRelease(bytes, trust);
+      if (opened.id === release.id) return { path, bytes, opened };
+      failure ??= new HostError('protocol', `${path}: this is not the release that was announced`);
+    } catch (error) {
+      failure ??= error;
+    }
   }
-  return isSize(layout.incomingFile(release.id), release.bytes);
+  throw failure ?? new HostError('protocol', `The release file of ${release.name} has not come whole`);
 }
 
 export interface FetchedRelease {
@@ -62,15 +83,13 @@ export async function fetchRelease(
       `${layout.release(release.name)} is another release (${record.version}, ${record.id.slice(0, 16)}); give this one another version, or a name with --as`,
     );
   }
-  const file = record === undefined ? layout.incomingFile(release.id) : layout.releaseFile(release.name);
-  const bytes = await readFile(file);
-  const opened = openRelease(bytes, trust);
-  if (opened.id !== release.id)
-    throw new HostError('protocol', `${file}: this is not the release that was announced`);
-
+  const { path, bytes, opened } = await openReleaseFile(context, release);
+  const kept = layout.releaseFile(release.name);
+  let file = path;
   if (record !== undefined) {
     const differences = await differencesOf(context, release.name, bytes);
     if (differences.length === 0) {
+      if (file !== kept) await rename(file, kept);
       const treeBytes = opened.manifest.chunks.lengths.reduce((sum, length) => sum + length, 0);
       const result = {
         fetchedBytes: 0,
@@ -89,7 +108,8 @@ export async function fetchRelease(
       );
     }
     // The release file is kept: it is what the tree is fetched by.
-    await rename(file, layout.incomingFile(release.id));
+    file = layout.incomingFile(release.id);
+    await rename(path, file);
     await removeRelease(layout, release.name);
   }
 
@@ -120,7 +140,7 @@ export async function fetchRelease(
     },
   });
   try {
-    await rename(layout.incomingFile(release.id), layout.releaseFile(release.name));
+    await rename(file, kept);
     await syncFolder(layout.records);
     // Last: who has this record has the tree, on the device.
     const number = 1 + Math.max(0, ...listed.map((one) => one.number));

@@ -1,9 +1,20 @@
-import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { waitFor } from '@rookery/testkit';
 import { beforeAll, expect, test } from 'vitest';
 import { runCommand } from '../../src/host/command.ts';
-import { refusal } from '../support.ts';
+import { generateKeys, parsePublicKey, parseSigningKey } from '../../src/release/keys.ts';
+import { packFolder, refusal } from '../support.ts';
 import { createWorld, isGone, running, settingsOf, type TestRelease, testHost, type World } from './world.ts';
 
 let world: World;
@@ -299,6 +310,43 @@ test('a release of a key that is not trusted is not fetched', async () => {
   await using other = await createWorld();
   await using host = testHost({ ...other, trackers: world.trackers }, settingsOf(root));
   expect(await refusal(host.fetch(one))).toMatch(/^key-untrusted/);
+});
+
+test('a release that came with a signature nobody trusts is taken once it is signed rightly', async () => {
+  const { privatePem, publicPem } = generateKeys();
+  const { bytes, release } = await packFolder(one.tree, { version: '1.0', key: parseSigningKey(privatePem) });
+  expect(release.id).toBe(one.ref.id);
+  const strange = { ...one, bytes };
+
+  const refused = world.newRoot();
+  await using host = testHost(world, settingsOf(refused));
+  expect(await refusal(host.fetch(strange))).toMatch(/^key-untrusted/);
+  await host.deploy(one);
+  expect(await running(refused)).toBe('1.0');
+
+  // It was trusted once, and isn't any more.
+  const settings = settingsOf(world.newRoot());
+  {
+    await using before = testHost({ ...world, trust: parsePublicKey(publicPem) }, settings);
+    await before.deploy(strange);
+  }
+  await using after = testHost(world, settings);
+  await after.deploy(one);
+});
+
+test('a release file that is not where its release was noted is found where it came, or sent again', async () => {
+  const root = world.newRoot();
+  await using host = testHost(world, settingsOf(root));
+  await host.deploy(one);
+  await host.fetch(two);
+  const file = join(root, '.rookery/releases/2.0.release');
+  // As a kill leaves it that comes between the two halves of taking a changed tree away.
+  await rename(file, join(root, `.rookery/incoming/${two.ref.id}.release`));
+  await writeFile(join(root, 'releases/2.0/lib/code.js'), 'bad');
+  await host.fetch(two);
+  expect(await readFile(join(root, 'releases/2.0/lib/code.js'), 'utf8')).toBe('two');
+  await truncate(file, 100);
+  await host.deploy(two);
 });
 
 test('current that is a folder, or leads out, is not touched', async () => {
