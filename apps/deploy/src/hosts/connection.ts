@@ -15,6 +15,7 @@ import {
   type StepResult,
   type ToHost,
 } from '../host/protocol.ts';
+import { checkResult, parseLine } from './heard.ts';
 import type { HostStream } from './transport.ts';
 
 /** A host's side that has said hello: it can be asked for one step after the other. */
@@ -94,7 +95,7 @@ export async function openConnection(
 
   void (async () => {
     try {
-      for await (const line of readLines(stream.output, LINE_BYTES_MAX)) take(parse(line));
+      for await (const line of readLines(stream.output, LINE_BYTES_MAX)) take(parseLine(line));
     } catch (error) {
       fail(error instanceof HostError ? error : new HostError('protocol', (error as Error).message));
       void stream.kill();
@@ -152,7 +153,7 @@ export async function openConnection(
       signal.addEventListener('abort', onAbort, { once: true });
       send({ id, ...(request as StepRequest) });
       try {
-        return (await promise) as StepResult<S>;
+        return checkResult(request.step, await promise);
       } finally {
         clearTimeout(patience);
         signal.removeEventListener('abort', onAbort);
@@ -175,17 +176,4 @@ export async function openConnection(
 
 function told({ code, message, output }: StepFailure): HostError {
   return new HostError(code, message, { output });
-}
-
-function parse(line: string): FromHost {
-  try {
-    const message: unknown = JSON.parse(line);
-    if (typeof message === 'object' && message !== null) return message as FromHost;
-  } catch {
-    // Told below.
-  }
-  throw new HostError(
-    'protocol',
-    `It says what no host's side says: ${JSON.stringify(line.slice(0, 200))}. Does a login script write to stdout?`,
-  );
 }
