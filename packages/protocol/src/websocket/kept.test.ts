@@ -109,6 +109,7 @@ it.each([
   '"filter":{"fields":{"a":[{}]}}',
   '"filter":{"keys":"a"}',
   '"filter":{"other":[]}',
+  `"filter":{"words":["${'a '.repeat(60)}","${'b '.repeat(41)}"]}`,
 ])('what asks for no place or no filter is refused: %s', (fields) => {
   expect(decodeClientControl(`{"type":"subscribe","n":1,"group":"g",${fields}}`)).toMatchObject({
     kind: 'bad',

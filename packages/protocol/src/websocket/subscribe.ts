@@ -59,7 +59,7 @@ export function filterOf(fields: Fields): Filter {
   only(filter, 'keys', 'fields', 'words');
   return {
     ...(has(filter, 'keys') ? { keys: texts(filter, 'keys') } : {}),
-    ...(has(filter, 'words') ? { words: texts(filter, 'words') } : {}),
+    ...(has(filter, 'words') ? { words: wordsOf(filter) } : {}),
     ...(has(filter, 'fields') ? { fields: fieldsOf(asFields(filter.fields, '"fields"')) } : {}),
   };
 }
@@ -68,6 +68,13 @@ function texts(fields: Fields, name: string): string[] {
   const items = list(fields, name, FILTER_ITEMS).map((item) => text({ item }, 'item', FILTER_TEXT));
   if (items.some((item) => item.trim() === '')) throw new Wrong(`"${name}" has no empty text`);
   return items;
+}
+
+function wordsOf(fields: Fields): string[] {
+  const words = texts(fields, 'words');
+  const count = words.reduce((sum, some) => sum + some.trim().split(/\s+/).length, 0);
+  if (count > FILTER_ITEMS) throw new Wrong(`"words" has at most ${FILTER_ITEMS} words in all`);
+  return words;
 }
 
 function fieldsOf(fields: Fields): Record<string, FieldValue[]> {
