@@ -27,14 +27,16 @@ export async function prepareShared(layout: HostLayout, settings: HostSettings):
 
 /** Links what is shared into a release, in place of what the release has there. May be done again at any time. */
 export async function linkShared(layout: HostLayout, settings: HostSettings, name: string): Promise<void> {
-  const shared = await realpath(layout.shared).catch(() => layout.shared);
+  const release = await realpath(layout.release(name));
   for (const path of [...settings.linkedFiles, ...settings.linkedFolders]) {
-    const place = join(layout.release(name), path);
-    const target = relative(dirname(place), join(layout.shared, path));
-    if ((await readlink(place).catch(() => undefined)) === target) continue;
+    const place = join(release, path);
     await mkdir(dirname(place), { recursive: true });
-    // Its folder is a linked one, now or when this release ran before: what is in its place is the shared file itself.
-    if (`${await realpath(dirname(place))}${sep}`.startsWith(`${shared}${sep}`)) continue;
+    // By way of the release's own links, and of those that were made here, now or when this release ran before.
+    const inside = relative(release, await realpath(dirname(place)));
+    // Its folder is a linked one: what is in its place is the shared file itself.
+    if (inside === '..' || inside.startsWith(`..${sep}`)) continue;
+    const target = relative(join(layout.release(name), inside), join(layout.shared, path));
+    if ((await readlink(place).catch(() => undefined)) === target) continue;
     await rm(place, { recursive: true, force: true });
     await symlink(target, place);
   }

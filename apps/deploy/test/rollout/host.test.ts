@@ -95,6 +95,27 @@ test('linked files and folders take the place of what the release has there, and
   expect(await host.run({ step: 'switch', release: three.ref })).toMatchObject({ resumed: true });
 });
 
+test('a linked folder below one of the release’s own links leads to what is shared', async () => {
+  const root = world.newRoot();
+  const linked = await world.release('4.0', {
+    'lib/deep/config/defaults.yml': '',
+    config: { link: 'lib/deep/config' },
+  });
+  await using host = testHost(
+    world,
+    settingsOf(root, { linkedFiles: ['config/secrets.yml'], linkedFolders: ['config/cache'] }),
+  );
+  await mkdir(join(root, 'shared/config'), { recursive: true });
+  await writeFile(join(root, 'shared/config/secrets.yml'), 'ours');
+  await host.deploy(linked);
+  expect(await readFile(join(root, 'current/config/secrets.yml'), 'utf8')).toBe('ours');
+  await writeFile(join(root, 'current/config/cache/entry'), '');
+  expect(await readdir(join(root, 'shared/config/cache'))).toEqual(['entry']);
+  await host.deploy(one);
+  await host.deploy(linked);
+  expect(await readFile(join(root, 'current/config/secrets.yml'), 'utf8')).toBe('ours');
+});
+
 test('a linked file in a linked folder, or in one that an older release has linked, is never lost', async () => {
   const root = world.newRoot();
   const linked = { linkedFiles: ['config/secrets.yml'], linkedFolders: ['config'] };
@@ -115,6 +136,24 @@ test('a linked file in a linked folder, or in one that an older release has link
   await host.run({ step: 'rollback' });
   await expectOurs();
   expect(await readFile(join(root, 'shared/config/secrets.yml'), 'utf8')).toBe('ours');
+});
+
+test('a linked file in a shared folder that is elsewhere is never lost', async () => {
+  const root = world.newRoot();
+  const elsewhere = world.at('mounted');
+  await mkdir(elsewhere);
+  await writeFile(join(elsewhere, 'index'), 'ours');
+  await mkdir(join(root, 'shared'), { recursive: true });
+  await symlink(elsewhere, join(root, 'shared/uploads'));
+  await using host = testHost(
+    world,
+    settingsOf(root, { linkedFiles: ['uploads/index'], linkedFolders: ['uploads'] }),
+  );
+  await host.deploy(one);
+  await host.deploy(two);
+  await host.run({ step: 'rollback' });
+  expect(await readFile(join(elsewhere, 'index'), 'utf8')).toBe('ours');
+  expect(await readFile(join(root, 'current/uploads/index'), 'utf8')).toBe('ours');
 });
 
 test('keep leaves the newest few, and always what runs and what a rollback leads to', async () => {
