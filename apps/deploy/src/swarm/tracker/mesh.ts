@@ -9,6 +9,7 @@
 export interface Mesh {
   readonly size: number;
   readonly complete: number;
+  has(key: string): boolean;
   /** Takes in what a member says of itself, and returns whom it shall dial. */
   announce(member: Announced, now: number): Member[];
   /** Whether more will be dealt out to a newcomer: it shall announce again soon. */
@@ -122,6 +123,7 @@ export function createMesh(random: () => number): Mesh {
       for (const { complete } of members.values()) if (complete) count++;
       return count;
     },
+    has: (key) => members.has(key),
     announce(announced, now) {
       const known = members.get(announced.key);
       // Another process at the same place: its neighbours have lost it.

@@ -11,6 +11,8 @@ export interface TrackerOptions {
   readonly port: number;
   /** For tests and previews: what chooses neighbours. From 0 to below 1. */
   readonly random?: () => number;
+  /** Of a swarm. Default 20,000. */
+  readonly peersMax?: number;
 }
 
 export interface TrackerSwarm {
@@ -85,7 +87,7 @@ function tellIfOver(known: Known): void {
  * @throws ReleaseError `address-unusable`
  */
 export async function createTracker(options: TrackerOptions): Promise<Tracker> {
-  const { random = Math.random } = options;
+  const { random = Math.random, peersMax = PEERS_MAX } = options;
   const swarms = new Map<string, Known>();
   const held = new Set<string>();
   const server = new Server({
@@ -101,11 +103,11 @@ export async function createTracker(options: TrackerOptions): Promise<Tracker> {
   server.createSwarm = (infoHash, done) => {
     const known: Known = { mesh: createMesh(random), held: held.has(infoHash), waiting: new Map() };
     swarms.set(infoHash, known);
-    done(null, answering(known));
+    done(null, answering(known, peersMax));
   };
   server.getSwarm = (infoHash, done) => {
     const known = swarms.get(infoHash);
-    done(null, known === undefined ? undefined : answering(known));
+    done(null, known === undefined ? undefined : answering(known, peersMax));
   };
   server.on('warning', () => undefined);
 
@@ -184,11 +186,11 @@ function peersOf(mesh: Mesh): TrackerPeer[] {
   );
 }
 
-function answering(known: Known): Swarm {
+function answering(known: Known, peersMax: number): Swarm {
   const { mesh } = known;
   return {
     announce(params, done) {
-      if (mesh.size >= PEERS_MAX) {
+      if (mesh.size >= peersMax && !mesh.has(params.addr)) {
         done(new Error('this swarm has as many peers as it may have'));
         return;
       }
