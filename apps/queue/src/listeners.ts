@@ -183,6 +183,9 @@ export function createListeners(options: ListenersOptions, host: () => Host): Li
     },
     ended(connection) {
       connections.delete(connection);
+      // Where a device hangs nothing is committed, and those who give up and come back would pile up here.
+      if (awaiting.length > 2 * connections.size + 16)
+        awaiting = awaiting.filter((one) => connections.has(one));
       host().counters.currentConnections = connections.size;
     },
   };

@@ -2,10 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
+import { queryObjects } from 'node:v8';
 import { type DiskFile, nodeDisk } from '@rookery/storage';
 import { type TemporaryFolder, temporaryFolder, waitFor } from '@rookery/testkit';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { QueueServer } from '../src/index.ts';
+import { Connection } from '../src/connection/connection.ts';
+import { QueueServer, type ServerSettings } from '../src/index.ts';
 import { makeCertificate } from './access/certificates.ts';
 
 // With `sync: always`, over real sockets, whichever way the replies take to them.
@@ -75,6 +77,16 @@ async function seen(watcher: Client, line: string): Promise<void> {
   );
 }
 
+async function start(more: Partial<ServerSettings> = {}): Promise<void> {
+  const data = join(folder.path, 'data');
+  server = new QueueServer({
+    settings: { port: 0, adminPort: 0, socket: path(), data, sync: 'always', ...more },
+  });
+  await server.start();
+}
+
+const put = (queue: string, body: string): string => `set ${queue} 0 0 ${body.length}\r\n${body}\r\n`;
+
 const path = (): string => join(folder.path, 'socket');
 const port = (): number => server.address!.port;
 
@@ -92,20 +104,8 @@ describe.each([
 ] as const)('over %s', (_, secured, open) => {
   beforeEach(async () => {
     const { certificate, key } = await makeCertificate(folder.path);
-    server = new QueueServer({
-      settings: {
-        port: 0,
-        adminPort: 0,
-        socket: path(),
-        data: join(folder.path, 'data'),
-        sync: 'always',
-        ...(secured ? { tlsCertificate: certificate, tlsKey: key } : {}),
-      },
-    });
-    await server.start();
+    await start(secured ? { tlsCertificate: certificate, tlsKey: key } : {});
   });
-
-  const put = (queue: string, body: string): string => `set ${queue} 0 0 ${body.length}\r\n${body}\r\n`;
 
   /** Clients whose answers all stand on what the device has not done, and one that waits for nothing. */
   async function pipelines(): Promise<{ putter: Client; reader: Client; waiter: Client; watcher: Client }> {
@@ -161,4 +161,19 @@ describe.each([
     expect([putter, reader, waiter].map((each) => each.received())).toEqual(['', '', '']);
     expect(await server.stop()).toBe(1);
   });
+});
+
+test('clients that are cut off without their answers leave nothing behind', async () => {
+  await start();
+  const open = (): Promise<Client> => client(connect(port(), '127.0.0.1'), 'connect');
+  const watcher = await open();
+  device = Promise.withResolvers();
+  for (let puts = 1; puts <= 300; puts += 1) {
+    const one = await open();
+    one.send(put('q', 'a'));
+    if (puts % 100 === 0) await seen(watcher, `cmd_set ${puts}`);
+  }
+  for (const socket of sockets.splice(1)) socket.resetAndDestroy();
+  await seen(watcher, 'curr_connections 1');
+  await waitFor(() => Number(queryObjects(Connection)) < 100, { what: 'the connections to be forgotten' });
 });
