@@ -47,7 +47,7 @@ export interface MembershipOptions {
   readonly onTrackerProblem: (tracker: string, message: string) => void;
 }
 
-/** @throws ReleaseError `address-unusable` */
+/** @throws ReleaseError `address-unusable`, `payload-empty` */
 export async function becomeMember(options: MembershipOptions): Promise<Membership> {
   const { release, layout, store, origin } = options;
   const { infoHash } = release;
@@ -163,6 +163,7 @@ async function usable<T>(what: string, listen: () => Promise<T>): Promise<T> {
   try {
     return await listen();
   } catch (cause) {
+    if (cause instanceof ReleaseError) throw cause;
     const { code, message } = cause as NodeJS.ErrnoException;
     throw new ReleaseError('address-unusable', `Can't listen on ${what}: ${code ?? message}`, { cause });
   }

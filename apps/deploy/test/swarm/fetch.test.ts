@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { temporaryFolder } from '@rookery/testkit';
 import { describe, expect, test } from 'vitest';
 import { plant, snapshot } from '../support.ts';
-import { eventOf, packExisting, packTree, startFetch, startOrigin, startTracker } from './programs.ts';
+import {
+  eventOf,
+  packExisting,
+  packTree,
+  rookery,
+  startFetch,
+  startOrigin,
+  startTracker,
+} from './programs.ts';
 
 /** Without times, which a fetch doesn't carry. */
 async function contents(folder: string): Promise<Map<string, string>> {
@@ -132,5 +140,15 @@ describe('a release that is fetched', { timeout: 90_000 }, () => {
     });
     await eventOf(host, 'done');
     expect(await readdir(join(work.path, 'to'))).toEqual([]);
+  });
+
+  test('needs no origin when it is as small as nothing: who would be one is told so, and ends', async () => {
+    await using work = await temporaryFolder();
+    await mkdir(join(work.path, 'empty'));
+    const packed = await packExisting(work.path, join(work.path, 'empty'), 'empty');
+    const tracker = 'http://127.0.0.1:9/announce';
+    await using origin = await rookery(['seed', packed.release, packed.tree, '--tracker', tracker, '--json']);
+    expect(await eventOf(origin, 'failed')).toMatchObject({ code: 'payload-empty' });
+    expect(await origin.waitForExit(60_000)).toMatchObject({ code: 1 });
   });
 });

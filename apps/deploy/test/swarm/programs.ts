@@ -54,7 +54,7 @@ export interface Surroundings {
 }
 
 /** Runs the command line as a process of its own, on this machine or on a test host. */
-function rookery(
+export function rookery(
   args: readonly string[],
   options: { readonly host?: Host | undefined; readonly ready?: RegExp } & Surroundings = {},
 ): Promise<RunningProcess> {

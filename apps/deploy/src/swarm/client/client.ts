@@ -22,6 +22,7 @@ export interface SwarmClient {
  * Joins a swarm with webtorrent: its listener, connections, retries, handshakes and wires. Which pieces go where is
  * the business of whoever gets the wires.
  * @param port 0 for any
+ * @throws ReleaseError `payload-empty`
  */
 export async function joinSwarm(options: {
   readonly info: Uint8Array;
@@ -29,6 +30,8 @@ export async function joinSwarm(options: {
   readonly onWire: (wire: Wire) => void;
   readonly onError: (error: Error) => void;
 }): Promise<SwarmClient> {
+  // First: without bytes there is none, and nothing must be left that listens.
+  const torrentBytes = torrentFile(options.info);
   const client = new WebTorrent({
     peerId: Buffer.concat([Buffer.from(PEER_ID_PREFIX), randomBytes(12)]),
     torrentPort: options.port,
@@ -51,7 +54,7 @@ export async function joinSwarm(options: {
   await Promise.race([once(client, 'listening'), failed]);
   failed.catch(() => undefined);
   client._connPool.tcpServer.maxConnections = SWARM_LIMITS.connections;
-  const torrent: Torrent = client.add(torrentFile(options.info), {
+  const torrent: Torrent = client.add(torrentBytes, {
     store: UnusedStore,
     storeCacheSlots: 0,
     skipVerify: true,
