@@ -33,10 +33,10 @@ export async function cleanUp(layout: HostLayout, keep: number): Promise<string[
 }
 
 export async function removeRelease(layout: HostLayout, name: string): Promise<void> {
-  // The record first: without it nothing is switched to a folder that is on its way out.
+  // The folder first: a record without it counts for nothing, but a folder without a record is taken for somebody else's.
+  await discard(layout, layout.release(name));
   await rm(layout.record(name), { force: true });
   await rm(layout.releaseFile(name), { force: true });
-  await discard(layout, layout.release(name));
 }
 
 /** Renamed before it is removed, so that a crash leaves no half of a release at its name. */

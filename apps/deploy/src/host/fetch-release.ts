@@ -1,4 +1,4 @@
-import { open, readFile, rename, stat } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { openRelease, type Release } from '../release/container.ts';
 import { pathFromBytes } from '../release/path.ts';
 import type { Fetched } from '../swarm/fetch.ts';
@@ -111,6 +111,9 @@ export async function fetchRelease(
     file = layout.incomingFile(release.id);
     await rename(path, file);
     await removeRelease(layout, release.name);
+  } else {
+    // Of a release whose folder is gone: it must not be taken for what comes to its place.
+    await rm(layout.record(release.name), { force: true });
   }
 
   const current = await currentRelease(layout);

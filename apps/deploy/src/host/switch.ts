@@ -72,7 +72,10 @@ export async function keepSwitch({ layout }: StepContext, release: ReleaseRef): 
   if ((await currentRelease(layout)) !== release.name) {
     throw new HostError('release-missing', `${layout.current} doesn't lead to ${release.name} any more`);
   }
-  const stack = await readStack(layout);
+  const all = await readStack(layout);
+  // What stands above it was put back, though it was kept already: a crash came between the stack and the journal.
+  const at = journal?.from == null ? -1 : all.lastIndexOf(journal.from);
+  const stack = at === -1 ? all : all.slice(0, at + 1);
   // What ran before the first deployment was somebody else's, and can be gone back to all the same.
   if (journal?.from != null && stack.length === 0) stack.push(journal.from);
   if (stack.at(-1) !== release.name) await writeStack(layout, [...stack, release.name]);

@@ -4,6 +4,8 @@ import {
   readFile,
   readlink,
   rename,
+  rm,
+  rmdir,
   stat,
   symlink,
   truncate,
@@ -166,6 +168,32 @@ test('keep leaves the newest few, and always what runs and what a rollback leads
   await mkdir(join(root, 'releases/20200101000000'));
   await host.run({ step: 'cleanup', keep: 0 });
   expect((await readdir(join(root, 'releases'))).sort()).toEqual(['2.0', '20200101000000']);
+});
+
+test('a release whose removal was cut off is still known, and removed the next time', async () => {
+  const root = world.newRoot();
+  await using host = testHost(world, settingsOf(root));
+  for (const release of [one, two, three]) await host.deploy(release);
+  const trash = join(root, '.rookery/trash');
+  await rmdir(trash);
+  await writeFile(trash, '');
+  expect(await refusal(host.run({ step: 'cleanup', keep: 1 }))).toMatch(/EEXIST/);
+  await rm(trash);
+  expect(await host.run({ step: 'cleanup', keep: 1 })).toEqual({ removed: ['1.0'] });
+});
+
+test('rollback goes to what ran before, also where a release that was kept was put back after all', async () => {
+  const root = world.newRoot();
+  await using host = testHost(world, settingsOf(root));
+  await host.deploy(one);
+  await host.fetch(two);
+  await host.run({ step: 'switch', release: two.ref });
+  await host.run({ step: 'check', release: two.ref });
+  // As a kill leaves it that comes within `finish`.
+  await writeFile(join(root, '.rookery/stack.json'), JSON.stringify(['1.0', '2.0']));
+  await host.deploy(three);
+  expect(await host.run({ step: 'rollback' })).toMatchObject({ from: '3.0', to: '1.0' });
+  expect(await running(root)).toBe('1.0');
 });
 
 test('rollback goes to the release before, again further back, and then says that there is none', async () => {
