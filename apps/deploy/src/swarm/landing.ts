@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { lstat, mkdir, readdir, rename, statfs } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readlink, rename, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ReleaseError } from '../errors.ts';
 import type { Release } from '../release/container.ts';
@@ -23,16 +23,30 @@ export function planLanding(to: string, { id }: Release): Landing {
   return { target, staging: join(dirname(target), `.${basename(target)}.${id.slice(0, 16)}`) };
 }
 
-/** Whether there is something at the target, other than an empty folder. */
+/**
+ * Whether there is something at the target, other than an empty folder.
+ * @throws ReleaseError `target-exists`: it can be none
+ */
 export async function isOccupied(target: string): Promise<boolean> {
   try {
-    return (await readdir(target)).length > 0;
+    if ((await readdir(target)).length > 0) return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw new ReleaseError('target-exists', `${target}: there is something else there already`, {
-      cause: error,
-    });
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw occupied(target, error);
   }
+  // Nor gives a link way to the rename, wherever it leads.
+  if (await isLink(target)) throw occupied(target);
+  return false;
+}
+
+async function isLink(path: string): Promise<boolean> {
+  return readlink(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function occupied(target: string, cause?: unknown): ReleaseError {
+  return new ReleaseError('target-exists', `${target}: there is something else there already`, { cause });
 }
 
 /**
@@ -93,11 +107,9 @@ export async function land({ target, staging }: Landing): Promise<void> {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const taken = code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOTDIR';
-    throw new ReleaseError(
-      taken ? 'target-exists' : 'write-failed',
-      taken ? `${target}: there is something else there already` : `${target}: ${message}`,
-      { cause },
-    );
+    throw taken
+      ? occupied(target, cause)
+      : new ReleaseError('write-failed', `${target}: ${message}`, { cause });
   }
 }
 

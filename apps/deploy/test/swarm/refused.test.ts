@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from '@rookery/testkit';
 import { expect, test } from 'vitest';
@@ -93,6 +93,23 @@ test.each<[string, RegExp, Buffer]>([
   expect(refused).toMatch(expected);
   expect(await readdir(work.path)).toEqual([]);
   expect(asked).toEqual([]);
+});
+
+test.each([
+  ['nothing', '../nowhere'],
+  ['an empty folder', '../empty'],
+])('a release for a place that is a link to %s is refused before anything is made', async (_, target) => {
+  await using work = await temporaryFolder();
+  const parent = join(work.path, 'parent');
+  await mkdir(parent);
+  await mkdir(join(work.path, 'empty'));
+  await symlink(target, join(parent, 'to'));
+  const trust = [parsePublicKey(publicPem)];
+  const refused = refusal(
+    fetch({ release: signed([file('a')]), to: join(parent, 'to'), trust, trackers: [] }),
+  );
+  expect(await refused).toMatch(/^target-exists/);
+  expect(await readdir(parent)).toEqual(['to']);
 });
 
 function signedByNobody(): Buffer {
