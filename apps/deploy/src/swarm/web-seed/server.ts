@@ -10,15 +10,21 @@ export interface WebSeed {
   close(): Promise<void>;
 }
 
+/** Who takes nothing for so long gives its place to others: there are few. Our own clients wait for a byte for 3 s. */
+const STALLED_MS = 10_000;
+
 /** A payload as one file over HTTP, whole or by range (BEP 19): the way out when no peer moves. */
 export async function serveWebSeed(options: {
   readonly port: number;
   readonly infoHash: string;
   readonly layout: Layout;
   readonly cache: PieceCache;
+  /** Default 10 s. */
+  readonly stalledMs?: number;
 }): Promise<WebSeed> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 8 * 1024 });
   let answering = 0;
+  server.timeout = options.stalledMs ?? STALLED_MS;
   server.maxConnections = 4 * SWARM_LIMITS.webSeedRequests;
   server.on('request', (request, response) => {
     if (answering >= SWARM_LIMITS.webSeedRequests) {
