@@ -9,6 +9,7 @@ export interface SimulationOptions {
   readonly backlogBytes: number;
   readonly reserveBytes: number;
   readonly indexCacheBytes: number;
+  readonly openFiles: number;
   /** Bounds of what a usual payload has. */
   readonly payloadBytes: readonly [number, number];
   /** Streams that exist at a time. */
@@ -85,5 +86,6 @@ export function drawOptions(random: Random): SimulationOptions {
       [0.2, 8],
       [5, 20],
     ] as const),
+    openFiles: random.pick([0, 2, 128]),
   };
 }

@@ -255,6 +255,7 @@ class Simulation {
       reserveBytes: options.reserveBytes,
       backlogBytes: options.backlogBytes,
       indexCacheBytes: options.indexCacheBytes,
+      openFiles: options.openFiles,
       randomBytes: (size) => identity.bytes(size),
       onCommit: (position) => this.#onCommit(position),
       onEvent: (event) => this.#onEvent(event),

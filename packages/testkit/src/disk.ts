@@ -39,6 +39,8 @@ export class SimulatedDisk {
   /** Operations begun and completed so far: what `crashAfter` counts. */
   operations = 0;
   crashes = 0;
+  /** Files that the program has opened and not closed. */
+  openFiles = 0;
   /** When the last crash was, by the clock's `elapsedMs`. */
   crashedAtMs = Number.NEGATIVE_INFINITY;
   /** What a program did that goes wrong on real systems, such as closing a file that is being read. */
@@ -103,6 +105,7 @@ export class SimulatedDisk {
         directory.link(name, inode);
       }
       if (inode === undefined) throw this.#error('ENOENT', `${path} does not exist`);
+      this.openFiles++;
       return new SimulatedFile(this.#machine, full, inode);
     });
   }
@@ -249,7 +252,10 @@ export class SimulatedDisk {
       this.#usedBytes += length - inode.content.length;
       inode.content.truncate(length);
     },
-    closed: (inode: Inode): void => this.#forgetIfFree(inode),
+    closed: (inode: Inode): void => {
+      this.openFiles--;
+      this.#forgetIfFree(inode);
+    },
     failSync: (inode: Inode, path: string): void => {
       const fault = this.#fault('sync', path);
       if (fault === undefined) return;
@@ -357,6 +363,7 @@ export class SimulatedDisk {
       }
     }
     this.#inFlight.clear();
+    this.openFiles = 0;
     this.#locks.clear();
     this.#faults = [];
     this.#crashAt = Number.POSITIVE_INFINITY;

@@ -23,9 +23,14 @@ export async function closeLog(core: Core, lock: { release(): Promise<void> }): 
     updateRefusals(core);
     stopTimers(core);
     rejectWaiters(core, 'log-closed');
-    for (const segment of core.segments.values()) await closeFile(segment);
-    if (core.spare !== undefined) await closeFile(core.spare);
+    await closeFiles(core);
   } finally {
     await lock.release();
   }
+}
+
+export async function closeFiles(core: Core): Promise<void> {
+  core.filesClosed = true;
+  for (const segment of core.segments.values()) await closeFile(segment);
+  if (core.spare !== undefined) await closeFile(core.spare);
 }

@@ -127,6 +127,8 @@ export interface Core {
   workers: Workers;
   readonly tasks: Set<Promise<void>>;
   readonly sleepers: Set<() => void>;
+  /** The files were let go of: a read that is still under way closes what it uses itself. */
+  filesClosed: boolean;
 }
 
 export interface Workers {

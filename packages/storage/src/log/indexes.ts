@@ -36,6 +36,8 @@ export async function loadBlock(
     const filled = await withFile(core, part.segment, (file) => file.read(bytes, block.offset));
     index = decodeBlock(bytes.subarray(0, filled), block, part.overhead);
   } catch (error) {
+    // It went away while its file was being opened.
+    if (part.segment.removed) return undefined;
     throw new LogError('read-failed', `Segment ${part.segment.number} could not be read.`, {
       cause: error,
     });

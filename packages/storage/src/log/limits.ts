@@ -12,6 +12,7 @@ const DEFAULTS = {
   reserveBytes: 32 * MIB,
   backlogBytes: 8 * MIB,
   indexCacheBytes: 32 * MIB,
+  openFiles: 128,
 } as const;
 
 /** Offsets are 32 bits wide; a segment may pass its size by what is in flight. */
@@ -25,6 +26,7 @@ export interface Limits {
   readonly reserveBytes: number;
   readonly backlogBytes: number;
   readonly indexCacheBytes: number;
+  readonly openFiles: number;
   /** In flight at most: what is left of the reserve is for acknowledgements. */
   readonly busyBytes: number;
   /** Size of a write buffer. A larger body gets one of its own. */
@@ -53,6 +55,7 @@ export function limitsOf(options: LogOptions): Limits {
     backlogBytes,
     reserveBytes,
     indexCacheBytes: options.indexCacheBytes ?? DEFAULTS.indexCacheBytes,
+    openFiles: options.openFiles ?? DEFAULTS.openFiles,
     busyBytes: Math.floor((reserveBytes * 3) / 4),
     bufferBytes: Math.min(512 * KIB, Math.max(16 * KIB, segmentBytes / 4)),
   };

@@ -5,10 +5,10 @@ import { DiskError } from '../disk/disk.ts';
 import { LogError } from '../errors.ts';
 import { IDENTITY_BYTES, SEGMENT_HEADER } from '../format/header.ts';
 import { makeBlockCache } from './block-cache.ts';
-import { closeLog } from './close.ts';
+import { closeFiles, closeLog } from './close.ts';
 import { type Core, makeWorker, refusal, type Workers } from './core.ts';
 import { quarantinePath } from './damage.ts';
-import { closeAll, type Found, findSegments } from './found.ts';
+import { type Found, findSegments } from './found.ts';
 import { limitsOf, MAX_NAME_BYTES } from './limits.ts';
 import { reclaimSegments } from './reclaim.ts';
 import { recountParts } from './recount.ts';
@@ -39,8 +39,11 @@ export async function openLog(options: LogOptions): Promise<Log> {
     await disk.makeDirectory(quarantinePath(directory));
     await openSegments(core, options);
   } catch (error) {
-    for (const segment of core.segments.values()) await closeFile(segment);
-    await lock.release();
+    try {
+      await closeFiles(core);
+    } finally {
+      await lock.release();
+    }
     throw error;
   }
   return new OpenLog(core, lock);
@@ -169,6 +172,7 @@ function makeCore(options: LogOptions): Core {
     workers: undefined as unknown as Workers,
     tasks: new Set(),
     sleepers: new Set(),
+    filesClosed: false,
   };
   core.workers = {
     spare: makeWorker(core, makeSpare),
@@ -209,10 +213,7 @@ async function removeUnborn(core: Core, files: readonly Found[]): Promise<Found[
   for (const found of files) {
     if (found.size >= SEGMENT_HEADER && !(found.headerDamaged && found.size === SEGMENT_HEADER))
       born.push(found);
-    else {
-      await closeAll([found]);
-      await core.disk.remove(found.path);
-    }
+    else await core.disk.remove(found.path);
   }
   if (born.length < files.length) await core.disk.syncDirectory(segmentsPath(core.directory));
   return born;

@@ -202,6 +202,7 @@ async function readSpan<E extends Place>(
   const { segment, start } = span;
   if (segment.removed) return undefined;
   const bytes = await readBytes(core, segment, start, span.end);
+  if (bytes === undefined) return undefined;
   let { place } = span;
   let damaged = 0;
   for (const run of span.runs) {
@@ -215,6 +216,7 @@ async function readSpan<E extends Place>(
       const offset = index.offsets[at]!;
       if (segment.removed) return undefined;
       const again = await readBytes(core, segment, offset, offset + part.overhead + index.sizes[at]!);
+      if (again === undefined) return undefined;
       const one: Run = { part, index, from: at, to: at + 1 };
       if (takeIntact(again, offset, one, at, entries, place, make) === at) {
         damaged += 1;
@@ -259,13 +261,19 @@ function takeIntact<E extends Place>(
   return to;
 }
 
-/** Bytes past the end of the file are missing from what is returned. */
-async function readBytes(core: Core, segment: Segment, start: number, end: number): Promise<Buffer> {
+/** Bytes past the end of the file are missing from what is returned; `undefined` if the file went away meanwhile. */
+async function readBytes(
+  core: Core,
+  segment: Segment,
+  start: number,
+  end: number,
+): Promise<Buffer | undefined> {
   const buffer = Buffer.allocUnsafeSlow(end - start);
   try {
     const filled = await withFile(core, segment, (file) => file.read(buffer, start));
     return buffer.subarray(0, filled);
   } catch (error) {
+    if (segment.removed) return undefined;
     throw new LogError('read-failed', `Segment ${segment.number} could not be read.`, {
       cause: error,
     });

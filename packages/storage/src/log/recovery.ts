@@ -17,7 +17,7 @@ import {
 } from './replay.ts';
 import { bringBack, countAll } from './revive.ts';
 import { scanFrames } from './scan.ts';
-import { closeFile, makePart, makeSegment, type Segment, segmentsPath } from './segment.ts';
+import { closeFile, makePart, makeSegment, type Segment, segmentsPath, withFile } from './segment.ts';
 import { segmentBytes } from './stats.ts';
 
 /** Rewritten in one turn. */
@@ -31,19 +31,32 @@ export interface Recovered {
 
 /** Fills the core with the segments and streams that the files hold. The files come by number, ascending. */
 export async function recover(core: Core, files: readonly Found[]): Promise<Recovered> {
-  const replay = makeReplay();
   const segments: Segment[] = [];
+  try {
+    return await recoverSegments(core, files, segments);
+  } catch (error) {
+    for (const segment of segments) await closeFile(segment);
+    throw error;
+  }
+}
+
+async function recoverSegments(core: Core, files: readonly Found[], segments: Segment[]): Promise<Recovered> {
+  const replay = makeReplay();
   const scanned: Segment[] = [];
   let scannedBytes = 0;
   for (const found of files.toReversed()) {
     const segment = makeSegment(core.directory, core.identity, found.number, core.limits.segmentBytes);
-    segment.file = found.file;
+    const file = await core.disk.open(found.path, { create: false });
+    segment.file = file;
     segments.unshift(segment);
-    if (found.headerDamaged) await tellHeader(core, found);
-    const indexed = await takeFooter(core, segment, found, replay);
-    if (indexed && replay.snapshotNext > 0) continue;
-    scannedBytes += await scanSegment(core, segment, found, replay, !indexed);
+    if (found.headerDamaged) await tellHeader(core, found, file);
+    const indexed = await takeFooter(core, segment, found, file, replay);
+    if (!indexed || replay.snapshotNext === 0) {
+      scannedBytes += await scanSegment(core, segment, found, file, replay, !indexed);
+    }
     if (!indexed) scanned.push(segment);
+    // Of sealed ones there may be more than files may be open.
+    else await closeFile(segment);
   }
   // Nothing is handed out, and nothing removed, that a second crash could take back.
   for (const segment of scanned) {
@@ -53,8 +66,10 @@ export async function recover(core: Core, files: readonly Found[]): Promise<Reco
   // Of the sealed ones only the last was sealed when the process ended; its footer may be in the page cache alone.
   const sealed = segments.findLast((segment) => segment.sealed);
   if (sealed !== undefined) {
-    await rewrite(sealed.file!, sealed.end, segmentBytes(sealed));
-    await sealed.file!.sync();
+    await withFile(core, sealed, async (file) => {
+      await rewrite(file, sealed.end, segmentBytes(sealed));
+      await file.sync();
+    });
   }
   await core.disk.syncDirectory(segmentsPath(core.directory));
 
@@ -76,15 +91,21 @@ export async function recover(core: Core, files: readonly Found[]): Promise<Reco
   return { segments: kept, scannedBytes, records: replay.records };
 }
 
-async function tellHeader(core: Core, found: Found): Promise<void> {
+async function tellHeader(core: Core, found: Found, file: DiskFile): Promise<void> {
   const bytes = Buffer.alloc(Math.min(found.size, SEGMENT_HEADER));
-  await found.file.read(bytes, 0);
+  await file.read(bytes, 0);
   await quarantine(core, found.number, 0, bytes);
 }
 
 /** Parts from the footer; false if there is no good one. */
-async function takeFooter(core: Core, segment: Segment, found: Found, replay: Replay): Promise<boolean> {
-  const footer = await readFooter(found.file, found.size, segment.salt);
+async function takeFooter(
+  core: Core,
+  segment: Segment,
+  found: Found,
+  file: DiskFile,
+  replay: Replay,
+): Promise<boolean> {
+  const footer = await readFooter(file, found.size, segment.salt);
   if (footer === 'none') return false;
   if ('damagedAt' in footer) {
     await quarantine(core, segment.number, footer.damagedAt, footer.bytes);
@@ -115,18 +136,19 @@ async function scanSegment(
   core: Core,
   segment: Segment,
   found: Found,
+  file: DiskFile,
   replay: Replay,
   index: boolean,
 ): Promise<number> {
   const ends: SnapshotEnd[] = [];
   const wanted = { index, control: replay.snapshotNext === 0 };
   const size = index ? found.size : segment.end;
-  const result = await scanFrames(found.file, size, segment.salt, (bytes, start, end, offset) =>
+  const result = await scanFrames(file, size, segment.salt, (bytes, start, end, offset) =>
     replayRecord(replay, segment, ends, wanted, bytes, start, end, offset),
   );
   for (const place of result.damaged) {
     const bytes = Buffer.allocUnsafeSlow(place.bytes);
-    await found.file.read(bytes, place.offset);
+    await file.read(bytes, place.offset);
     await quarantine(core, segment.number, place.offset, bytes);
   }
   const snapshot = completeSnapshot(ends, result.damaged);
@@ -140,7 +162,7 @@ async function scanSegment(
   segment.written = result.end;
   segment.footerBegun = result.footerBegun;
   if (found.size > result.end) {
-    await found.file.truncate(result.end);
+    await file.truncate(result.end);
     const bytes = found.size - result.end;
     if (!result.footerBegun) {
       core.onEvent({ type: 'torn-tail', segment: segment.number, offset: result.end, bytes });

@@ -33,6 +33,7 @@ export async function reindex(
       }),
     );
   } catch (error) {
+    if (segment.removed) return;
     throw new LogError('read-failed', `Segment ${segment.number} could not be read.`, { cause: error });
   }
   // Two reads may find the same damage: the second one finds it mended.

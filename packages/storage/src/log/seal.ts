@@ -13,7 +13,7 @@ import {
 import { FRAME_HEADER, sealFrame } from '../format/frame.ts';
 import { FOOTER_BEGIN } from '../format/records.ts';
 import { type Core, sleep, turn } from './core.ts';
-import { type Part, type Segment, withFile } from './segment.ts';
+import { closeIdle, type Part, type Segment, withFile } from './segment.ts';
 import { durable } from './writer.ts';
 
 const SLICE_BYTES = 64 * 1024;
@@ -34,6 +34,7 @@ export async function sealSegments(core: Core): Promise<void> {
       return;
     }
     if (core.state !== 'open') return;
+    await closeIdle(core);
   }
 }
 

@@ -207,9 +207,6 @@ export function makeSegment(
   };
 }
 
-/** Sealed segments keep their files open up to this many; further ones are opened for the read. */
-const OPEN_FILES = 128;
-
 /** Lends the file, opening it if need be; it isn't closed before the work ends. */
 export async function withFile<T>(
   core: Core,
@@ -230,7 +227,7 @@ export async function withFile<T>(
     return await work(segment.file);
   } finally {
     segment.users--;
-    if (segment.removed && segment.users === 0) await closeFile(segment);
+    if ((segment.removed || core.filesClosed) && segment.users === 0) await closeFile(segment);
   }
 }
 
@@ -242,11 +239,12 @@ export async function closeFile(segment: Segment): Promise<void> {
   await file.close();
 }
 
-async function closeIdle(core: Core): Promise<void> {
+/** Closes the files of sealed segments that are too many: further ones are opened for the read. */
+export async function closeIdle(core: Core): Promise<void> {
   let open = 0;
   for (const segment of core.segments.values()) if (segment.file !== undefined) open++;
   for (const segment of core.segments.values()) {
-    if (open <= OPEN_FILES) return;
+    if (open <= core.limits.openFiles) return;
     if (segment.file === undefined || segment.users > 0 || !segment.sealed || segment.dirty) continue;
     open--;
     await closeFile(segment);

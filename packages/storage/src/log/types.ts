@@ -19,6 +19,8 @@ export interface LogOptions {
   readonly backlogBytes?: number;
   /** Bound of the cache of sealed indexes. Default 32 MiB. */
   readonly indexCacheBytes?: number;
+  /** Sealed segments whose files stay open. Default 128. */
+  readonly openFiles?: number;
   /** Where the identity of a new log comes from. Default node:crypto; only a simulator needs another. */
   readonly randomBytes?: (size: number) => Uint8Array;
   /** Called once per group commit, synchronously, when all up to `position` is as durable as the mode promises. */

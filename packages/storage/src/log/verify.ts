@@ -1,10 +1,10 @@
 /** Reads every frame of every segment and says what is whole. Changes nothing but the lock. */
-import type { Disk } from '../disk/disk.ts';
+import type { Disk, DiskFile } from '../disk/disk.ts';
 import { type BlockSummary, decodeBlock } from '../format/footer.ts';
 import { FRAME_HEADER } from '../format/frame.ts';
 import { SEGMENT_HEADER, segmentSalt } from '../format/header.ts';
 import { CARRIED, DATA, type MessageKind, MOVED, message, messageFields } from '../format/records.ts';
-import { closeAll, type Found, findSegments } from './found.ts';
+import { type Found, findSegments } from './found.ts';
 import { readFooter } from './indexes.ts';
 import { takeLock } from './open.ts';
 import { makeReplay, type Replay, replayRecord } from './replay.ts';
@@ -54,17 +54,20 @@ export async function verifyLog(options: VerifyOptions): Promise<VerifyReport> {
   const lock = await takeLock(options);
   try {
     const { identity, files } = await findSegments(options.disk, options.directory);
-    try {
-      const report = makeReport();
-      let done = 0;
-      for (const found of files) {
-        if (identity !== undefined) await verifySegment(report, identity, options.directory, found);
-        options.onProgress?.({ segment: found.number, done: ++done, of: files.length });
+    const report = makeReport();
+    let done = 0;
+    for (const found of files) {
+      if (identity !== undefined) {
+        const file = await options.disk.open(found.path, { create: false });
+        try {
+          await verifySegment(report, identity, options.directory, found, file);
+        } finally {
+          await file.close();
+        }
       }
-      return finish(report, files);
-    } finally {
-      await closeAll(files);
+      options.onProgress?.({ segment: found.number, done: ++done, of: files.length });
     }
+    return finish(report, files);
   } finally {
     await lock.release();
   }
@@ -86,8 +89,9 @@ async function verifySegment(
   identity: Uint8Array,
   directory: string,
   found: Found,
+  file: DiskFile,
 ): Promise<void> {
-  const { number: segment, size, file } = found;
+  const { number: segment, size } = found;
   const wanted = { index: false, control: true };
   const scanned = makeSegment(directory, identity, segment, 0);
   if (found.headerDamaged && size > SEGMENT_HEADER) {
@@ -101,7 +105,7 @@ async function verifySegment(
   for (const { offset, bytes } of result.damaged) {
     report.damaged.push({ segment, offset, bytes, what: 'records' });
   }
-  if (result.footerBegun) await verifyFooter(report, found, scanned.salt);
+  if (result.footerBegun) await verifyFooter(report, found, file, scanned.salt);
   else if (size > result.end) {
     report.tornTails.push({ segment, offset: result.end, bytes: size - result.end });
   }
@@ -115,8 +119,8 @@ function count(report: Report, kind: MessageKind, bytes: Uint8Array, start: numb
   report.messages.set(stream, known);
 }
 
-async function verifyFooter(report: Report, found: Found, salt: number): Promise<void> {
-  const { number: segment, file } = found;
+async function verifyFooter(report: Report, found: Found, file: DiskFile, salt: number): Promise<void> {
+  const { number: segment } = found;
   const footer = await readFooter(file, found.size, salt);
   // A footer that was only begun is made anew at the next opening.
   if (footer === 'none') return;
@@ -127,15 +131,15 @@ async function verifyFooter(report: Report, found: Found, salt: number): Promise
   for (const part of footer.parts) {
     const overhead = FRAME_HEADER + messageFields(part.kind as MessageKind);
     for (const block of part.blocks) {
-      if (await blockIntact(found, block, overhead)) continue;
+      if (await blockIntact(file, block, overhead)) continue;
       report.damaged.push({ segment, offset: block.offset, bytes: block.length, what: 'index' });
     }
   }
 }
 
-async function blockIntact(found: Found, block: BlockSummary, overhead: number): Promise<boolean> {
+async function blockIntact(file: DiskFile, block: BlockSummary, overhead: number): Promise<boolean> {
   const bytes = Buffer.allocUnsafeSlow(block.length);
-  const filled = await found.file.read(bytes, block.offset);
+  const filled = await file.read(bytes, block.offset);
   return decodeBlock(bytes.subarray(0, filled), block, overhead) !== undefined;
 }
 
