@@ -154,8 +154,10 @@ export class Queue implements Source {
     const settings = this.#settings;
     if (bytes > settings.maxItemBytes) return 'too-large';
     if (!this.#isOver(1, bytes)) return undefined;
-    // No discarding makes room for this one.
-    if (bytes > settings.maxBytes || settings.maxItems < 1) return 'full';
+    // No discarding makes room for this one; what is delayed stays.
+    const delayed = this.#delays;
+    if (bytes + (delayed?.bodyBytes ?? 0) > settings.maxBytes) return 'full';
+    if (1 + (delayed?.count ?? 0) > settings.maxItems) return 'full';
     // Open reads can't be discarded, so a queue that has nothing else is really full.
     const discardable = this.reader.windowSize > 0 || this.reader.behind;
     return settings.discardOldest && discardable ? undefined : 'full';
@@ -224,7 +226,12 @@ export class Queue implements Source {
     const { carried } = message;
     if (carried !== undefined) {
       if (carried.identified) this.#remember(carried.id!, now);
-      if (carried.dueAt !== 0) return;
+      if (carried.dueAt !== 0) {
+        // It counts already, and what is ready makes room for it.
+        this.#newestIn = message.lane;
+        if (this.#settings.discardOldest) this.#discardOverflow();
+        return;
+      }
     }
     this.#enter(message, now);
   }
@@ -457,7 +464,7 @@ export class Queue implements Source {
     // The newest was acknowledged to its writer: where open reads fill the queue, it stays all the same.
     const newest = this.#newestIn ?? this.stored.main;
     const spare = ({ lane, sequence }: Message): boolean =>
-      lane.handleBase === newest.handleBase && sequence === newest.lastSequence;
+      lane === newest && sequence === newest.lastSequence;
     while (this.#isOver(0, 0)) {
       const oldest = this.reader.takeLeast(spare);
       if (oldest === undefined) return;

@@ -114,6 +114,37 @@ describe('discard_oldest', () => {
     expect(await drain(client, 'q')).toEqual(['aaaaaaaa']);
   });
 
+  test('makes room for delayed messages too, and with nothing but these refuses', async () => {
+    const { connect, broker } = server({
+      configuration: { queues: { q: { maxItems: 2, discardOldest: true } } },
+    });
+    const client = connect();
+    await fill(client, 'q', 'a', 'b');
+    await says(client, [
+      [set('q/delay=1000', 'c'), stored],
+      ['get q/peek\r\n', hit('q/peek', 'b')],
+      [set('q/delay=1000', 'd'), stored],
+      [set('q/delay=1000', 'e'), full],
+      [set('q', 'f'), full],
+    ]);
+    expect(broker.registry.queues.get('q')?.items).toBe(2);
+    expect(broker.registry.queues.get('q')?.discardedTotal).toBe(2);
+  });
+
+  test('makes room for delayed messages where what is ready is in the store only', async () => {
+    const { connect, advance, broker } = server({
+      configuration: { queues: { q: { maxItems: 3, discardOldest: true } } },
+    });
+    const client = connect();
+    await fill(client, 'q', 'a', 'b', 'c');
+    await advance(10_000);
+    const queue = broker.registry.queues.get('q')!;
+    expect(queue.reader.windowSize).toBe(0);
+    await client.ask(set('q/delay=100000', 'd').repeat(20));
+    expect(queue.items).toBe(3);
+    expect(queue.delayedItems).toBe(3);
+  });
+
   test('with all of it open refuses', async () => {
     const client = server({
       configuration: { queues: { q: { maxItems: 1, discardOldest: true } } },
