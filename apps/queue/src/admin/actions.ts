@@ -2,6 +2,7 @@ import { type Admin, AdminError, type AdminErrorCode } from '@rookery/service';
 import type { Broker } from '../broker/broker.ts';
 import { BrokerError, type BrokerErrorCode } from '../broker/errors.ts';
 import { type SettingChanges, shownSettings } from '../broker/queue-settings.ts';
+import { checkWrittenName } from '../broker/targets.ts';
 import { wireName } from '../names.ts';
 import type { Queue } from '../queue/queue.ts';
 import { StoreError, type StoreErrorCode } from '../store/store.ts';
@@ -31,7 +32,9 @@ export function addActions(admin: Admin, broker: Broker): void {
       throw new AdminError('bad_request', `max: expected 1 to ${redriveMax}`);
     }
     broker.checkWrites();
-    const target = to === undefined ? undefined : broker.writeTarget(wireName(to)).queues[0];
+    // The queue itself, and not what a put to that name means: it may be a fanout child.
+    const target = to === undefined ? undefined : wireName(to);
+    if (target !== undefined) checkWrittenName(target, broker.dialect);
     return { moved: await broker.redriver.redrive(queue.found.name, max as number, target) };
   });
 

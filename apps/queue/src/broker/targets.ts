@@ -131,13 +131,7 @@ export function parseWriteTarget(key: string, dialect: Dialect): WriteTarget {
     slash = names.lastIndexOf('/');
   }
   const queues = names.includes('+') ? [...new Set(names.split('+'))] : [names];
-  for (const name of queues) {
-    checkName(name, dialect);
-    const option = optionAtEnd(name);
-    if (option !== undefined) {
-      throw new BrokerError('bad-name', `a queue's name can't end in "/${option}": that is an option of get`);
-    }
-  }
+  for (const name of queues) checkWrittenName(name, dialect);
   const { sync, delayMs, priority, id } = options;
   const special = delayMs > 0 || priority !== ordinaryPriority || id !== undefined;
   return { queues, sync, options: special ? { delayMs, priority, id } : undefined };
@@ -174,6 +168,15 @@ export function optionAtEnd(name: string): string | undefined {
 // What only looks like one as well: a misspelt delay must not become another queue.
 const optionPattern =
   /^(open|close|abort|peek|bury|sync|t=\d{1,10}|delay=.*|priority=.*|batch=.*|id=.*|cursor=.+)$/i;
+
+/** Of a queue that messages come to. @throws BrokerError `bad-name` */
+export function checkWrittenName(name: string, dialect: Dialect): void {
+  checkName(name, dialect);
+  const option = optionAtEnd(name);
+  if (option !== undefined) {
+    throw new BrokerError('bad-name', `a queue's name can't end in "/${option}": that is an option of get`);
+  }
+}
 
 /** @throws BrokerError `bad-name` */
 function checkName(name: string, dialect: Dialect): void {

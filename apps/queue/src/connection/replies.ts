@@ -1,5 +1,5 @@
 import { type BadRequest, ERRORS, type ErrorCode, writeTextLine } from '@rookery/protocol/memcache';
-import type { ReadTarget } from '../broker/targets.ts';
+import { checkWrittenName, type ReadTarget } from '../broker/targets.ts';
 import type { Message } from '../store/store.ts';
 import type { Connection } from './connection.ts';
 import { type Failure, failureOf } from './failures.ts';
@@ -107,6 +107,7 @@ export async function redrive(
   const { broker } = connection;
   broker.checkBatch(max);
   broker.checkWrites();
+  if (to !== undefined) checkWrittenName(to, broker.dialect);
   const { rights } = connection;
   if (rights === undefined) return broker.redriver.redrive(from, max, to);
   rights.demand('manage', from);

@@ -90,6 +90,13 @@ test('a flush, a pause and what moved are there after a restart', async () => {
   ]);
 });
 
+test('messages move into a fanout child, and not to its parent', async () => {
+  await put('work', 'x');
+  await client.values('get orders+audit\r\n');
+  expect((await ask('POST', '/queues/work/redrive', { to: 'orders+audit' })).body).toEqual({ moved: 1 });
+  expect((await client.values('get orders+audit\r\n')).map(({ body }) => body)).toEqual(['x']);
+});
+
 test('what is wrong is refused, and says what to do', async () => {
   await put('work', 'x');
   const refusal = async (path: string, body: unknown) => {
@@ -103,6 +110,9 @@ test('what is wrong is refused, and says what to do', async () => {
   expect(await refusal('/queues/work/flush', [])).toBe('400 expected a JSON object');
   expect(await refusal('/queues/work/settings', { pausd: true })).toBe('400 pausd: there is no such setting');
   expect(await refusal('/queues/work/redrive', { max: 1e9 })).toBe('400 max: expected 1 to 1000');
+  expect(await refusal('/queues/work/redrive', { to: 'other/open' })).toMatch(
+    /^400 a queue's name can't end/,
+  );
   expect(await refusal('/queues/work/redrive', { to: 7 })).toBe('400 to: expected the name of a queue');
   for (const path of [
     '/queues/work/messages?limit=0',

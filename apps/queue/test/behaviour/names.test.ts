@@ -83,3 +83,23 @@ describe('in the dialect of Kestrel', () => {
     expect(await client.ask('get q+child\r\n')).toBe('END\r\n');
   });
 });
+
+test('no message is moved to a queue that nobody could read', async () => {
+  const { connect, broker } = server();
+  const client = connect();
+  await fill(client, 'q', 'a');
+  const encoded = (name: string): string => Buffer.from(name).toString('base64');
+  await says(client, [
+    [
+      'redrive q 1 other/open\r\n',
+      `CLIENT_ERROR a queue's name can't end in "/open": that is an option of get\r\n`,
+    ],
+    [`redrive q 1 ${'n'.repeat(251)}\r\n`, `CLIENT_ERROR a queue's name has 250 bytes at most\r\n`],
+    [
+      `ma ${encoded('q')} b MV B1 K${encoded('other/t=5')}\r\n`,
+      `CLIENT_ERROR a queue's name can't end in "/t=5": that is an option of get\r\n`,
+    ],
+  ]);
+  expect([...broker.registry.queues.keys()]).toEqual(['q']);
+  expect(await drain(client, 'q')).toEqual(['a']);
+});
