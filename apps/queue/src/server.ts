@@ -160,7 +160,7 @@ export class QueueServer {
     if (reloaded === undefined) return [];
     const { settings, changes } = reloaded;
     this.#loaded = settings;
-    if (this.#broker !== undefined) this.#broker.registry.configuration = configurationOf(settings.values);
+    this.#broker?.reconfigure(configurationOf(settings.values));
     this.#host?.clients.change(settings.values, systemClock.now());
     setLogLevel(this.#log, settings.values.logLevel);
     for (const change of changes)

@@ -218,12 +218,22 @@ export class Broker {
   changeSettings(key: string, changes: SettingChanges): Queue {
     const now = this.clock.now();
     const queue = this.registry.changeSettings(this.readTarget(key).queue, changes, now);
-    for (const each of [queue, ...(this.registry.childrenOf(queue.name) ?? [])]) {
-      each.reader.serve(now);
-      for (const cursor of this.registry.cursorsOf(each)?.values() ?? []) cursor.reader.serve(now);
-      this.#wake(each);
-    }
+    for (const each of [queue, ...(this.registry.childrenOf(queue.name) ?? [])]) this.#serve(each, now);
     return queue;
+  }
+
+  /** Takes effect on queues that are there too. */
+  reconfigure(configuration: QueueConfiguration): void {
+    const now = this.clock.now();
+    this.registry.configuration = configuration;
+    for (const queue of this.registry.queues.values()) this.#serve(queue, now);
+  }
+
+  /** To those who wait: its settings may have let it go on. */
+  #serve(queue: Queue, now: number): void {
+    queue.reader.serve(now);
+    for (const cursor of this.registry.cursorsOf(queue)?.values() ?? []) cursor.reader.serve(now);
+    this.#wake(queue);
   }
 
   /** The connection is gone: its wait ends, its open reads go back to where they were. */

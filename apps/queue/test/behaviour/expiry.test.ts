@@ -181,7 +181,7 @@ describe('expire_to_queue', () => {
     await fill(client, 'q', 'a');
     store.failures.append = new StoreError('store-full', 'no');
     await made.advance(3000);
-    made.broker.registry.configuration = { defaults: {}, queues: {}, aliases: {} };
+    made.broker.reconfigure({ defaults: {}, queues: {}, aliases: {} });
     await made.advance(1100);
     expect(await client.ask('get q\r\n')).toBe(hit('q', 'a'));
   });

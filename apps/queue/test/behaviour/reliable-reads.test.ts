@@ -229,7 +229,7 @@ describe('open_read_timeout', () => {
     const [client, other] = [connect(), connect()];
     await fill(client, 'q', 'a');
     await client.ask('get q/open\r\n');
-    broker.registry.configuration = { defaults: { openReadTimeoutMs: 3000 }, queues: {}, aliases: {} };
+    broker.reconfigure({ defaults: { openReadTimeoutMs: 3000 }, queues: {}, aliases: {} });
     await advance(4100);
     expect(await other.ask('get q\r\n')).toBe(hit('q', 'a'));
   });

@@ -210,3 +210,15 @@ test('who is shut out by the server gets no answer to a wait', async () => {
   expect(other.ended).toBe(true);
   expect(broker.waits).toBe(1);
 });
+
+test('a wait for a queue that a reload lets go on ends with its message', async () => {
+  const { connect, broker } = server({ configuration: { defaults: { paused: true } } });
+  const [reader, along, writer] = [connect(), connect(), connect()];
+  await fill(writer, 'q', 'a');
+  await fill(writer, 'r', 'a');
+  expect(await along.ask('get r/cursor=c/t=10000\r\n')).toBe('');
+  expect(await reader.ask('get q/t=10000\r\n')).toBe('');
+  broker.reconfigure({ defaults: {}, queues: {}, aliases: {} });
+  expect(await along.ask('')).toBe(hit('r/cursor=c/t=10000', 'a'));
+  expect(await reader.ask('')).toBe(hit('q/t=10000', 'a'));
+});
