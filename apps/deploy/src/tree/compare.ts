@@ -1,5 +1,6 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 import type { Stats } from 'node:fs';
+import type { ReleaseError } from '../errors.ts';
 import type { ContentSink } from '../release/builder.ts';
 import { RELEASE_LIMITS } from '../release/limits.ts';
 import type { Entry, FileEntry, Manifest } from '../release/manifest.ts';
@@ -46,7 +47,7 @@ export interface CompareOptions {
 
 /**
  * Reads the whole folder and says every way in which it differs from the manifest, sorted by path.
- * @throws ReleaseError `tree-unreadable`, when the folder or one in it can't be listed
+ * @throws ReleaseError `tree-unreadable`, when the folder itself can't be listed
  */
 export async function compareTree(
   manifest: Pick<Manifest, 'entries'>,
@@ -63,9 +64,14 @@ export async function compareTree(
 
   const { justWritten = false } = options;
   const found = new Map<string, Found>();
+  const unreadable = new Map<string, ReleaseError>();
   // More than a release can hold is told as extra; the bound is only for memory.
-  for (const one of await walk(root, { entriesMax: RELEASE_LIMITS.entries * 2, justWritten }))
-    found.set(one.path, one);
+  const entriesMax = RELEASE_LIMITS.entries * 2;
+  const onUnreadable = (path: BytePath, error: ReleaseError): void => {
+    // Gone since its name was read: missing, if it is expected at all.
+    if (error.code !== 'tree-changed') unreadable.set(path, error);
+  };
+  for (const one of await walk(root, { entriesMax, justWritten, onUnreadable })) found.set(one.path, one);
 
   const toRead: (FileToRead & { readonly entry: FileEntry })[] = [];
   const expected = new Set<string>();
@@ -78,6 +84,7 @@ export async function compareTree(
         report('wrong-kind', at, 'this is no folder');
     }
     const there = found.get(entry.path);
+    if (there === undefined && unreadable.has(entry.path)) continue;
     if (there === undefined) report('missing', entry.path, `the ${entry.kind} is missing`);
     else if (!isKind(entry, there.stats)) report('wrong-kind', entry.path, `this is no ${entry.kind}`);
     else if (entry.kind === 'link') {
@@ -98,6 +105,10 @@ export async function compareTree(
       else report('changed', entry.path, `has ${there.stats.size} bytes and not ${entry.size}`);
     }
   }
+  for (const [path, { message }] of unreadable) {
+    // Of what is not in the release, that it is there says enough.
+    if (expected.has(path)) report('unreadable', path as BytePath, reasonOf(path as BytePath, message));
+  }
   for (const { path, stats } of found.values()) {
     if (!expected.has(path)) report('extra', path, `the ${nameOf(stats)} is not in the release`);
   }
@@ -108,8 +119,7 @@ export async function compareTree(
   await readFiles(root, toRead, sink, {
     ...(options.onBytes === undefined ? {} : { onBytes: options.onBytes }),
     justWritten,
-    onFailure: ({ path }, { message }) =>
-      report('unreadable', path, message.slice(displayPath(path).length + 2)),
+    onFailure: ({ path }, { message }) => report('unreadable', path, reasonOf(path, message)),
   });
   return differences.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
@@ -142,6 +152,11 @@ export function hashingSink(
       onHashed(entry, digest.equals(entry.sha256));
     },
   };
+}
+
+/** An error's message without the path in front. */
+function reasonOf(path: BytePath, message: string): string {
+  return message.slice(displayPath(path).length + 2);
 }
 
 function isKind(entry: Entry, stats: Stats): boolean {

@@ -8,14 +8,14 @@ import { walk } from './walk.ts';
 /**
  * Reads a folder that has no manifest and says what chunks it holds. What can't be read or changes meanwhile is left
  * out: this only looks for bytes that need not be fetched.
- * @throws ReleaseError `tree-unreadable` when the folder can't be listed
+ * @throws ReleaseError `tree-unreadable` when the folder itself can't be listed
  */
 export async function scanFolder(
   folder: string,
   options: { readonly onBytes?: (count: number) => void } = {},
 ): Promise<Holding<string>> {
   const root = await resolveFolder(folder);
-  const found = await walk(root, { entriesMax: RELEASE_LIMITS.entries });
+  const found = await walk(root, { entriesMax: RELEASE_LIMITS.entries, onUnreadable: leaveOut });
   const builder = new ContentBuilder();
   await readFiles(
     root,

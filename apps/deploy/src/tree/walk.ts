@@ -15,6 +15,8 @@ export interface WalkOptions {
   readonly enter?: (folder: BytePath, names: readonly BytePath[]) => Promise<void>;
   /** Things for which this is false are left out, folders with all that they hold. */
   readonly accept?: (found: Found) => boolean;
+  /** What can't be listed or looked at is told here and left out; without it, throw. Not so the folder itself. */
+  readonly onUnreadable?: (path: BytePath, error: ReleaseError) => void;
   /** More entries than this are refused. */
   readonly entriesMax: number;
   /** All of it was made a moment ago, so that the system remembers it: it is looked at without threads. */
@@ -33,13 +35,26 @@ export async function walk(root: string, options: WalkOptions): Promise<Found[]>
   const folders: BytePath[] = ['' as BytePath];
   const breathe = createBreath();
   const lookAt = options.justWritten === true ? lookAtOnce : look;
+  const unreadable = (path: BytePath, error: ReleaseError): void => {
+    if (options.onUnreadable === undefined || path === '') throw error;
+    options.onUnreadable(path, error);
+  };
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     const names = await list(root, folder);
+    if (names instanceof ReleaseError) {
+      unreadable(folder, names);
+      continue;
+    }
     await options.enter?.(folder, names);
     for (let at = 0; at < names.length; at += LOOKS_AT_ONCE) {
-      const batch = names.slice(at, at + LOOKS_AT_ONCE).map((name) => lookAt(root, joinPath(folder!, name)));
+      const paths = names.slice(at, at + LOOKS_AT_ONCE).map((name) => joinPath(folder!, name));
+      const batch = paths.map((path) => lookAt(root, path));
       if (options.justWritten === true) await breathe();
-      for (const found of await Promise.all(batch)) {
+      for (const [index, found] of (await Promise.all(batch)).entries()) {
+        if (found instanceof ReleaseError) {
+          unreadable(paths[index]!, found);
+          continue;
+        }
         if (options.accept?.(found) === false) continue;
         all.push(found);
         if (found.stats.isDirectory()) folders.push(found.path);
@@ -55,27 +70,27 @@ export async function walk(root: string, options: WalkOptions): Promise<Found[]>
   return all;
 }
 
-async function list(root: string, folder: BytePath): Promise<BytePath[]> {
+async function list(root: string, folder: BytePath): Promise<BytePath[] | ReleaseError> {
   try {
     return (await readdir(onDisk(root, folder), { encoding: 'latin1' })) as BytePath[];
   } catch (error) {
-    throw diskError('tree-unreadable', folder, error);
+    return diskError(isGone(error) ? 'tree-changed' : 'tree-unreadable', folder, error);
   }
 }
 
-async function look(root: string, path: BytePath): Promise<Found> {
+async function look(root: string, path: BytePath): Promise<Found | ReleaseError> {
   try {
     return { path, stats: await lstat(onDisk(root, path)) };
   } catch (error) {
-    throw diskError(isGone(error) ? 'tree-changed' : 'tree-unreadable', path, error);
+    return diskError(isGone(error) ? 'tree-changed' : 'tree-unreadable', path, error);
   }
 }
 
-function lookAtOnce(root: string, path: BytePath): Found {
+function lookAtOnce(root: string, path: BytePath): Found | ReleaseError {
   try {
     return { path, stats: lstatSync(onDisk(root, path)) };
   } catch (error) {
-    throw diskError(isGone(error) ? 'tree-changed' : 'tree-unreadable', path, error);
+    return diskError(isGone(error) ? 'tree-changed' : 'tree-unreadable', path, error);
   }
 }
 
