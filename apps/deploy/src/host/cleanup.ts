@@ -23,8 +23,7 @@ export async function cleanUp(layout: HostLayout, keep: number): Promise<string[
   const removed = ours.flatMap(({ name }) => (stays.has(name) ? [] : [name]));
   for (const name of removed) await removeRelease(layout, name);
   for (const name of await namesIn(layout.releases)) {
-    if (name.startsWith('.') && name.endsWith('.fetching'))
-      await discard(layout, join(layout.releases, name));
+    if (name.startsWith('.') && name.endsWith('.fetching')) await bury(layout, join(layout.releases, name));
   }
   for (const name of await namesIn(layout.incoming)) await rm(join(layout.incoming, name), { force: true });
   for (const name of await namesIn(layout.trash))
@@ -34,15 +33,16 @@ export async function cleanUp(layout: HostLayout, keep: number): Promise<string[
 
 export async function removeRelease(layout: HostLayout, name: string): Promise<void> {
   // The folder first: a record without it counts for nothing, but a folder without a record is taken for somebody else's.
-  await discard(layout, layout.release(name));
+  const grave = await bury(layout, layout.release(name));
   await rm(layout.record(name), { force: true });
   await rm(layout.releaseFile(name), { force: true });
+  await rm(grave, { recursive: true, force: true });
 }
 
 /** Renamed before it is removed, so that a crash leaves no half of a release at its name. */
-async function discard(layout: HostLayout, path: string): Promise<void> {
+async function bury(layout: HostLayout, path: string): Promise<string> {
   await mkdir(layout.trash, { recursive: true });
   const grave = join(layout.trash, randomBytes(8).toString('hex'));
   await rename(path, grave);
-  await rm(grave, { recursive: true, force: true });
+  return grave;
 }
