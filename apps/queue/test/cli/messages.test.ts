@@ -151,6 +151,24 @@ test('export writes all and takes them, or leaves them and remembers where it wa
   expect((await server.run(['export', name])).code).toBe(2);
 });
 
+test('a file that takes no more ends an export with a line, and what it has not whole is still there', async () => {
+  const bodies = ['a', 'b'].map((letter) => letter.repeat(300_000));
+  await client.queue(name).putBatch(bodies);
+  const file = join(folder.path, 'export');
+  // As a disk that is full in the middle of the second: the last write takes a part, and the next one fails.
+  const command = shellCommand('export', name, '--consume', '--raw');
+  await using running = await startProcess({
+    command: 'sh',
+    args: ['-c', `trap '' XFSZ; ulimit -f 900; ${command} > '${file}'`],
+    env: server.env,
+  });
+  expect((await running.waitForExit(120_000)).code).toBe(1);
+  expect(running.stderr).toMatch(/^rookery-queue: EFBIG[^\n]*\n$/);
+  expect((await readFile(file)).length).toBeLessThan(600_000);
+  await waitFor(async () => (await client.queue(name).stats())?.openReads === 0, { what: 'all to be back' });
+  expect(await texts()).toContain(bodies[1]);
+});
+
 test('what is called wrongly exits with 2, what fails with 1, each with one line', async () => {
   const wrong = await server.run(['put', name, 'text', '--lines']);
   expect([wrong.code, wrong.stdout]).toEqual([2, '']);
