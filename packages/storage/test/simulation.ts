@@ -3,7 +3,14 @@
  * processes die at random moments, and after each restart the log is held to the model. Over 500 lines because one
  * life of an owner, its crash and its recovery share all their state.
  */
-import { type CrashKind, type ProgramLife, Random, SimulatedClock, SimulatedDisk } from '@rookery/testkit';
+import {
+  type CrashKind,
+  type DiskOperation,
+  type ProgramLife,
+  Random,
+  SimulatedClock,
+  SimulatedDisk,
+} from '@rookery/testkit';
 import {
   type Disk,
   DiskError,
@@ -25,6 +32,21 @@ import { checkDiskUse, checkFigures } from './settled.ts';
 
 const DIRECTORY = '/data/log';
 
+/** What an opening does, and what of it may fail. */
+const OPENING = [
+  'makeDirectory',
+  'lock',
+  'list',
+  'open',
+  'size',
+  'read',
+  'write',
+  'sync',
+  'truncate',
+  'remove',
+  'syncDirectory',
+] as const;
+
 /** Bends the log or its disk, so that a test can see whether the simulator notices. */
 export interface Sabotage {
   readonly disk?: (disk: Disk) => Disk;
@@ -39,6 +61,8 @@ export interface SimulationReport {
   readonly kills: number;
   readonly cleanCloses: number;
   readonly crashesWhileOpening: number;
+  readonly failedOpenings: number;
+  readonly closesWhileFull: number;
   readonly segmentsRemoved: number;
   readonly carriedBytes: number;
   readonly timesFull: number;
@@ -82,6 +106,8 @@ class Simulation {
   readonly options: SimulationOptions;
   readonly trace: string[] = [];
   readonly #random: Random;
+  /** Draws that came later, apart: the seeds of regressions.ts keep their meaning. */
+  readonly #later: Random;
   readonly #clock = new SimulatedClock();
   readonly #disk: SimulatedDisk;
   readonly #sabotage: Sabotage;
@@ -102,6 +128,8 @@ class Simulation {
     kills: 0,
     cleanCloses: 0,
     crashesWhileOpening: 0,
+    failedOpenings: 0,
+    closesWhileFull: 0,
     segmentsRemoved: 0,
     carriedBytes: 0,
     timesFull: 0,
@@ -110,6 +138,7 @@ class Simulation {
 
   constructor(seed: number, sabotage: Sabotage) {
     this.#random = new Random(seed);
+    this.#later = new Random(seed, 'later');
     this.options = { ...drawOptions(this.#random.fork('options')), ...sabotage.options };
     this.#sabotage = sabotage;
     this.#owner = new Owner({
@@ -195,9 +224,17 @@ class Simulation {
       const kind = this.#drawCrashKind();
       if (crashes) this.#disk.crashAfter(this.#random.between(1, 60), kind);
       this.#begin();
+      const clock = this.#clock.life();
+      const fault = attempt < 4 && !crashes && this.#later.chance(0.2) ? this.#failOpening() : undefined;
       try {
-        const clock = this.#clock.life();
         const log = await this.#wait(this.#openLog(clock), 'the log to open');
+        fault?.end();
+        this.#faults.fatal = false;
+        if (this.#failed) {
+          // It was hit right behind its opening.
+          await this.#wait(log.close(), 'the close of a log that failed');
+          throw new LogError('log-failed', 'it failed at once');
+        }
         const observed = await this.#observe(log);
         const floor = powerFailed ? required.power : required.kill;
         this.#note(() => `opened; floor ${floor}; ${observed.length} streams`);
@@ -212,6 +249,14 @@ class Simulation {
           this.#faults.makeRoom();
           continue;
         }
+        if (fault !== undefined && !this.#disk.down) {
+          fault.end();
+          clock.end();
+          this.#requireFailedOpening(error);
+          // What was written and not synced may be gone.
+          powerFailed ||= fault.operation === 'sync';
+          continue;
+        }
         if (!(error instanceof Down)) throw error;
         this.#note(() => `${kind} while opening`);
         this.#report.crashesWhileOpening++;
@@ -220,6 +265,23 @@ class Simulation {
         await this.#clock.turn();
       }
     }
+  }
+
+  /** One operation of the opening fails. */
+  #failOpening(): { readonly operation: DiskOperation; end(): void } {
+    const operation = this.#later.pick(OPENING);
+    const after = this.#later.below(this.#later.pick([3, 30]));
+    this.#note(() => `${operation} ${after} of the opening fails`);
+    if (operation === 'sync') this.#faults.everFatal = true;
+    this.#faults.fatal = true;
+    return { operation, end: this.#disk.inject({ operation, after }) };
+  }
+
+  #requireFailedOpening(error: unknown): void {
+    this.#note(() => `could not be opened: ${error}`);
+    if (!(error instanceof DiskError) && !(error instanceof LogError)) throw error;
+    if (this.#disk.openFiles > 0) throw new Violation(`left ${this.#disk.openFiles} files open`);
+    this.#report.failedOpenings++;
   }
 
   #lastCrash: CrashKind | 'closed' = 'closed';
@@ -343,7 +405,8 @@ class Simulation {
         await this.#step();
         if (this.#failed) break;
       }
-      if (end === 'close' && !this.#failed) {
+      if (this.#life!.log.full && !this.#failed && this.#later.chance(0.5)) await this.#closeFull();
+      else if (end === 'close' && !this.#failed) {
         if (this.#random.chance(0.2)) this.#disk.crashAfter(this.#random.between(1, 20), kind);
         if (await this.#closeCleanly()) return { power: 0, kill: 0 };
       }
@@ -483,6 +546,7 @@ class Simulation {
     if (log.committedPosition < position) {
       throw new Violation(`closed with ${log.committedPosition} of ${position} committed`);
     }
+    if (this.#disk.openFiles > 0) throw new Violation(`closed with ${this.#disk.openFiles} files open`);
     clock.end();
     this.#model.settle();
     this.#life = undefined;
@@ -494,6 +558,16 @@ class Simulation {
       this.#disk.crash();
     }
     return true;
+  }
+
+  /** Without room not all may be written; what was promised is kept all the same. */
+  async #closeFull(): Promise<void> {
+    const { log } = this.#life!;
+    this.#note(() => `close on a full disk @${log.position}`);
+    await this.#wait(log.close(), 'the close on a full disk');
+    if (this.#disk.openFiles > 0) throw new Violation(`closed with ${this.#disk.openFiles} files open`);
+    this.#report.closesWhileFull++;
+    await this.#advance(this.#later.pick([0, 500]));
   }
 
   // ---- What goes wrong

@@ -1,5 +1,5 @@
 /** What to do with bytes that aren't what was written: keep them in `quarantine/`, tell, and go on without them. */
-import { DiskError } from '../disk/disk.ts';
+import { DiskError, type DiskFile } from '../disk/disk.ts';
 import type { Core } from './core.ts';
 import type { Part, Segment } from './segment.ts';
 
@@ -35,17 +35,35 @@ export async function quarantine(
   const path = `${folder}/${String(segment).padStart(16, '0')}-${offset}.damaged`;
   core.counters.damagedRecords++;
   try {
-    const file = await core.disk.open(path, { create: true });
+    const file = await openKept(core, path);
     try {
-      for (let at = 0; at < bytes.length; ) at += file.write(bytes, at, bytes.length - at, at);
-      await file.sync();
+      if (!(await holds(file, bytes))) {
+        for (let at = 0; at < bytes.length; ) at += file.write(bytes, at, bytes.length - at, at);
+        await file.sync();
+      }
     } finally {
       await file.close();
     }
     await core.disk.syncDirectory(folder);
   } catch (error) {
     // A full disk must not hide the damage: it is told all the same.
-    if (!(error instanceof DiskError) || (error.code !== 'EEXIST' && error.code !== 'ENOSPC')) throw error;
+    if (!(error instanceof DiskError) || error.code !== 'ENOSPC') throw error;
   }
   core.onEvent({ type: 'damaged', segment, offset, bytes: bytes.length, quarantinePath: path });
+}
+
+/** There may be one from before, also one that a crash or a full disk cut short. */
+async function openKept(core: Core, path: string): Promise<DiskFile> {
+  try {
+    return await core.disk.open(path, { create: true });
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code !== 'EEXIST') throw error;
+    return core.disk.open(path, { create: false });
+  }
+}
+
+async function holds(file: DiskFile, bytes: Uint8Array): Promise<boolean> {
+  const kept = Buffer.allocUnsafeSlow(bytes.length);
+  const filled = await file.read(kept, 0).catch(() => 0);
+  return filled === bytes.length && kept.equals(bytes);
 }
