@@ -22,7 +22,8 @@ export function createOutput(stream: NodeJS.WriteStream, until: AbortSignal): Ou
   stream.once('close', () => gone.abort());
   const ended = AbortSignal.any([until, gone.signal]);
   // A file's. By itself Node takes for written what the disk had room for half of.
-  const file = (stream as Writable) instanceof Socket ? undefined : stream.fd;
+  const { fd } = stream as { readonly fd?: number };
+  const file = (stream as Writable) instanceof Socket ? undefined : fd;
   return {
     ended,
     write(data) {
