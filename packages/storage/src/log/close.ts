@@ -1,4 +1,4 @@
-import { type Core, rejectWaiters, stopTimers, updateRefusals } from './core.ts';
+import { type Core, rejectWaiters, stopTimers, syncLast, updateRefusals } from './core.ts';
 import { closeFile } from './segment.ts';
 import { durable } from './writer.ts';
 
@@ -10,14 +10,13 @@ export async function closeLog(core: Core, lock: { release(): Promise<void> }): 
       updateRefusals(core);
       stopTimers(core);
       if (core.stalled) rejectWaiters(core, 'log-full');
-      // What can't be written was never committed: the owner has promised nothing for it.
-      await durable(core, core.position).catch(() => undefined);
+      await writeOut(core);
       stopTimers(core);
     }
     // One may begin another.
     while (core.tasks.size > 0) await Promise.all(core.tasks);
     // A worker may have been in the middle of a record.
-    if (core.state === 'closing') await durable(core, core.position).catch(() => undefined);
+    if (core.state === 'closing') await writeOut(core);
     while (core.tasks.size > 0) await Promise.all(core.tasks);
     if (core.state === 'closing') core.state = 'closed';
     updateRefusals(core);
@@ -27,6 +26,13 @@ export async function closeLog(core: Core, lock: { release(): Promise<void> }): 
   } finally {
     await lock.release();
   }
+}
+
+async function writeOut(core: Core): Promise<void> {
+  // What can't be written was never committed: the owner has promised nothing for it.
+  await durable(core, core.position).catch(() => undefined);
+  // What was committed before a batch that found no room was.
+  if (core.stalled) syncLast(core);
 }
 
 export async function closeFiles(core: Core): Promise<void> {

@@ -203,10 +203,10 @@ export function fail(core: Core, error: Error): void {
 }
 
 /**
- * What was committed before a write failed was promised to be on the device some time later: this keeps the promise.
- * Nothing hangs on how it ends, for nothing more is committed.
+ * What was committed before a write failed, or found no room at the close, was promised to be on the device some time
+ * later: this keeps the promise. Nothing hangs on how it ends, for nothing more is committed.
  */
-function syncLast(core: Core): void {
+export function syncLast(core: Core): void {
   for (const segment of core.dirty) {
     if (segment.file === undefined) continue;
     track(

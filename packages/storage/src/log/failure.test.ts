@@ -122,6 +122,25 @@ describe('sync every N ms', () => {
 });
 
 describe('a full disk', () => {
+  test('at the close keeps what was committed before, also when the last batch found no room', async () => {
+    const on = machine();
+    const log = await open(on, { everyMs: 50 });
+    const stream = log.createStream('work');
+    await done(on.clock, log.sync());
+    await on.clock.advance(2000);
+    const kept = Buffer.alloc(500, 'kept');
+    stream.append(NONE, kept, 0, kept.length);
+    await on.clock.turn();
+    expect(log.committedPosition).toBe(log.position);
+    on.disk.capacityBytes = on.disk.usedBytes;
+    stream.append(NONE, BODY, 0, BODY.length);
+    await on.clock.runUntil(() => log.full, 'the disk to be full');
+    expect(log.committedPosition).toBeLessThan(log.position);
+    await done(on.clock, log.close());
+    const [segment] = on.disk.files().filter((file) => file.path.includes('/segments/'));
+    expect(on.disk.durableContentOf(segment!.path).includes(kept)).toBe(true);
+  });
+
   test('refuses appends, reads and acknowledges on, and takes appends again by itself', async () => {
     const on = machine();
     const log = await open(on, 'always');
