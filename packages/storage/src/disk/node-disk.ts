@@ -65,26 +65,36 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+const SQLITE_BUSY = 5;
+const SQLITE_CANTOPEN = 14;
+
 /**
  * Node has no advisory locks of its own. A SQLite file that stands in an exclusive transaction has one from the
  * operating system, on each platform, without a native add-on, and it dies with the process.
  */
 function lock(path: string): { release(): Promise<void> } {
   const { DatabaseSync } = loadSqlite();
-  const database = new DatabaseSync(path);
+  let database: InstanceType<typeof DatabaseSync> | undefined;
   try {
+    database = new DatabaseSync(path);
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE;');
   } catch (error) {
-    database.close();
+    database?.close();
     const { errcode } = error as { errcode?: number };
-    // 5 is SQLITE_BUSY; low byte, because the rest says in which way.
-    if (errcode !== undefined && (errcode & 0xff) === 5) {
+    // Low byte, because the rest says in which way.
+    const code = errcode === undefined ? undefined : errcode & 0xff;
+    if (code === SQLITE_BUSY) {
       throw new DiskError('ELOCKED', `Another process holds ${path}.`, { cause: error });
     }
-    throw new DiskError('EIO', `Cannot lock ${path}: ${(error as Error).message}`, { cause: error });
+    const why =
+      code === SQLITE_CANTOPEN
+        ? 'it is no file, or this user may not write it or its folder.'
+        : (error as Error).message;
+    throw new DiskError('EIO', `Cannot lock ${path}: ${why}`, { cause: error });
   }
+  const held = database;
   return {
-    release: async () => database.close(),
+    release: async () => held.close(),
   };
 }
 

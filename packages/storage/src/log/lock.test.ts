@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { temporaryFolder } from '@rookery/testkit';
@@ -33,4 +35,13 @@ test('a second process is refused, and let in when the first one has gone', asyn
   expect(third.stdout.trim()).toBe('opened');
   // That one was killed with the log open: the lock died with it.
   await (await openLog({ disk: nodeDisk, directory: folder.path, sync: 'always' })).close();
+});
+
+test('a lock that can not be opened is told with its path and what to look at', async () => {
+  await using folder = await temporaryFolder();
+  // As for a folder of another user, which root could write all the same.
+  await mkdir(join(folder.path, 'lock'));
+  await expect(openLog({ disk: nodeDisk, directory: folder.path, sync: 'always' })).rejects.toThrow(
+    `Cannot lock ${join(folder.path, 'lock')}: it is no file, or this user may not write it`,
+  );
 });
