@@ -18,6 +18,9 @@ const DEFAULTS = {
 /** Offsets are 32 bits wide; a segment may pass its size by what is in flight. */
 const MAX_SEGMENT_BYTES = 1024 * MIB;
 
+/** A segment gets near only if no new one can be made for gigabytes, or if its snapshot has gigabytes itself. */
+export const MAX_OFFSET = 0xf000_0000;
+
 export const MAX_NAME_BYTES = 1024;
 
 export interface Limits {
@@ -31,6 +34,14 @@ export interface Limits {
   readonly busyBytes: number;
   /** Size of a write buffer. A larger body gets one of its own. */
   readonly bufferBytes: number;
+}
+
+/**
+ * However many streams there are, a segment is mostly messages: otherwise reclaim would only carry snapshots about. But
+ * all of it can be addressed.
+ */
+export function segmentLimit(segmentBytes: number, snapshotBytes: number): number {
+  return Math.min(MAX_OFFSET, Math.max(segmentBytes, snapshotBytes * 8));
 }
 
 /** @throws RangeError when the limits cannot hold together. */

@@ -13,6 +13,7 @@ import {
   streamBytes,
 } from '../format/records.ts';
 import { type Core, turn } from './core.ts';
+import { segmentLimit } from './limits.ts';
 import type { LogStream } from './stream.ts';
 import { allot, durable, finishFrame, writeRanges, writeRecord } from './writer.ts';
 
@@ -52,8 +53,7 @@ export async function writeSnapshot(core: Core): Promise<void> {
     active.snapshotBytes += active.end - start;
   }
   active.snapshotComplete = true;
-  // However many streams there are, a segment is mostly messages: otherwise reclaim would only carry snapshots about.
-  active.limit = Math.max(core.limits.segmentBytes, active.snapshotBytes * 8);
+  active.limit = segmentLimit(core.limits.segmentBytes, active.snapshotBytes);
   core.workers.reclaim.poke();
 }
 

@@ -5,12 +5,10 @@ import { viewOf } from '../format/bytes.ts';
 import { FRAME_HEADER, sealFrame } from '../format/frame.ts';
 import { acknowledgedBytes, putAcknowledged, RANGES_PER_RECORD } from '../format/records.ts';
 import { type Chunk, type Core, fail, refusal, rejectWaiters, track, updateRefusals } from './core.ts';
+import { MAX_OFFSET } from './limits.ts';
 import type { RangeSet } from './ranges.ts';
 import { reclaimDue } from './reclaim-due.ts';
 import type { Segment } from './segment.ts';
-
-/** Offsets have 32 bits; a segment gets near only if no new one can be made for gigabytes. */
-const MAX_OFFSET = 0xf000_0000;
 
 /**
  * Makes room for a frame of so many bytes behind all others and returns where it starts in `core.chunk.buffer`.
