@@ -5,6 +5,7 @@ import { createTransports, type Transports } from '../hosts/transports.ts';
 import type { Host } from '../inventory/host.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { selectHosts } from '../inventory/select.ts';
+import { clean } from '../progress/clean.ts';
 import { type OnHost, onEachHost } from '../push/each.ts';
 import { createFleet, type Fleet } from '../push/fleet.ts';
 import { whoami } from '../push/push.ts';
@@ -177,7 +178,7 @@ export function told<T>(
       failed++;
       const { code, message, output } = one.error as HostError;
       reporter.event('host_failed', { host, code, message, output });
-      reporter.say(`${host}: FAILED: ${code}: ${message}\n`);
+      reporter.say(`${host}: FAILED: ${code}: ${clean(message)}\n`);
     } else {
       const { fields, text } = say(one.result);
       reporter.event(event, { host, ...fields });

@@ -1,6 +1,7 @@
-import { stripVTControlCharacters, styleText } from 'node:util';
+import { styleText } from 'node:util';
 import { approximateBytes } from '@rookery/service';
 import measure from 'fast-string-truncated-width';
+import { clean } from './clean.ts';
 import type { Deployment, HostProgress, WaveProgress } from './deployment.ts';
 import { ACTIVE, HAS_IT, RUNS_IT, STATES, type Tone } from './states.ts';
 
@@ -280,13 +281,6 @@ function pad(text: string, columns: number): string {
 /** In columns of a terminal. */
 export function width(text: string): number {
   return measure(text).width;
-}
-
-/** A host's words on one line, without what a terminal would obey. */
-function clean(text: string): string {
-  return stripVTControlCharacters(text)
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-    .trim();
 }
 
 function size(bytes: number): string {

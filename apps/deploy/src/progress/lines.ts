@@ -2,6 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { approximateBytes } from '@rookery/service';
 import type { PushEvent } from '../push/events.ts';
 import type { HostState, Outcome } from '../rollout/types.ts';
+import { clean } from './clean.ts';
 
 /** What changed, in a line each, for people without a terminal. */
 export function progressLines(say: (text: string) => void): (event: PushEvent) => void {
@@ -42,7 +43,8 @@ function lineOf(event: PushEvent): string | undefined {
     case 'host': {
       const said = SAID[event.state];
       if (said === undefined) return undefined;
-      const why = event.message === undefined ? '' : ` (${event.step}: ${event.code}) ${event.message}`;
+      const why =
+        event.message === undefined ? '' : ` (${event.step}: ${event.code}) ${clean(event.message)}`;
       // Its last words once, with the state that they brought about.
       const words =
         event.state === 'failed' || event.state === 'reverting' ? lastWords(event.output, event.message) : [];
@@ -51,9 +53,9 @@ function lineOf(event: PushEvent): string | undefined {
     case 'wave':
       return `Wave ${event.wave} of ${event.waves}: ${event.state}, ${event.hosts.length} hosts`;
     case 'warning':
-      return `${event.host}: ${event.message}`;
+      return `${event.host}: ${clean(event.message)}`;
     case 'stopping':
-      return `Stopping: ${event.message}`;
+      return `Stopping: ${clean(event.message)}`;
     case 'done':
       return doneText(event);
     default:
@@ -69,7 +71,7 @@ export function doneText(
   const named = event.hosts.flatMap(({ host, state, code, message }) =>
     code === null
       ? []
-      : [`  ${host} (${state}): ${code}: ${message}`, ...lastWords(outputs.get(host), message)],
+      : [`  ${host} (${state}): ${code}: ${clean(message ?? '')}`, ...lastWords(outputs.get(host), message)],
   );
   const counts = Object.entries(event.counts).map(([state, count]) => `${count} ${state}`);
   return [
@@ -82,11 +84,12 @@ const LAST_WORDS_LINES = 5;
 
 /** The end of what a hook or a check has written, unless the message says it already. It may hold anything. */
 function lastWords(output = '', message: string | null = ''): string[] {
+  const said = clean(message ?? '');
   const lines = stripVTControlCharacters(output)
     .split('\n')
     .map((line) => line.replace(/[\p{Cc}\p{Cf}]+/gu, ' ').trimEnd());
   return lines
-    .filter((line) => line !== '' && !message?.includes(line))
+    .filter((line) => line !== '' && !said.includes(line))
     .slice(-LAST_WORDS_LINES)
     .map((line) => `    ${line}`);
 }
