@@ -6,6 +6,8 @@ import type { SimulationOptions } from './options.ts';
 export interface FaultWorld {
   readonly options: SimulationOptions;
   readonly random: Random;
+  /** For draws that came later. */
+  readonly later: Random;
   readonly disk: SimulatedDisk;
   readonly clock: SimulatedClock;
   note(text: () => string): void;
@@ -40,7 +42,7 @@ export class Faults {
   }
 
   draw(): void {
-    const { options, random, disk, clock, note } = this.#world;
+    const { options, random, later, disk, clock, note } = this.#world;
     const { faults } = options;
     if (random.chance(faults.clock)) clock.jump(random.between(-3_600_000, 3_600_000));
     if (disk.capacityBytes < Number.POSITIVE_INFINITY) {
@@ -62,6 +64,14 @@ export class Faults {
       note(() => `the next ${operation} fails`);
       if (operation === 'sync') this.#world.beforeSyncFails();
       this.#endings.push(disk.inject({ operation, after: random.below(3) }));
+    }
+    for (const operation of ['open', 'remove', 'syncDirectory'] as const) {
+      if (!later.chance(faults.names)) continue;
+      const code = later.pick(['EIO', 'ENOSPC']);
+      note(() => `the next ${operation} fails by ${code}`);
+      this.reads = true;
+      this.fatal = true;
+      this.#endings.push(disk.inject({ operation, code, after: later.below(3) }));
     }
   }
 

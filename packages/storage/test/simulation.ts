@@ -82,7 +82,7 @@ export async function simulate(seed: number, sabotage: Sabotage = {}): Promise<S
 
 /** Runs one seed without other faults, then flips bits in the closed log's files, and opens it again, twice. */
 export async function simulateFlips(seed: number): Promise<FlipReport> {
-  const faults = { full: 0, write: 0, sync: 0, read: 0, clock: 0 };
+  const faults = { full: 0, write: 0, sync: 0, read: 0, clock: 0, names: 0 };
   const simulation = new Simulation(seed, { options: { faults } });
   try {
     await simulation.run();
@@ -139,7 +139,7 @@ class Simulation {
   constructor(seed: number, sabotage: Sabotage) {
     this.#random = new Random(seed);
     this.#later = new Random(seed, 'later');
-    this.options = { ...drawOptions(this.#random.fork('options')), ...sabotage.options };
+    this.options = { ...drawOptions(this.#random.fork('options'), this.#later), ...sabotage.options };
     this.#sabotage = sabotage;
     this.#owner = new Owner({
       options: this.options,
@@ -162,6 +162,7 @@ class Simulation {
     this.#faults = new Faults({
       options: this.options,
       random: this.#random,
+      later: this.#later,
       disk: this.#disk,
       clock: this.#clock,
       note: (text) => this.#note(text),
