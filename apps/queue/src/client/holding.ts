@@ -108,7 +108,16 @@ class Held implements Holder {
     const asked = ask(this.#link, question, this.#asker, options);
     // At once and not with the answer: nothing else is to be done with it, and the next can be opened in the same write.
     this.settle();
-    if (!(await asked)) throw timeWasOver();
+    const done = await asked.catch((error: unknown) => {
+      // It is nobody's here, and may be open there still.
+      if (!(error instanceof QueueError && error.code === 'NOT_OPEN')) {
+        ask(this.#link, giveBackQuestion(this.#key, this.#handle, 0), this.#asker, undefined).catch(
+          () => undefined,
+        );
+      }
+      throw error;
+    });
+    if (!done) throw timeWasOver();
   }
 
   #check(): void {

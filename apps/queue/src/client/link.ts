@@ -12,7 +12,7 @@ import { waitBefore } from './backoff.ts';
 import { QueueError } from './errors.ts';
 import type { LinkOptions, StateChange, TlsOptions } from './options.ts';
 import { Pipeline, type PipelineCall } from './pipeline.ts';
-import { refusalOf } from './refusals.ts';
+import { isTurnedAway, refusalOf } from './refusals.ts';
 
 /** A request with what becomes of its answer. */
 export interface Call extends PipelineCall {
@@ -60,6 +60,11 @@ export class Link {
 
   get connected(): boolean {
     return this.#connected;
+  }
+
+  /** It is of no use any more. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** Whether an answer is still to come, wanted or not. */
@@ -169,7 +174,7 @@ export class Link {
         this.close(refusal);
         return;
       }
-      // Too many connections; whereas a server that asks nobody refuses the key, and is as good.
+      // Too many of this user; whereas a server that asks nobody refuses the key, and is as good.
       if (reply.error === 'SERVER_ERROR') {
         this.#onEnd(socket, refusal.message);
         return;
@@ -213,6 +218,10 @@ export class Link {
     while (socket === this.#socket) {
       const reply = decoder.next();
       if (reply === undefined) break;
+      if (isTurnedAway(reply)) {
+        this.#onEnd(socket, 'it has too many connections', true);
+        return;
+      }
       if (this.#isAsking) {
         this.#onLogin(socket, reply);
         continue;
@@ -242,7 +251,7 @@ export class Link {
     this.#onEnd(socket, `it does not speak memcache: ${shown}`);
   }
 
-  #onEnd(socket: Socket, reason: string): void {
+  #onEnd(socket: Socket, reason: string, unread = false): void {
     if (socket !== this.#socket || this.#closed) return;
     const { clock, settings, random, address } = this.#options;
     clock.clearTimeout(this.#connectTimer);
@@ -250,7 +259,7 @@ export class Link {
     const now = clock.now();
     if (wasConnected && now - this.#connectedAt >= settings.stableMs) this.#attempt = 0;
     this.#drop();
-    for (const call of this.#pipeline.lost()) {
+    for (const call of this.#pipeline.lost(unread)) {
       const { state } = call;
       call.state = 'over';
       call.onFailure(

@@ -138,14 +138,14 @@ export class Pipeline<C extends PipelineCall> {
 
   /**
    * The connection broke. Gives those that end with it; what may go on waits again, in its order and before all else.
-   * Those of them that were sent have the state `sent`.
+   * Those of them that were sent have the state `sent`. `unread`: the server has carried out nothing of what was sent.
    */
-  lost(): C[] {
+  lost(unread = false): C[] {
     const ended: C[] = [];
     const kept: C[] = [];
     for (const call of this.#sent.toArray()) {
       if (call.state !== 'sent') continue;
-      if (call.afterLoss === 'again') {
+      if (call.afterLoss === 'again' || (unread && call.afterLoss === 'unless-sent')) {
         call.state = 'waiting';
         this.#waitingCalls++;
         this.#waitingBytes += call.bytes;

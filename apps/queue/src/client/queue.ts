@@ -78,6 +78,8 @@ const PREFETCH = 16;
 const RELATIVE_SECONDS_MAX = 1_000_000;
 /** Messages of one step: as many as a server takes by default (`max_batch`). */
 const REDRIVE_STEP = 1000;
+/** Ten digits. */
+const WAIT_MAX_MS = 9_999_999_999;
 /** One wait of `consume({ open: false })`. */
 const WAIT_MS = 60_000;
 
@@ -118,7 +120,7 @@ export class Queue<In = string | Uint8Array, Out = Buffer> {
    * it may come once more. Without, what was lost on its way is `OUTCOME_UNKNOWN`.
    */
   async get(options: ReadOptions = {}): Promise<Message<Out> | undefined> {
-    const { waitMs = 0 } = options;
+    const waitMs = waitOf(options.waitMs);
     const { link, asker } = this.#around;
     if (waitMs <= 0) {
       const question = readQuestion({ key: this.#readKey(options), afterLoss: 'unless-sent' });
@@ -152,7 +154,7 @@ export class Queue<In = string | Uint8Array, Out = Buffer> {
 
   /** Shows the message at the head and leaves it. */
   async peek(options: ReadOptions = {}): Promise<Message<Out> | undefined> {
-    const { waitMs = 0 } = options;
+    const waitMs = waitOf(options.waitMs);
     const question = readQuestion({ key: `${this.#readKey(options)}/peek`, waitMs, afterLoss: 'again' });
     const { link, asker } = this.#around;
     if (waitMs <= 0) return this.#message(await ask(link, question, asker, options));
@@ -171,11 +173,12 @@ export class Queue<In = string | Uint8Array, Out = Buffer> {
   async openBatch(count: number, options: ReadOptions = {}): Promise<OpenMessage<Out>[]> {
     const { reads, asker } = this.#around;
     const batch = batchOf(count);
+    const waitMs = waitOf(options.waitMs);
     const link = reads.borrow();
     const holding = new Holding(link, this.#readKey(options), asker);
     let received: readonly Received[];
     try {
-      received = await holding.open(batch, options.waitMs ?? 0, options);
+      received = await holding.open(batch, waitMs, options);
     } catch (error) {
       reads.giveBack(link, false);
       throw error;
@@ -203,6 +206,7 @@ export class Queue<In = string | Uint8Array, Out = Buffer> {
     options: ConsumeOptions & { readonly open?: boolean } = {},
   ): AsyncIterableIterator<Message<Out>, undefined> {
     const { prefetch = PREFETCH, signal } = options;
+    waitOf(options.idleMs);
     if (!Number.isInteger(prefetch) || prefetch < 1) {
       throw new QueueError('BAD_ARGUMENT', 'prefetch is a whole number from 1 up');
     }
@@ -353,6 +357,12 @@ function exptimeOf(expiresInMs: number | undefined): number {
   }
   const seconds = Math.ceil(expiresInMs / 1000);
   return seconds <= RELATIVE_SECONDS_MAX ? seconds : Math.ceil((Date.now() + expiresInMs) / 1000);
+}
+
+/** What is longer the server would take for a part of the name. */
+function waitOf(waitMs = 0): number {
+  if (waitMs <= WAIT_MAX_MS) return Math.max(0, waitMs);
+  throw new QueueError('BAD_ARGUMENT', `a wait has ${WAIT_MAX_MS} ms at most, and not ${waitMs}`);
 }
 
 function batchOf(count: number): number {

@@ -31,6 +31,8 @@ export class ReadLinks {
         `${readConnections} reads wait or hold messages already (the setting readConnections)`,
       );
     }
+    // One that could not be made again meanwhile is over.
+    this.#idle = this.#idle.filter(({ closed }) => !closed);
     const link = this.#idle.pop() ?? new Link(this.#options);
     this.#lent.add(link);
     return link;

@@ -10,6 +10,11 @@ const SERVER_ERRORS: readonly (readonly [RegExp, QueueErrorCode])[] = [
   [/too many|at most|limit/, 'LIMIT'],
 ];
 
+/** What a server says that takes no more connections, before it has read anything. */
+export function isTurnedAway(reply: Reply): boolean {
+  return reply.kind === 'error' && reply.error === 'ERROR' && reply.message === 'Too many open connections';
+}
+
 /** The error of a reply that is a refusal, or that nobody asked for. */
 export function refusalOf(reply: Reply): QueueError {
   if (reply.kind === 'error') {

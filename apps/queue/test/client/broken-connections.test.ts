@@ -1,7 +1,9 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { connect as connectSocket, createServer, type Server, type Socket } from 'node:net';
 import { freePort, temporaryFolder, waitFor } from '@rookery/testkit';
 import { afterEach, expect, test } from 'vitest';
 import { connect, type QueueError, type StateChange } from '../../src/client/index.ts';
+import { QueueServer } from '../../src/index.ts';
 import { startQueue } from '../queue-process.ts';
 
 const code = (call: Promise<unknown>): Promise<string> =>
@@ -222,4 +224,61 @@ test('aborted while it connects, connect ends', async () => {
   );
   controller.abort();
   expect(await code(opening)).toBe('ABORTED');
+});
+
+test('calls wait while the server has too many connections, and are carried out once', async () => {
+  await using folder = await temporaryFolder();
+  const server = new QueueServer({
+    settings: { port: 0, adminPort: 0, data: folder.path, sync: 'never', maxConnections: 1 },
+  });
+  await server.start();
+  try {
+    const first = connectSocket(server.address!.port, '127.0.0.1');
+    first.write('version\r\n');
+    await once(first, 'data');
+    let refused = 0;
+    await using client = await connect(server.address!, {
+      settings: { retryMaxMs: 50 },
+      onState: (change: StateChange) => {
+        if (change.state !== 'disconnected') return;
+        expect(change.reason).toBe('it has too many connections');
+        refused++;
+      },
+    });
+    const putting = client.queue('q').putBatch(['a', 'b']);
+    await waitFor(() => refused > 2, { what: 'refusals' });
+    first.destroy();
+    await putting;
+    expect((await client.queue('q').getBatch(9)).map(({ text }) => text)).toEqual(['a', 'b']);
+  } finally {
+    await server.stop();
+  }
+});
+
+test('a connection kept for reads that broke and may not be made again is not used again', async () => {
+  await using folder = await temporaryFolder();
+  const server = new QueueServer({ settings: { port: 0, adminPort: 0, data: folder.path, sync: 'never' } });
+  await server.start();
+  try {
+    const accepted: Socket[] = [];
+    const address = await rudeServer((socket) => {
+      const onward = connectSocket(server.address!.port, '127.0.0.1');
+      onward.on('error', () => undefined);
+      socket.on('close', () => onward.destroy());
+      socket.pipe(onward).pipe(socket);
+      accepted.push(socket);
+    });
+    await using client = await connect(address, { settings: { reconnectAttempts: 0 } });
+    const queue = client.queue('q');
+    await queue.putBatch(['a', 'b']);
+    expect((await queue.get({ waitMs: 30_000 }))?.text).toBe('a');
+    expect(accepted).toHaveLength(2);
+    accepted[1]!.end();
+    await once(accepted[1]!, 'close');
+    // The client has seen it when it has answered here.
+    await queue.stats();
+    expect((await queue.get({ waitMs: 30_000 }))?.text).toBe('b');
+  } finally {
+    await server.stop();
+  }
 });

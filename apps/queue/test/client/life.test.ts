@@ -158,6 +158,14 @@ test('given back with a delay it comes later; touched it stays longer', async ()
   expect((await queue.get({ waitMs: 30_000 }))?.text).toBe('a');
 });
 
+test('what the server refuses to give back later is back at once, and not held by nobody', async () => {
+  const queue = client.queue(name);
+  await queue.put('x');
+  const message = (await queue.open())!;
+  expect(await code(message.abort({ delayMs: 1e14 }))).toBe('BAD_ARGUMENT');
+  expect((await queue.get({ waitMs: 30_000 }))?.text).toBe('x');
+});
+
 test('several are opened at once, and settled in any order', async () => {
   const queue = client.queue(name);
   await queue.putBatch(['a', 'b', 'c', 'd']);
@@ -230,4 +238,12 @@ test('arguments that can’t be are told before anything is sent', async () => {
   expect(() => queue.put('x', { delayMs: -1 })).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
   expect(await code(queue.put('x', { delayMs: 1e15 }))).toBe('BAD_ARGUMENT');
   expect(await code(queue.getBatch(1_000_000))).toBe('BAD_ARGUMENT');
+  for (const waitMs of [Number.POSITIVE_INFINITY, 1e10, Number.NaN]) {
+    expect(await code(queue.get({ waitMs }))).toBe('BAD_ARGUMENT');
+    expect(await code(queue.open({ waitMs }))).toBe('BAD_ARGUMENT');
+    expect(await code(queue.peek({ waitMs }))).toBe('BAD_ARGUMENT');
+    expect(() => queue.consume({ idleMs: waitMs })).toThrow(
+      expect.objectContaining({ code: 'BAD_ARGUMENT' }),
+    );
+  }
 });
