@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { describe, expect, it, vi } from 'vitest';
 import { createLogger, flushLog, setLogLevel } from '../src/index.ts';
 import { LineWriter } from '../src/log/stdout.ts';
@@ -69,11 +71,11 @@ it('many servers of one process share its stdout, and one thing to do at its exi
 });
 
 describe('a reader of the log', () => {
-  function pipe(bytesMax: number) {
+  function pipe(bytesMax: number, code = 'EAGAIN') {
     let room = 0;
     let got = '';
     const writer = new LineWriter((bytes) => {
-      if (room === 0) throw Object.assign(new Error('full'), { code: 'EAGAIN' });
+      if (room === 0) throw Object.assign(new Error('full'), { code });
       const taken = Math.min(room, bytes.length);
       room -= taken;
       got += bytes.toString('utf8', 0, taken);
@@ -123,5 +125,30 @@ describe('a reader of the log', () => {
     });
     writer.write('line\n');
     await new Promise<void>((resolve) => writer.flush(resolve));
+  });
+
+  it('that is a file on a full disk gets every line when there is room again', async () => {
+    const { writer, read, got } = pipe(1000, 'ENOSPC');
+    writer.write('line 1\n');
+    writer.write('line 2\n');
+    expect(got()).toBe('');
+    read(1000);
+    await vi.waitFor(() => expect(got()).toBe('line 1\nline 2\n'), { timeout: 10_000 });
+  });
+
+  it('that reads nothing costs a server that stops neither its end nor its exit code', async () => {
+    const index = new URL('../src/index.ts', import.meta.url).href;
+    const script = `
+      import { createLogger, flushLog } from ${JSON.stringify(index)};
+      const log = createLogger({ name: 'rookery-x', format: 'json' });
+      // Far more than a pipe holds.
+      for (let n = 0; n < 3000; n++) log.info({ pad: 'p'.repeat(1000) }, 'line');
+      await flushLog(log);
+      process.exit(7);`;
+    const args = ['--conditions=@rookery/source', '--input-type=module', '--eval', script];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    child.stdout.pause();
+    const [code] = await once(child, 'exit');
+    expect(code).toBe(7);
   });
 });

@@ -63,8 +63,6 @@ export interface Lifecycle {
 const DEADLINE_MS = 25_000;
 /** What each part still to come keeps of the deadline: a hung connection must not cost the log its last fsync. */
 const RESERVE_MS_MAX = 1000;
-/** How long the last lines of the log may take to reach a stuck reader. */
-const LOG_FLUSH_MS = 1000;
 
 export function createLifecycle(options: LifecycleOptions): Lifecycle {
   return new PartsLifecycle(options);
@@ -226,7 +224,7 @@ class PartsLifecycle implements Lifecycle {
   }
 
   async #finish(code: number): Promise<number> {
-    await within(flushLog(this.#log), performance.now() + LOG_FLUSH_MS, undefined);
+    await flushLog(this.#log);
     this.#resolveDone(code);
     return code;
   }

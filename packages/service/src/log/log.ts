@@ -29,6 +29,9 @@ export interface LogOptions {
   readonly color?: boolean;
 }
 
+/** How long the last lines may take to reach a stuck reader. */
+const FLUSH_MS = 1000;
+
 /** Keys that never reach a log, wherever an object is logged under the top or one level down. */
 const REDACTED_KEYS = ['token', 'password', 'secret', 'authorization', 'adminToken'];
 
@@ -59,10 +62,18 @@ export function setLogLevel(log: Log, level: LogLevel): void {
   followers.get(log)?.setLevel(level);
 }
 
-/** Resolves when every line so far has been handed to the system; an unwritable log resolves too. */
+/**
+ * Resolves when every line so far has been handed to the system, or after a second: what nobody reads holds no stop back.
+ * An unwritable log resolves too.
+ */
 export function flushLog(log: Log): Promise<void> {
   return new Promise((resolve) => {
-    log.flush(() => resolve());
+    // It keeps the process alive: with nothing else to do Node would end it here, and not with its exit code.
+    const timer = setTimeout(resolve, FLUSH_MS);
+    log.flush(() => {
+      clearTimeout(timer);
+      resolve();
+    });
   });
 }
 

@@ -7,6 +7,8 @@ import type { DestinationStream } from 'pino';
  * nor fill its memory.
  */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+/** A reader that is slow, or a disk that is full: there may be room again. */
+const PASSING: ReadonlySet<string> = new Set(['EAGAIN', 'EBUSY', 'ENOSPC', 'EDQUOT']);
 /** How soon a full pipe is tried again. */
 const RETRY_MS = 50;
 /** How long a process that ends waits for a reader that does not read. */
@@ -59,7 +61,7 @@ export class LineWriter implements FlushableStream {
   /** The reader has gone: there is nobody to tell, and nowhere to tell it. */
   #broken = false;
 
-  /** @param write gives the bytes it took, or throws EAGAIN when it takes none now. */
+  /** @param write gives the bytes it took, or throws EAGAIN or ENOSPC when it takes none now. */
   constructor(write: (bytes: Buffer) => number, bytesMax: number = WAITING_BYTES_MAX) {
     this.#write = write;
     this.#bytesMax = bytesMax;
@@ -114,7 +116,7 @@ export class LineWriter implements FlushableStream {
       return true;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EAGAIN' || code === 'EBUSY') return false;
+      if (code !== undefined && PASSING.has(code)) return false;
       this.#broken = true;
       this.#waiting = [];
       this.#waitingBytes = 0;
