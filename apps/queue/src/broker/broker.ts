@@ -2,7 +2,7 @@ import type { Clock, Timer } from '@rookery/storage';
 import type { Dialect } from '../dialect.ts';
 import type { PutOutcome, Queue } from '../queue/queue.ts';
 import type { Reader, Waiter } from '../queue/reader.ts';
-import type { Message, Store } from '../store/store.ts';
+import { type Message, type Store, StoreError } from '../store/store.ts';
 import { type Admission, createAdmission } from '../throttle/admission.ts';
 import { createDelayer, type Delayer } from './delayer.ts';
 import { BrokerError } from './errors.ts';
@@ -182,16 +182,22 @@ export class Broker {
   }
 
   /**
-   * A further message of a batch, if it is in memory and the session may have it; never waits.
-   * @throws StoreError
+   * A further message of a batch, if it is in memory and the session may have it; never waits. Those before it are on
+   * their way: what the store refuses is told to the next read.
    */
   readMore(session: Session, target: ReadTarget): Message | undefined {
     const now = this.clock.now();
     const reader = this.readerOf(target, now);
     if (reader === undefined || reader.paused || reader.waiters.size > 0) return undefined;
     if (target.open && session.openCount >= this.#limits.maxOpenReads) return undefined;
-    const message = reader.take(now);
-    if (message !== undefined) this.#deliver(session, reader, target, message, now);
+    let message: Message | undefined;
+    try {
+      message = reader.take(now);
+      if (message !== undefined) this.#deliver(session, reader, target, message, now);
+    } catch (error) {
+      if (!(error instanceof StoreError || error instanceof BrokerError)) throw error;
+      return undefined;
+    }
     if (reader.needsLoad) void this.#loader.load(reader);
     return message;
   }

@@ -313,6 +313,26 @@ describe('when the store', () => {
     expect(await drain(client, 'q')).toEqual(['b']);
   });
 
+  test.each([
+    ['get q/batch=9\r\n', hit('q/batch=9', 'a')],
+    ['get q/t=1000/batch=9\r\n', hit('q/t=1000/batch=9', 'a')],
+    ['mg q v B9\r\n', 'VA 1\r\na\r\nEN\r\n'],
+  ])('can acknowledge no more in the middle of a batch, what was taken comes: %j', async (asked, answer) => {
+    const store = new SlowStore();
+    const client = server({ store }).connect();
+    await fill(client, 'q', 'a', 'b');
+    const failure = await storeError('store-full');
+    let acknowledged = 0;
+    Object.defineProperty(store.failures, 'acknowledge', {
+      get: () => (acknowledged++ === 0 ? undefined : failure),
+      configurable: true,
+    });
+    expect(await client.ask(asked)).toBe(answer);
+    expect(await client.ask('get q\r\n')).toMatch(/^SERVER_ERROR out of disk space/);
+    delete store.failures.acknowledge;
+    expect(await drain(client, 'q')).toEqual(['b']);
+  });
+
   test('cannot be read, whoever asked is told, and may ask again', async () => {
     const store = new SlowStore();
     const { connect, advance } = server({ store });
