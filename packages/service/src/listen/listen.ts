@@ -8,7 +8,7 @@ export function listenTcp(server: Server, what: string, host: string, port: numb
 }
 
 /**
- * Listens on a unix socket. One that was left behind by a killed server is removed; one that answers is in use.
+ * Listens on a unix socket. One that was left behind by a killed server is removed; any other is in use.
  * @throws ServiceError `LISTEN_FAILED`
  */
 export async function listenUnix(server: Server, what: string, path: string): Promise<void> {
@@ -44,11 +44,14 @@ function listening(
 async function removeStaleSocket(path: string): Promise<void> {
   const stat = await lstat(path).catch(() => undefined);
   if (stat === undefined || !stat.isSocket()) return;
-  const answers = await new Promise<boolean>((resolve) => {
-    const probe = connect(path, () => resolve(true));
-    probe.on('error', () => resolve(false));
-    probe.on('close', () => resolve(false));
-    probe.once('connect', () => probe.destroy());
+  const refused = await new Promise<boolean>((resolve) => {
+    const probe = connect(path);
+    // Anything else is said of one that is there: too busy to answer (EAGAIN), or another user's (EACCES).
+    probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(false);
+    });
   });
-  if (!answers) await unlink(path);
+  if (refused) await unlink(path);
 }
