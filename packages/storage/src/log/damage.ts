@@ -1,5 +1,6 @@
 /** What to do with bytes that aren't what was written: keep them in `quarantine/`, tell, and go on without them. */
 import { DiskError, type DiskFile } from '../disk/disk.ts';
+import { LogError } from '../errors.ts';
 import type { Core } from './core.ts';
 import type { Part, Segment } from './segment.ts';
 
@@ -24,7 +25,7 @@ export async function setAside(
   stream.consumeDamaged(part, sequence, size);
 }
 
-/** Keeps the bytes and tells. Bytes that are kept already are only told again. */
+/** Keeps the bytes and tells. Bytes that are kept already are only told again. @throws LogError `read-failed` */
 export async function quarantine(
   core: Core,
   segment: number,
@@ -33,7 +34,6 @@ export async function quarantine(
 ): Promise<void> {
   const folder = quarantinePath(core.directory);
   const path = `${folder}/${String(segment).padStart(16, '0')}-${offset}.damaged`;
-  core.counters.damagedRecords++;
   try {
     const file = await openKept(core, path);
     try {
@@ -47,8 +47,14 @@ export async function quarantine(
     await core.disk.syncDirectory(folder);
   } catch (error) {
     // A full disk must not hide the damage: it is told all the same.
-    if (!(error instanceof DiskError) || error.code !== 'ENOSPC') throw error;
+    if (!(error instanceof DiskError)) throw error;
+    if (error.code !== 'ENOSPC') {
+      throw new LogError('read-failed', `Damaged bytes of segment ${segment} could not be kept in ${path}.`, {
+        cause: error,
+      });
+    }
   }
+  core.counters.damagedRecords++;
   core.onEvent({ type: 'damaged', segment, offset, bytes: bytes.length, quarantinePath: path });
 }
 

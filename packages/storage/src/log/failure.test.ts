@@ -96,6 +96,29 @@ describe('a failed read', () => {
   });
 });
 
+describe('a damaged record', () => {
+  test('that can not be set aside fails the read only, and is set aside by a later one', async () => {
+    const on = machine();
+    const log = await open(on, 'always');
+    const stream = log.createStream('work');
+    for (let i = 0; i < 3; i++) stream.append(NONE, BODY, 0, BODY.length);
+    await done(on.clock, log.sync());
+    const [segment] = on.disk.files().filter((file) => file.path.includes('/segments/'));
+    on.disk.flip(segment!.path, on.disk.contentOf(segment!.path).indexOf(BODY), 1);
+    on.disk.inject({ operation: 'open', path: (path) => path.includes('/quarantine/'), code: 'EACCES' });
+    const limit = { maxEntries: 10, maxBytes: 10_000 };
+    await expect(done(on.clock, stream.read(0, limit))).rejects.toMatchObject({
+      name: 'LogError',
+      code: 'read-failed',
+    });
+    expect(stream.liveCount).toBe(3);
+    expect((await done(on.clock, stream.read(0, limit))).length).toBe(2);
+    expect(on.events.map((event) => event.type)).toContain('damaged');
+    expect(on.events.map((event) => event.type)).not.toContain('failed');
+    await done(on.clock, log.close());
+  });
+});
+
 describe('sync every N ms', () => {
   test('commits at once, and syncs the last write of a burst, N ms after the first unsynced one', async () => {
     const on = machine();

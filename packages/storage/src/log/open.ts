@@ -26,7 +26,7 @@ import { durable } from './writer.ts';
 
 /**
  * Opens the log in the folder, or makes one.
- * @throws LogError `log-locked`, `log-foreign`, `log-version`, `log-full`
+ * @throws LogError `log-locked`, `log-foreign`, `log-version`, `log-full`, `read-failed`
  * @throws RangeError when the limits cannot hold together
  */
 export async function openLog(options: LogOptions): Promise<Log> {
