@@ -2,18 +2,36 @@ import * as fs from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Disk, DiskError, type DiskFile } from './disk.ts';
 
 /** The machine's own disk. */
 export const nodeDisk: Disk = {
   makeDirectory: (path) => owned(() => makeDirectory(resolve(path))),
   list: (path) => owned(() => readdir(path)),
-  open: (path, options) => owned(async () => nodeFile(await open(path, options.create ? 'wx+' : 'r+'))),
+  open: (path, options) => owned(async () => nodeFile(await openSoon(path, options.create ? 'wx+' : 'r+'))),
   rename: (from, to) => owned(() => rename(from, to)),
   remove: (path) => owned(() => rm(path)),
   syncDirectory: (path) => owned(() => syncDirectory(path)),
   lock: (path) => owned(async () => lock(path)),
 };
+
+/** How often and how soon an opening is tried again that found no file descriptor: 10 s in all. */
+const OPEN_TRIES = 200;
+const OPEN_AGAIN_MS = 50;
+
+/** A crowd of clients may take all file descriptors for a moment: no reason for a log to end. */
+async function openSoon(path: string, flags: string): Promise<FileHandle> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await open(path, flags);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if ((code !== 'EMFILE' && code !== 'ENFILE') || tries === OPEN_TRIES) throw error;
+      await delay(OPEN_AGAIN_MS);
+    }
+  }
+}
 
 function nodeFile(handle: FileHandle): DiskFile {
   const { fd } = handle;
@@ -57,7 +75,7 @@ async function makeDirectory(path: string): Promise<void> {
 async function syncDirectory(path: string): Promise<void> {
   // Windows can't open folders; NTFS journals names by itself.
   if (process.platform === 'win32') return;
-  const handle = await open(path, 'r');
+  const handle = await openSoon(path, 'r');
   try {
     await handle.sync();
   } finally {
