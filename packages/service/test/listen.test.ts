@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { stat } from 'node:fs/promises';
+import { mkdtempDisposable, stat } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { temporaryFolder } from '@rookery/testkit';
 import { expect, it } from 'vitest';
 import { closeServer, listenUnix } from '../src/index.ts';
 
@@ -12,7 +12,7 @@ const HOLDER = `
   server.listen({ path: process.argv[1], backlog: 1 }, () => process.stdout.write('listening'));`;
 
 it('a unix socket that a killed server left behind is taken over', async () => {
-  await using folder = await temporaryFolder();
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'rookery-listen-'));
   const path = join(folder.path, 'socket');
   const holder = spawn(process.execPath, ['--eval', HOLDER, path], { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(holder.stdout, 'data');
@@ -24,7 +24,7 @@ it('a unix socket that a killed server left behind is taken over', async () => {
 });
 
 it('a unix socket whose server is too busy to answer is not taken from it', async () => {
-  await using folder = await temporaryFolder();
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'rookery-listen-'));
   const path = join(folder.path, 'socket');
   const holder = spawn(process.execPath, ['--eval', HOLDER, path], { stdio: ['ignore', 'pipe', 'inherit'] });
   const waiting: ReturnType<typeof connect>[] = [];
