@@ -167,8 +167,8 @@ export class Broker {
     this.#checkReadAllowed(session, reader, target);
 
     // There can be both only while messages are handed out, when one who got one asks for the next: not before those
-    // who wait already.
-    const queues = reader.waiters.size > 0 && reader.windowSize > 0;
+    // who wait already. Where it is paused they wait for something else than who looks.
+    const queues = !reader.paused && reader.waiters.size > 0 && reader.windowSize > 0;
     if (!queues) {
       const message = target.peek ? reader.peek(now) : reader.take(now);
       if (message !== undefined) {
@@ -344,6 +344,7 @@ export class Broker {
     };
     const waiter: Waiter = {
       patient: target.timeoutMs > 0,
+      looks: target.peek,
       deliver: (message, error) => {
         finish();
         if (message === undefined) {

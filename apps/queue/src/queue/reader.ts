@@ -36,6 +36,8 @@ export interface OpenRead {
 export interface Waiter {
   /** False: wants to know now, and waits only because the store must be read first. */
   readonly patient: boolean;
+  /** Leaves the message where it is: it is shown also while the reader is paused. */
+  readonly looks?: boolean;
   /** Called once: with a message, without one when there is none, or with why it can't be read. */
   deliver(message: Message | undefined, error?: Error): void;
 }
@@ -258,11 +260,13 @@ export class Reader {
 
   /** Hands messages to those who wait, first come first served. */
   serve(now: number): void {
-    if (this.paused) {
-      this.#dismiss();
-      return;
-    }
     for (const waiter of this.waiters) {
+      if (this.paused && waiter.looks !== true) {
+        if (waiter.patient) continue;
+        this.waiters.delete(waiter);
+        waiter.deliver(undefined);
+        continue;
+      }
       let message: Message | undefined;
       try {
         message = this.take(now);

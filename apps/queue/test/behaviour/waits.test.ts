@@ -222,3 +222,25 @@ test('a wait for a queue that a reload lets go on ends with its message', async 
   expect(await along.ask('')).toBe(hit('r/cursor=c/t=10000', 'a'));
   expect(await reader.ask('')).toBe(hit('q/t=10000', 'a'));
 });
+
+test('a look at a paused queue is answered while others wait for it', async () => {
+  const { connect } = server({ configuration: { defaults: { paused: true } } });
+  const [reader, looker] = [connect(), connect()];
+  await fill(looker, 'q', 'a');
+  expect(await reader.ask('get q/t=10000\r\n')).toBe('');
+  expect(await looker.ask('get q/peek\r\n')).toBe(hit('q/peek', 'a'));
+  expect(await looker.ask('mg q\r\n')).toBe('HD\r\n');
+});
+
+test('a look at a paused queue shows what is in the store only', async () => {
+  const { connect, advance, broker } = server();
+  const client = connect();
+  await fill(client, 'q', 'a', 'b');
+  await client.ask('pause q\r\n');
+  for (const key of ['q/peek', 'q/peek/t=1000']) {
+    await advance(10_000);
+    expect(broker.registry.queues.get('q')?.reader.windowSize).toBe(0);
+    expect(await client.ask(`get ${key}\r\n`)).toBe(hit(key, 'a'));
+    expect(await client.ask('get q\r\n')).toBe(miss);
+  }
+});
