@@ -168,7 +168,7 @@ export class Broker {
 
     // There can be both only while messages are handed out, when one who got one asks for the next: not before those
     // who wait already. Where it is paused they wait for something else than who looks.
-    const queues = !reader.paused && reader.waiters.size > 0 && reader.windowSize > 0;
+    const queues = reader.waiters.size > 0 && !reader.paused && reader.windowSize > 0;
     if (!queues) {
       const message = target.peek ? reader.peek(now) : reader.take(now);
       if (message !== undefined) {
