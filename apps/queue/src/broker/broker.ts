@@ -86,7 +86,6 @@ export class Broker {
     this.#delayer = createDelayer(this.registry, options.clock, wake, options.onBackgroundError);
     this.held = createHeld({
       readerOf: (target) => this.readerOf(target, options.clock.now()),
-      openReadTimeoutMs: (target) => this.#openReadTimeoutMs(target),
       clock: options.clock,
       maxDelayMs: options.limits.maxDelayMs,
       watchOpenReads: this.#sweeper.watchOpenReads,
@@ -292,10 +291,6 @@ export class Broker {
     }
   }
 
-  #openReadTimeoutMs(target: ReadTarget): number {
-    return this.registry.queues.get(target.queue)?.settings.openReadTimeoutMs ?? 0;
-  }
-
   #checkReadAllowed(session: Session, reader: Reader, target: ReadTarget): void {
     if (target.open) {
       if (session.openCount >= this.#limits.maxOpenReads) session.prune();
@@ -314,7 +309,7 @@ export class Broker {
   #deliver(session: Session, reader: Reader, target: ReadTarget, message: Message, now: number): void {
     if (!target.peek) {
       if (target.open) {
-        const read = reader.open(message, now, this.#openReadTimeoutMs(target));
+        const read = reader.open(message, now, reader.source.openReadTimeoutMs);
         session.add(read);
         if (read.deadline > 0) this.#sweeper.watchOpenReads(reader, read.deadline);
       } else {

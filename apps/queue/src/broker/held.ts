@@ -24,7 +24,6 @@ export interface Held {
 
 export interface HeldSurroundings {
   readonly readerOf: (target: ReadTarget) => Reader | undefined;
-  readonly openReadTimeoutMs: (target: ReadTarget) => number;
   readonly clock: Clock;
   readonly maxDelayMs: number;
   readonly watchOpenReads: (reader: Reader, deadline: number) => void;
@@ -94,7 +93,7 @@ export function createHeld(surroundings: HeldSurroundings): Held {
       checkDelay(timeoutMs, maxDelayMs);
       const reads = select(session, target, selection) ?? [];
       for (const read of reads) {
-        const givenMs = timeoutMs > 0 ? timeoutMs : surroundings.openReadTimeoutMs(target);
+        const givenMs = timeoutMs > 0 ? timeoutMs : read.reader.source.openReadTimeoutMs;
         if (givenMs === 0) continue;
         read.deadline = clock.now() + givenMs;
         surroundings.watchOpenReads(read.reader, read.deadline);

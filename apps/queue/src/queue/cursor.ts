@@ -31,6 +31,10 @@ export class Cursor implements Source {
     return this.queue.lastSequence;
   }
 
+  get openReadTimeoutMs(): number {
+    return this.queue.openReadTimeoutMs;
+  }
+
   acknowledge(message: Message): void {
     const { sequence } = message;
     // Mostly it is the oldest that is left: then what the queue's own readers took before it is done with as well, and

@@ -110,6 +110,10 @@ export class Queue implements Source {
     return this.stored.main.lastSequence;
   }
 
+  get openReadTimeoutMs(): number {
+    return this.#settings.openReadTimeoutMs;
+  }
+
   /** Messages waiting, open or delayed. */
   get items(): number {
     return this.stored.main.count + this.#beside((lane) => lane.count);

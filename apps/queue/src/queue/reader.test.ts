@@ -33,6 +33,7 @@ function make(maxBytes = 100) {
       if (source.failure !== undefined) throw source.failure;
       return true;
     },
+    openReadTimeoutMs: 0,
     comesBack: () => true,
   } satisfies Source & Record<string, unknown>;
   const budget = { bodyBytes: 0, limit: 1e9 };

@@ -7,6 +7,8 @@ import type { WindowBudget } from './window.ts';
 export interface Source {
   /** Sequence of the newest message. */
   readonly lastSequence: number;
+  /** After which an open read goes back; 0: never. */
+  readonly openReadTimeoutMs: number;
   /** Remembers that this reader has done with the message. @throws StoreError */
   acknowledge(message: Message): void;
   /**

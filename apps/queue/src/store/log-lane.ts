@@ -34,8 +34,9 @@ export class LogLane implements StoredLane {
     this.#ids = ids;
     this.#returns = returns;
     this.#appended = (sequence, buffer, start, end, part) => {
-      this.#newestPosition = log.position;
-      return new LogMessage(this, sequence, buffer, start, end, part, log.position);
+      const { position } = log;
+      this.#newestPosition = position;
+      return new LogMessage(this, sequence, buffer, start, end, part, position);
     };
     this.#readBack = (sequence, buffer, start, end, part) =>
       new LogMessage(this, sequence, buffer, start, end, part, this.#newestPosition);
