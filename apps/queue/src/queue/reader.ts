@@ -264,22 +264,18 @@ export class Reader {
   serve(now: number): void {
     for (const waiter of this.waiters) {
       if (this.paused && waiter.looks !== true) {
-        if (waiter.patient) continue;
-        this.waiters.delete(waiter);
-        waiter.deliver(undefined);
+        if (!waiter.patient) this.#answer(waiter);
         continue;
       }
       let message: Message | undefined;
       try {
         message = this.take(now);
       } catch (error) {
-        this.waiters.delete(waiter);
-        waiter.deliver(undefined, error as Error);
+        this.#answer(waiter, undefined, error as Error);
         continue;
       }
       if (message === undefined) break;
-      this.waiters.delete(waiter);
-      waiter.deliver(message);
+      this.#answer(waiter, message);
     }
     if (!this.behind) this.#dismiss();
   }
@@ -314,10 +310,7 @@ export class Reader {
   /** The queue is gone: nobody waits or holds any more. */
   removed(): void {
     this.purged();
-    for (const waiter of [...this.waiters]) {
-      this.waiters.delete(waiter);
-      waiter.deliver(undefined);
-    }
+    for (const waiter of [...this.waiters]) this.#answer(waiter);
     for (const read of this.openReads) read.held = false;
     this.openReads.clear();
   }
@@ -376,9 +369,13 @@ export class Reader {
   /** Those who only wanted to know now are told that there is nothing. */
   #dismiss(error?: Error): void {
     for (const waiter of [...this.waiters]) {
-      if (waiter.patient && error === undefined) continue;
-      this.waiters.delete(waiter);
-      waiter.deliver(undefined, error);
+      if (!waiter.patient || error !== undefined) this.#answer(waiter, undefined, error);
     }
+  }
+
+  /** Its wait is over before it hears so: it may ask for the next at once. */
+  #answer(waiter: Waiter, message?: Message, error?: Error): void {
+    this.waiters.delete(waiter);
+    waiter.deliver(message, error);
   }
 }

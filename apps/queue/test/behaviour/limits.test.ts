@@ -75,6 +75,19 @@ test('a message whose copies the store can’t take at a time is too large, and 
 });
 
 describe('discard_oldest', () => {
+  /** A full queue that nobody has used for a while. */
+  async function threeInStoreOnly() {
+    const { connect, advance, broker } = server({
+      configuration: { queues: { q: { maxItems: 3, discardOldest: true } } },
+    });
+    const client = connect();
+    await fill(client, 'q', 'a', 'b', 'c');
+    await advance(10_000);
+    const queue = broker.registry.queues.get('q')!;
+    expect(queue.reader.windowSize).toBe(0);
+    return { client, queue };
+  }
+
   test('drops the oldest instead of refusing the newest', async () => {
     const { connect, broker } = server({
       configuration: { queues: { q: { maxItems: 2, discardOldest: true } } },
@@ -132,14 +145,7 @@ describe('discard_oldest', () => {
   });
 
   test('makes room for delayed messages where what is ready is in the store only', async () => {
-    const { connect, advance, broker } = server({
-      configuration: { queues: { q: { maxItems: 3, discardOldest: true } } },
-    });
-    const client = connect();
-    await fill(client, 'q', 'a', 'b', 'c');
-    await advance(10_000);
-    const queue = broker.registry.queues.get('q')!;
-    expect(queue.reader.windowSize).toBe(0);
+    const { client, queue } = await threeInStoreOnly();
     await client.ask(set('q/delay=100000', 'd').repeat(20));
     expect(queue.items).toBe(3);
     expect(queue.delayedItems).toBe(3);
@@ -157,14 +163,7 @@ describe('discard_oldest', () => {
   });
 
   test('holds for a queue whose messages are in the store only', async () => {
-    const { connect, advance, broker } = server({
-      configuration: { queues: { q: { maxItems: 3, discardOldest: true } } },
-    });
-    const client = connect();
-    await fill(client, 'q', 'a', 'b', 'c');
-    await advance(10_000);
-    const queue = broker.registry.queues.get('q')!;
-    expect(queue.reader.windowSize).toBe(0);
+    const { client, queue } = await threeInStoreOnly();
     await fill(client, 'q', 'd', 'e', 'f', 'g');
     expect(queue.items).toBe(3);
     expect(await drain(client, 'q')).toEqual(['e', 'f', 'g']);
